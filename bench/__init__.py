@@ -1,0 +1,1 @@
+"""What it costs: every implementation timed on every computation, size, dtype and device."""

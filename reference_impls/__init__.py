@@ -1,0 +1,76 @@
+"""The mathematics: every computation written three times, and the adapters that differentiate it.
+
+`COMPUTATIONS` and `BACKENDS` are explicit lists: a new computation or library is one more line.
+"""
+
+from reference_impls.backends import OPERATORS, Autograd, Backend, Manual, Torch
+from reference_impls.computation import DTYPES, Array, Arrays, Computation, Vjp, draw
+from reference_impls.computations import (
+    batch_norm,
+    conv_encoder,
+    donsker_varadhan,
+    elu,
+    elu_mlp,
+    exponential_loss,
+    least_squares,
+    linear,
+    linear_bce,
+    linear_regression,
+    logsumexp,
+    mlp_classifier,
+    mlp_regression,
+    polynomial_regression,
+    relu,
+    scaled_linear,
+    sigmoid,
+    tanh,
+    two_layer_mlp,
+)
+from reference_impls.derivatives import gradient, hvp, jacobian, jvp, value
+
+COMPUTATIONS: tuple[Computation, ...] = (
+    relu.COMPUTATION,
+    sigmoid.COMPUTATION,
+    tanh.COMPUTATION,
+    elu.COMPUTATION,
+    logsumexp.COMPUTATION,
+    exponential_loss.COMPUTATION,
+    linear.COMPUTATION,
+    scaled_linear.COMPUTATION,
+    linear_bce.COMPUTATION,
+    linear_regression.COMPUTATION,
+    polynomial_regression.COMPUTATION,
+    mlp_regression.COMPUTATION,
+    two_layer_mlp.COMPUTATION,
+    mlp_classifier.COMPUTATION,
+    elu_mlp.COMPUTATION,
+    donsker_varadhan.COMPUTATION,
+    batch_norm.COMPUTATION,
+    conv_encoder.COMPUTATION,
+    least_squares.COMPUTATION,
+)
+
+BACKENDS: tuple[Backend, ...] = (Autograd(), Torch(), Manual())
+GPU_BACKENDS: tuple[Backend, ...] = (Torch("cuda"), Manual("cuda"))
+
+__all__ = [
+    "BACKENDS",
+    "COMPUTATIONS",
+    "DTYPES",
+    "GPU_BACKENDS",
+    "OPERATORS",
+    "Array",
+    "Arrays",
+    "Autograd",
+    "Backend",
+    "Computation",
+    "Manual",
+    "Torch",
+    "Vjp",
+    "draw",
+    "gradient",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "value",
+]

@@ -1,0 +1,78 @@
+"""What a computation is: pure data and callables, with no differentiation library in sight.
+
+A computation is a differentiable function f of named arrays, written three times. The arrays it
+is given are its *primals*; a *cotangent* has the shape of f's value; the *VJP* maps a cotangent u
+to Jᵀu, one array per primal that f is differentiated with respect to.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+Vjp = Callable[[Array], Arrays]
+
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class Computation:
+    """A differentiable function, written independently for each implementation.
+
+    Attributes:
+        name: the module's name, unique in the catalogue.
+        origin: the tutorial and section it is taken from.
+        sample: ``sample(rng, size)`` draws float64 primals; real data where the tutorial has it.
+        wrt: the primals it is differentiated with respect to, in the order of its cotangents.
+        sizes: what ``sample`` is asked for: the tutorial's own size first, then the others.
+        by_autograd: ``by_autograd(**primals) -> value`` in ``autograd.numpy``.
+        by_torch: ``by_torch(**tensors) -> value`` in ``torch``.
+        by_hand: ``by_hand(**primals) -> (value, vjp)``, derived on paper. It is written in plain
+            array functions, so that it also runs on CuPy arrays, in extended precision and, where
+            the mathematics is analytic, on complex numbers.
+        shapes: the shape of every primal: axes by name or by length, as in ``"N D"`` or ``"O 5"``;
+            ``""`` is a scalar, ``"..."`` any shape. An axis named twice has one length. Without
+            it, names and shapes of the primals go unchecked.
+    """
+
+    name: str
+    origin: str
+    sample: Callable[[np.random.Generator, int], Arrays]
+    wrt: tuple[str, ...]
+    sizes: tuple[int, ...]
+    by_autograd: Callable[..., Any]
+    by_torch: Callable[..., Any]
+    by_hand: Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]]
+    shapes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tutorial_size(self) -> int:
+        """The size the tutorial itself uses."""
+        return self.sizes[0]
+
+
+def cast(primals: Mapping[str, Array], dtype: npt.DTypeLike) -> Arrays:
+    """Every primal rounded to one dtype: the dtype of the primals is that of the computation."""
+    return {name: np.asarray(primal, dtype=dtype) for name, primal in primals.items()}
+
+
+def draw(computation: Computation, size: int, dtype: npt.DTypeLike, seed: int = 0) -> Arrays:
+    """The primals of one case, the same whichever other cases are drawn beside it.
+
+    Args:
+        computation: whose ``sample`` to call.
+        size: passed to ``sample``.
+        dtype: ``"float64"`` or ``"float32"``: both get the same numbers, rounded.
+        seed: of a generator that belongs to this computation, size and seed alone.
+    """
+    return cast(computation.sample(generator(computation, size, seed), size), dtype)
+
+
+def generator(computation: Computation, *key: int) -> np.random.Generator:
+    """A random generator of this computation's own, for the given key."""
+    return np.random.default_rng([crc32(computation.name.encode()), *key])

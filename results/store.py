@@ -1,0 +1,241 @@
+"""Rows on disk: appended one at a time, so that whatever was measured survives a crash.
+
+A row is one `write` of one whole line, followed by `fsync`: a run killed at any moment leaves the
+rows it had acknowledged and at most one torn line after them. Reading drops a torn line and says
+so; appending cuts it off first.
+"""
+
+import csv
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import pandas as pd
+from pydantic import ValidationError
+
+from results.errors import ResultsError, explained, make_directory
+from results.tables import Row, Table
+
+R = TypeVar("R", bound=Row)
+
+_ROOM = b" " * 4096  # more than one row, tried on opening
+
+
+class Appender(Generic[R]):
+    """Appends rows to one CSV file; one process at a time.
+
+    Opening it does all that can fail before the long work starts: it creates the directories and
+    the header, or finds the header of an existing file to be the table's own.
+
+    Args:
+        path: The file, whatever its name.
+        table: What it holds.
+
+    Raises:
+        ResultsError: The file cannot be written, or holds other columns.
+    """
+
+    def __init__(self, path: Path | str, table: Table[R]) -> None:
+        self.path = Path(path)
+        self._table = table
+        with explained("write", self.path):
+            self._descriptor = _open(self.path)
+            try:
+                self._begin()
+            except BaseException:
+                self.close()
+                raise
+
+    def append(self, row: R) -> None:
+        """Write one row; once this returns, the row is on the disk.
+
+        Raises:
+            ResultsError: It could not be written; the rows before it stand.
+        """
+        cells = [_to_cell(value) for _name, value in row]
+        with explained("write", self.path):
+            self._write_line(cells)
+
+    def close(self) -> None:
+        """Release the file."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self) -> None:
+        if not self._is_regular:
+            self._write_line(self._table.header)
+            return
+        whole, torn = _split_torn(self.path.read_bytes())
+        if whole:
+            _check_header(self.path, next(_lines(self.path, whole))[1], self._table)
+        elif not _encode(self._table.header).startswith(torn):
+            raise ResultsError(f"{self.path}, line 1: not the columns of {self._table.file_name}")
+        os.ftruncate(self._descriptor, len(whole))
+        if not whole:
+            self._write_line(self._table.header)
+        self._check_room()
+
+    def _check_room(self) -> None:
+        size = os.fstat(self._descriptor).st_size
+        try:
+            self._write(_ROOM)
+        finally:
+            os.ftruncate(self._descriptor, size)
+
+    def _write_line(self, cells: Sequence[str]) -> None:
+        self._write(_encode(cells))
+
+    def _write(self, line: bytes) -> None:
+        written = os.write(self._descriptor, line)
+        if written < len(line):
+            self._cut(written)
+            raise OSError(errno.ENOSPC, f"the disk took {written} of {len(line)} bytes")
+        if self._is_regular:
+            os.fsync(self._descriptor)
+
+    def _cut(self, count: int) -> None:
+        if self._is_regular:
+            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - count)
+
+    @cached_property
+    def _is_regular(self) -> bool:
+        """Is it a file that can be read back and cut, not a device or a pipe?"""
+        return stat.S_ISREG(os.fstat(self._descriptor).st_mode)
+
+
+@dataclass(frozen=True)
+class Contents(Generic[R]):
+    """What a file holds.
+
+    Attributes:
+        table: What kind of file it is.
+        rows: Its rows, exactly as they were appended.
+        note: What the reader had to do to read it, one line; empty if nothing.
+    """
+
+    table: Table[R]
+    rows: tuple[R, ...]
+    note: str
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows as a data frame, where an empty number is NaN, as a number that is NaN."""
+        return pd.DataFrame(
+            {
+                column.name: pd.Series(
+                    [getattr(row, column.name) for row in self.rows], dtype=column.pandas_dtype
+                )
+                for column in self.table.columns
+            }
+        )
+
+
+def read(path: Path | str, table: Table[R]) -> Contents[R]:
+    """Read a file back, checking every cell.
+
+    A torn last line, left by a run that was killed, is dropped, and the note says so.
+
+    Args:
+        path: The file.
+        table: What it should hold.
+
+    Raises:
+        ResultsError: It cannot be read, or holds something else: the message says at which line
+            and column, what is there and what should be.
+    """
+    path = Path(path)
+    with explained("read", path):
+        whole, torn = _split_torn(path.read_bytes())
+    lines = _lines(path, whole)
+    _, header = next(lines, (1, []))
+    _check_header(path, header, table)
+    rows = tuple(_to_row(f"{path}, line {number}", cells, table) for number, cells in lines)
+    return Contents(table, rows, f"{path.name}: dropped a torn last line" if torn else "")
+
+
+def _open(path: Path) -> int:
+    make_directory(path.parent)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+
+
+def _split_torn(content: bytes) -> tuple[bytes, bytes]:
+    """Part whole lines from what comes after the last of them."""
+    end = content.rfind(b"\n") + 1
+    return content[:end], content[end:]
+
+
+def _lines(path: Path, whole: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Number the lines from 1, and part each into its cells."""
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            cells = next(csv.reader([line.decode()], strict=True), [])
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ResultsError(f"{path}, line {number}: not CSV in UTF-8: {error}") from error
+        yield number, cells
+
+
+def _check_header(path: Path, header: list[str], table: Table[Any]) -> None:
+    if header == table.header:
+        return
+    problems = [
+        _listed("missing", [name for name in table.header if name not in header]),
+        _listed("unknown", [name for name in header if name not in table.header]),
+    ]
+    found = "; ".join(filter(None, problems)) or f"wanted the order {', '.join(table.header)}"
+    raise ResultsError(f"{path}, line 1: not the columns of {table.file_name}: {found}")
+
+
+def _listed(kind: str, names: list[str]) -> str:
+    return f"{kind} {', '.join(map(repr, names))}" if names else ""
+
+
+def _to_row(place: str, cells: list[str], table: Table[R]) -> R:
+    if len(cells) != len(table.columns):
+        raise ResultsError(f"{place}: got {len(cells)} cells, wanted {len(table.columns)}")
+    values = {
+        column.name: None if column.optional and not cell else cell
+        for column, cell in zip(table.columns, cells, strict=True)
+    }
+    try:
+        return table.row.model_validate(values)
+    except ValidationError as error:
+        raise ResultsError(f"{place}, {_first_problem(error, table)}") from error
+
+
+def _first_problem(error: ValidationError, table: Table[Any]) -> str:
+    problem = error.errors(include_url=False)[0]
+    name = problem["loc"][0]
+    wanted = next(column.dtype for column in table.columns if column.name == name)
+    return f"column {name}: got {problem['input']!r}, wanted {wanted}"
+
+
+def _to_cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _encode(cells: Sequence[str]) -> bytes:
+    """Write cells as one line of CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()

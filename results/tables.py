@@ -1,0 +1,197 @@
+"""Every CSV's columns: name, unit, meaning and dtype, written once and read by all.
+
+To add a table, write its row as a `Row`, each field annotated with a `column`, and list it in
+`TABLES`: the store, the reader's messages and the dictionary in `results/README.md` follow.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from types import UnionType
+from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.fields import FieldInfo
+
+
+def column(meaning: str, unit: str = "") -> Any:  # noqa: ANN401 - as pydantic's own Field
+    """Describe one column, to stand in its annotation."""
+    return Field(description=meaning, json_schema_extra={"unit": unit})
+
+
+class Row(BaseModel):
+    """One line of a CSV file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _on_one_line(cls, value: object) -> object:
+        """Join the lines of a text: a torn row can only be told if a row is one line."""
+        return " ".join(value.splitlines()) if isinstance(value, str) else value
+
+
+class Verdict(Row):
+    """One check of one implementation."""
+
+    computation: Annotated[str, column("name of the computation")]
+    implementation: Annotated[str, column("who was checked: autograd, torch or manual")]
+    device: Annotated[str, column("where it ran: cpu or cuda")]
+    dtype: Annotated[str, column("of the primals: float64 or float32")]
+    size: Annotated[int, column("size given to the computation's sample")]
+    tutorial_size: Annotated[bool, column("is this the tutorial's own size")]
+    seed: Annotated[int, column("of the generator of primals and cotangents")]
+    check: Annotated[
+        str, column("what was checked: contract, stability, value, vjp, oracle or precision")
+    ]
+    against: Annotated[
+        str,
+        column(
+            "what it was held against: another implementation, complex step, Richardson, "
+            "wider precision"
+        ),
+    ]
+    argument: Annotated[
+        str | None, column("argument whose gradient has the worst entry; empty for values")
+    ] = None
+    index: Annotated[str | None, column("index of the worst entry")] = None
+    got: Annotated[float | None, column("the worst entry")] = None
+    expected: Annotated[float | None, column("what it should have been")] = None
+    error: Annotated[
+        float | None, column("distance between got and expected, at the worst entry")
+    ] = None
+    scale: Annotated[
+        float | None, column("largest entry of what is compared: error / scale is relative")
+    ] = None
+    tolerance: Annotated[float | None, column("largest error allowed, absolute")] = None
+    ulps: Annotated[
+        float | None, column("the error, in units in the last place at scale", "ulp")
+    ] = None
+    verdict: Annotated[
+        Literal["agree", "disagree", "inconclusive", "unsupported"], column("how the check ended")
+    ]
+    detail: Annotated[str, column("what else there is to say; may be empty")] = ""
+
+
+class Timing(Row):
+    """One benchmark case."""
+
+    measured_at: Annotated[str, column("when it was measured, ISO 8601 in UTC")]
+    computation: Annotated[str, column("name of the computation")]
+    operator: Annotated[
+        Literal["value", "gradient"], column("what was timed; gradient is value and VJP together")
+    ]
+    implementation: Annotated[str, column("who was timed: autograd, torch or manual")]
+    device: Annotated[str, column("where it ran: cpu or cuda")]
+    dtype: Annotated[str, column("of the primals: float64 or float32")]
+    size: Annotated[int, column("size given to the computation's sample")]
+    tutorial_size: Annotated[bool, column("is this the tutorial's own size")]
+    status: Annotated[Literal["ok", "skipped", "failed"], column("was it timed")]
+    reason: Annotated[str, column("why it was not; empty when ok")] = ""
+    median_s: Annotated[float | None, column("median time of one call over the rounds", "s")] = None
+    min_s: Annotated[float | None, column("shortest time of one call", "s")] = None
+    iqr_s: Annotated[float | None, column("interquartile range of the time of one call", "s")] = (
+        None
+    )
+    rounds: Annotated[int | None, column("number of rounds timed")] = None
+    iterations: Annotated[int | None, column("calls in each round")] = None
+    gate_error: Annotated[
+        float | None, column("worst absolute error in the check a case passes before it is timed")
+    ] = None
+    gate_tolerance: Annotated[float | None, column("largest gate_error allowed")] = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is known of one column.
+
+    Attributes:
+        name: As in the header.
+        unit: Empty for a pure number or text.
+        meaning: One line.
+        dtype: The type of a cell, in words.
+        optional: May a cell be empty, to say that there is no such number or text?
+        pandas_dtype: The type of the column in a data frame.
+    """
+
+    name: str
+    unit: str
+    meaning: str
+    dtype: str
+    optional: bool
+    pandas_dtype: str
+
+
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True)
+class Table(Generic[R]):
+    """A kind of CSV file: what it is called, and what its rows are."""
+
+    file_name: str
+    row: type[R]
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Its columns, in the order of the file."""
+        return tuple(_column(name, field) for name, field in self.row.model_fields.items())
+
+    @property
+    def header(self) -> list[str]:
+        """The names of its columns."""
+        return [column.name for column in self.columns]
+
+
+VERDICTS = Table("verdicts.csv", Verdict)
+TIMINGS = Table("timings.csv", Timing)
+TABLES: tuple[Table[Any], ...] = (VERDICTS, TIMINGS)
+
+
+def column_dictionary() -> str:
+    """Every table's columns, in Markdown."""
+    return "\n\n".join(_table_section(table) for table in TABLES)
+
+
+def _table_section(table: Table[Any]) -> str:
+    lines = [
+        f"### `{table.file_name}`",
+        "",
+        str(table.row.__doc__),
+        "",
+        "| column | unit | dtype | meaning |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {c.name} | {c.unit} | {c.dtype} | {c.meaning} |" for c in table.columns]
+    return "\n".join(lines)
+
+
+def _column(name: str, field: FieldInfo) -> Column:
+    base, optional = _split_optional(field.annotation)
+    extra = field.json_schema_extra
+    return Column(
+        name=name,
+        unit=str(extra["unit"]) if isinstance(extra, dict) else "",
+        meaning=field.description or "",
+        dtype=_in_words(base) + (" or empty" if optional else ""),
+        optional=optional,
+        pandas_dtype=_pandas_dtype(base, optional=optional),
+    )
+
+
+def _split_optional(annotation: Any) -> tuple[Any, bool]:  # noqa: ANN401 - any type at all
+    if get_origin(annotation) is UnionType:
+        base, _none = get_args(annotation)
+        return base, True
+    return annotation, False
+
+
+def _in_words(base: Any) -> str:  # noqa: ANN401 - any type at all
+    if get_origin(base) is Literal:
+        return "one of " + ", ".join(get_args(base))
+    return str(base.__name__)
+
+
+def _pandas_dtype(base: Any, *, optional: bool) -> str:  # noqa: ANN401 - any type at all
+    if base is int:
+        return "Int64" if optional else "int64"
+    return {float: "float64", bool: "bool"}.get(base, "string")

@@ -1,0 +1,325 @@
+import csv
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from results.errors import ResultsError
+from results.store import Appender, read
+from results.tables import TIMINGS, VERDICTS, Timing, Verdict
+
+ROOT = Path(__file__).parents[2]
+
+
+def verdict(seed: int = 0, **changes: object) -> Verdict:
+    plain: dict[str, object] = {
+        "computation": "relu",
+        "implementation": "torch",
+        "device": "cpu",
+        "dtype": "float64",
+        "size": 10,
+        "tutorial_size": True,
+        "seed": seed,
+        "check": "vjp",
+        "against": "manual",
+        "verdict": "agree",
+    }
+    return Verdict.model_validate(plain | changes)
+
+
+def write(path: Path, *rows: Verdict) -> None:
+    with Appender(path, VERDICTS) as verdicts:
+        for row in rows:
+            verdicts.append(row)
+
+
+def replace_cell(path: Path, line: int, column: str, cell: str) -> None:
+    rows = list(csv.reader(path.read_text().splitlines()))
+    rows[line - 1][VERDICTS.header.index(column)] = cell
+    path.write_text("".join(",".join(row) + "\n" for row in rows))
+
+
+class TestRoundTrip:
+    def test_rows_come_back_exactly(self, tmp_path: Path) -> None:
+        numbers = random.Random(0)  # noqa: S311 - no secret
+        rows = [
+            verdict(
+                seed,
+                error=numbers.uniform(-1, 1) * 10.0 ** numbers.randint(-320, 300),
+                argument=numbers.choice([None, "w", "with, comma", 'with "quotes"']),
+                detail=numbers.choice(["", "é", "a; b, c", "nan"]),
+                tutorial_size=numbers.choice([True, False]),
+                verdict=numbers.choice(["agree", "disagree", "inconclusive", "unsupported"]),
+            )
+            for seed in range(200)
+        ]
+        write(tmp_path / "verdicts.csv", *rows)
+        assert list(read(tmp_path / "verdicts.csv", VERDICTS).rows) == rows
+
+    def test_nan_infinity_and_nothing_stay_apart(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path, verdict(got=math.nan, expected=math.inf, error=-math.inf, scale=None))
+        (row,) = read(path, VERDICTS).rows
+        assert row.got is not None
+        assert math.isnan(row.got)
+        assert (row.expected, row.error, row.scale) == (math.inf, -math.inf, None)
+
+    def test_the_frame_has_the_dtypes_of_the_table(self, tmp_path: Path) -> None:
+        path = tmp_path / "timings.csv"
+        with Appender(path, TIMINGS) as timings:
+            timings.append(
+                Timing(
+                    measured_at="2025-01-01T00:00:00+00:00",
+                    computation="relu",
+                    operator="value",
+                    implementation="torch",
+                    device="cuda",
+                    dtype="float32",
+                    size=3,
+                    tutorial_size=False,
+                    status="skipped",
+                    reason="no GPU",
+                )
+            )
+        frame = read(path, TIMINGS).frame
+        assert frame["median_s"].dtype == "float64"
+        assert frame["rounds"].dtype == "Int64"
+        assert frame["size"].dtype == "int64"
+        assert frame["tutorial_size"].dtype == "bool"
+        assert frame["reason"].tolist() == ["no GPU"]
+
+    def test_a_second_run_adds_to_the_first_under_one_header(self, tmp_path: Path) -> None:
+        path = tmp_path / "deep" / "down" / "verdicts.csv"
+        write(path, verdict(1))
+        write(path, verdict(2))
+        assert [row.seed for row in read(path, VERDICTS).rows] == [1, 2]
+        assert path.read_text().count("computation") == 1
+
+    def test_a_file_without_rows_is_an_empty_frame(self, tmp_path: Path) -> None:
+        write(tmp_path / "verdicts.csv")
+        frame = read(tmp_path / "verdicts.csv", VERDICTS).frame
+        assert list(frame.columns) == VERDICTS.header
+        assert frame.empty
+
+
+class TestCrash:
+    def test_rows_survive_kill_9(self, tmp_path: Path) -> None:
+        """Kill a process mid-way: each row it had said was written is there."""
+        path = tmp_path / "verdicts.csv"
+        script = (
+            "import itertools, sys\n"
+            "from results.store import Appender\n"
+            "from results.tables import VERDICTS, Verdict\n"
+            "row = Verdict.model_validate_json(sys.argv[2])\n"
+            "verdicts = Appender(sys.argv[1], VERDICTS)\n"
+            "for seed in itertools.count():\n"
+            "    verdicts.append(row.model_copy(update={'seed': seed}))\n"
+            "    print(seed, flush=True)\n"
+        )
+        command = [sys.executable, "-c", script, str(path), verdict().model_dump_json()]
+        with subprocess.Popen(  # noqa: S603 - the script above
+            command, stdout=subprocess.PIPE, cwd=ROOT
+        ) as process:
+            assert process.stdout is not None
+            first = [process.stdout.readline() for _ in range(50)]
+            process.send_signal(signal.SIGKILL)
+            acknowledged = len(first) + len(process.stdout.readlines())
+        seeds = [row.seed for row in read(path, VERDICTS).rows]
+        assert process.returncode == -signal.SIGKILL
+        assert len(seeds) >= acknowledged
+        assert seeds == list(range(len(seeds)))
+
+    def test_a_row_is_one_write_then_a_sync(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calls: list[bytes | str] = []
+        write_to, sync = os.write, os.fsync
+
+        def recorded_write(descriptor: int, line: bytes) -> int:
+            calls.append(line)
+            return write_to(descriptor, line)
+
+        def recorded_sync(descriptor: int) -> None:
+            calls.append("sync")
+            sync(descriptor)
+
+        with Appender(tmp_path / "verdicts.csv", VERDICTS) as verdicts, monkeypatch.context() as m:
+            m.setattr(os, "write", recorded_write)
+            m.setattr(os, "fsync", recorded_sync)
+            verdicts.append(verdict(7))
+        last = (tmp_path / "verdicts.csv").read_bytes().splitlines(keepends=True)[-1]
+        assert calls == [last, "sync"]
+
+    @pytest.mark.parametrize("kept", [1, 20, 40])
+    def test_a_torn_last_line_is_dropped_and_said(self, tmp_path: Path, kept: int) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path, verdict(1), verdict(2))
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(lines[0] + lines[1] + lines[2][:kept])
+        contents = read(path, VERDICTS)
+        assert [row.seed for row in contents.rows] == [1]
+        assert contents.note == "verdicts.csv: dropped a torn last line"
+
+    def test_a_whole_file_has_no_note(self, tmp_path: Path) -> None:
+        write(tmp_path / "verdicts.csv", verdict())
+        assert read(tmp_path / "verdicts.csv", VERDICTS).note == ""
+
+    def test_a_new_row_does_not_glue_to_a_torn_line(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path, verdict(1), verdict(2))
+        path.write_bytes(path.read_bytes()[:-5])
+        write(path, verdict(3))
+        contents = read(path, VERDICTS)
+        assert [row.seed for row in contents.rows] == [1, 3]
+        assert contents.note == ""
+
+    @pytest.mark.parametrize("kept", [0, 7])
+    def test_a_torn_header_is_written_again(self, tmp_path: Path, kept: int) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path)
+        path.write_bytes(path.read_bytes()[:kept])
+        write(path, verdict(1))
+        assert [row.seed for row in read(path, VERDICTS).rows] == [1]
+
+    def test_a_disk_that_fills_up_keeps_whole_rows(self, tmp_path: Path) -> None:
+        """A limit on the file's size stands for the end of the disk."""
+        path = tmp_path / "verdicts.csv"
+        script = (
+            "import os, resource, sys\n"
+            "from results.errors import ResultsError\n"
+            "from results.store import Appender\n"
+            "from results.tables import VERDICTS, Verdict\n"
+            "def limit(size): resource.setrlimit(resource.RLIMIT_FSIZE, (size, -1))\n"
+            "row = Verdict.model_validate_json(sys.argv[2])\n"
+            "def attempt(action):\n"
+            "    try: action()\n"
+            "    except ResultsError as error: print(error)\n"
+            "verdicts = Appender(sys.argv[1], VERDICTS)\n"
+            "verdicts.append(row)\n"
+            "limit(os.path.getsize(sys.argv[1]) + 20)\n"
+            "attempt(lambda: verdicts.append(row))\n"
+            "limit(-1)\n"
+            "verdicts.append(row)\n"
+            "limit(os.path.getsize(sys.argv[1]) + 20)\n"
+            "attempt(lambda: Appender(sys.argv[1], VERDICTS))\n"
+        )
+        done = subprocess.run(  # noqa: S603 - the script above
+            [sys.executable, "-c", script, str(path), verdict().model_dump_json()],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        refused_row, refused_opening = done.stdout.splitlines()
+        assert refused_row.startswith(f"cannot write {path}: the disk took 20 of ")
+        assert refused_opening == f"cannot write {path}: the disk took 20 of 4096 bytes"
+        contents = read(path, VERDICTS)
+        assert (len(contents.rows), contents.note) == (2, "")
+
+
+class TestRefusalToAppend:
+    def test_a_path_under_a_file(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        for path in (tmp_path / "file" / "v.csv", tmp_path / "file" / "deeper" / "v.csv"):
+            with pytest.raises(ResultsError) as refusal:
+                Appender(path, VERDICTS)
+            assert str(refusal.value) == f"cannot write {path}: Not a directory"
+
+    def test_a_path_that_is_a_directory(self, tmp_path: Path) -> None:
+        with pytest.raises(ResultsError, match="Is a directory"):
+            Appender(tmp_path, VERDICTS)
+
+    @pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs Linux's /proc")
+    def test_an_unwritable_directory(self) -> None:
+        with pytest.raises(ResultsError, match=r"^cannot write /proc/nowhere/v\.csv: "):
+            Appender("/proc/nowhere/v.csv", VERDICTS)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+    def test_a_full_disk(self) -> None:
+        with pytest.raises(ResultsError) as refusal:
+            Appender("/dev/full", VERDICTS)
+        assert str(refusal.value) == "cannot write /dev/full: No space left on device"
+
+    def test_a_device_that_takes_everything_is_taken(self) -> None:
+        write(Path(os.devnull), verdict())
+
+    def test_other_columns(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        text = ",".join(["colour", *VERDICTS.header[1:]]) + "\n"
+        path.write_text(text)
+        with pytest.raises(ResultsError) as refusal:
+            Appender(path, VERDICTS)
+        assert str(refusal.value) == (
+            f"{path}, line 1: not the columns of verdicts.csv: "
+            "missing 'computation'; unknown 'colour'"
+        )
+        assert path.read_text() == text
+
+    def test_a_file_of_something_else_is_left_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "notes.txt"
+        path.write_text("one line, no newline")
+        with pytest.raises(ResultsError, match=r"not the columns of verdicts\.csv"):
+            Appender(path, VERDICTS)
+        assert path.read_text() == "one line, no newline"
+
+
+class TestRefusalToRead:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "verdicts.csv"
+        write(path, verdict(1), verdict(2))
+        return path
+
+    def refusal(self, path: Path) -> str:
+        with pytest.raises(ResultsError) as refusal:
+            read(path, VERDICTS)
+        assert "\n" not in str(refusal.value)
+        return str(refusal.value)
+
+    def test_a_missing_file_or_directory(self, tmp_path: Path) -> None:
+        path = tmp_path / "nowhere" / "verdicts.csv"
+        assert self.refusal(path) == f"cannot read {path}: No such file or directory"
+
+    @pytest.mark.parametrize(
+        ("column", "cell", "wanted"),
+        [
+            ("error", "tiny", "float or empty"),
+            ("size", "", "int"),
+            ("size", "1.5", "int"),
+            ("tutorial_size", "perhaps", "bool"),
+            ("verdict", "maybe", "one of agree, disagree, inconclusive, unsupported"),
+        ],
+    )
+    def test_a_bad_cell(self, path: Path, column: str, cell: str, wanted: str) -> None:
+        replace_cell(path, 3, column, cell)
+        assert self.refusal(path) == (
+            f"{path}, line 3, column {column}: got {cell!r}, wanted {wanted}"
+        )
+
+    def test_a_row_of_another_length(self, path: Path) -> None:
+        path.write_text(path.read_text() + "relu,torch\n")
+        wanted = len(VERDICTS.columns)
+        assert self.refusal(path) == f"{path}, line 4: got 2 cells, wanted {wanted}"
+
+    def test_columns_in_another_order(self, path: Path) -> None:
+        first, second = VERDICTS.header[:2]
+        path.write_text(path.read_text().replace(f"{first},{second}", f"{second},{first}", 1))
+        assert "line 1" in self.refusal(path)
+        assert f"wanted the order {first}, {second}" in self.refusal(path)
+
+    def test_an_empty_file(self, path: Path) -> None:
+        path.write_bytes(b"")
+        assert "missing 'computation'" in self.refusal(path)
+
+    def test_bytes_that_are_not_text(self, path: Path) -> None:
+        path.write_bytes(path.read_bytes() + b"\xff\xfe\n")
+        assert self.refusal(path).startswith(f"{path}, line 4: not CSV in UTF-8: ")
+
+    def test_a_quote_that_does_not_close(self, path: Path) -> None:
+        path.write_text(path.read_text() + '"relu,torch\n')
+        assert self.refusal(path).startswith(f"{path}, line 4: not CSV in UTF-8: ")

@@ -1,0 +1,192 @@
+"""Command line: `python -m verify [COMPUTATION]...`."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+
+import click
+
+from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, GPU_BACKENDS, Backend, Computation
+from reference_impls.datasets import DatasetError
+from reference_impls.validation import check_choice, nearest
+from results.environment import write_environment
+from results.errors import ResultsError
+from results.store import Appender
+from results.tables import VERDICTS, Verdict
+from verify.compare import Check
+from verify.gradients import DEVICE_MARK, Case, make_cases, verify_case
+from verify.terminal import Report, catalogue, make_console, progress
+
+SIZE_WORDS = ("tutorial", "smallest", "largest", "all")
+AGREED, DISAGREED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; a mistake in it is answered in one line.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        status: int = main.main(arguments, prog_name="python -m verify", standalone_mode=False)
+    except click.NoSuchOption as error:
+        options = [name for parameter in main.params for name in parameter.opts if "-" in name]
+        return _complain(
+            f"unknown option {error.option_name!r}: accepted are {', '.join(options)}, --help"
+            f"{nearest(error.option_name, options)}"
+        )
+    except click.ClickException as error:
+        return _complain(error.message)
+    except (ResultsError, DatasetError) as error:
+        return _complain(str(error))
+    return status
+
+
+def _complain(message: str) -> int:
+    click.echo(f"verify: {message}", err=True)
+    return BAD_INPUT
+
+
+def _known_computations(
+    _: click.Context, __: click.Parameter, names: tuple[str, ...]
+) -> list[Computation]:
+    by_name = {computation.name: computation for computation in COMPUTATIONS}
+    for name in names:
+        _check("computation", name, by_name)
+    return [by_name[name] for name in dict.fromkeys(names)] or list(COMPUTATIONS)
+
+
+def _known_dtypes(
+    _: click.Context, __: click.Parameter, dtypes: tuple[str, ...]
+) -> tuple[str, ...]:
+    for dtype in dtypes:
+        _check("dtype", dtype, DTYPES)
+    return tuple(dict.fromkeys(dtypes)) or DTYPES
+
+
+def _check(kind: str, given: str, accepted: Sequence[str] | dict[str, Computation]) -> None:
+    try:
+        check_choice(kind, given, accepted)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+@click.command
+@click.argument("computations", nargs=-1, metavar="[COMPUTATION]...", callback=_known_computations)
+@click.option(
+    "--dtype", "dtypes", multiple=True, callback=_known_dtypes, help="float64, float32; or both."
+)
+@click.option(
+    "--size", default="tutorial", help=f"{', '.join(SIZE_WORDS)}, or a number that --list shows."
+)
+@click.option("--seed", default=0, type=click.IntRange(min=0), help="Of everything random.")
+@click.option("--csv", "path", type=click.Path(path_type=Path), help="Append every check here.")
+@click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
+def main(
+    computations: list[Computation],
+    dtypes: tuple[str, ...],
+    size: str,
+    seed: int,
+    path: Path | None,
+    *,
+    only_list: bool,
+) -> int:
+    """Hold every implementation of every COMPUTATION against the others and against an oracle.
+
+    Exit status: 0 if nothing disagrees, 1 if something does, 2 for a mistake in the command.
+    """
+    console = make_console()
+    if only_list:
+        console.print(catalogue(computations))
+        return AGREED
+    plan = [(each, chosen) for each in computations for chosen in _sizes(each, size)]
+    backends = [backend for backend in (*BACKENDS, *GPU_BACKENDS) if not backend.missing()]
+    report = Report(console)
+    try:
+        with _appender(path) as appender:
+            for case, checks in _run(plan, seed, dtypes, backends):
+                for check in checks:
+                    if appender:
+                        appender.append(_row(case, check))
+                report.add(case, checks)
+    except KeyboardInterrupt:
+        kept = f"; the rows so far are in {path}" if path else ""
+        click.echo(f"verify: interrupted after {report.checks} checks{kept}", err=True)
+        return INTERRUPTED
+    report.show(_command)
+    return DISAGREED if report.disagreements else AGREED
+
+
+def _sizes(computation: Computation, wanted: str) -> list[int]:
+    ascending = sorted(computation.sizes)
+    words = {
+        "tutorial": [computation.tutorial_size],
+        "smallest": ascending[:1],
+        "largest": ascending[-1:],
+        "all": ascending,
+    }
+    numbers = {str(size): [size] for size in ascending}
+    _check(f"size for {computation.name}:", wanted, (words | numbers).keys())  # type: ignore[arg-type]
+    return (words | numbers)[wanted]
+
+
+def _appender(path: Path | None) -> Appender[Verdict] | nullcontext[None]:
+    if path is None:
+        return nullcontext()
+    appender = Appender(path, VERDICTS)
+    if path.resolve().is_file():
+        write_environment(path.parent)
+    return appender
+
+
+def _run(
+    plan: list[tuple[Computation, int]],
+    seed: int,
+    dtypes: Sequence[str],
+    backends: Sequence[Backend],
+) -> Iterator[tuple[Case, list[Check]]]:
+    with progress() as bar:
+        task = bar.add_task("", total=len(plan) * len(dtypes))
+        for computation, size in plan:
+            bar.update(task, description=f"{computation.name} {size:,}")
+            for case in make_cases(computation, size, seed, dtypes, backends):
+                yield case, verify_case(case, backends)
+                bar.advance(task)
+
+
+def _row(case: Case, check: Check) -> Verdict:
+    worst = check.worst
+    implementation, _, device = check.implementation.partition(DEVICE_MARK)
+    return Verdict(
+        computation=case.computation.name,
+        implementation=implementation,
+        device=device or "cpu",
+        dtype=case.dtype,
+        size=case.size,
+        tutorial_size=case.size == case.computation.tutorial_size,
+        seed=case.seed,
+        check=check.kind,
+        against=check.against,
+        argument=worst and worst.argument,
+        index=worst and worst.index,
+        got=worst and worst.got,
+        expected=worst and worst.expected,
+        error=worst and worst.error,
+        scale=worst and worst.scale,
+        tolerance=worst and worst.tolerance,
+        ulps=worst and worst.ulps,
+        verdict=check.verdict,
+        detail=check.detail,
+    )
+
+
+def _command(case: Case) -> str:
+    """The command that checks this case again."""
+    options = ["--dtype", case.dtype, "--size", str(case.size), "--seed", str(case.seed)]
+    return shlex.join(["python", "-m", "verify", case.computation.name, *options])
+
+
+if __name__ == "__main__":
+    sys.exit(run())

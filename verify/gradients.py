@@ -1,0 +1,287 @@
+"""One case, a computation at a size, seed and dtype: every implementation against everything.
+
+In this order, each step resting on the ones before it:
+
+1. contract: names, shapes, dtypes, finiteness.
+2. stability: an implementation's rounding errors are not far above the others'.
+3. value: the implementations' values, pair by pair.
+4. vjp: their cotangents Jᵀu, pair by pair, entry by entry, for a Gaussian u.
+5. oracle: ⟨Jᵀu, v⟩ against ⟨u, J v⟩ from values alone, for Gaussian v.
+6. precision: Jᵀu, entry by entry, against the manual derivation carried out in a wider dtype.
+
+Step 5 differentiates the values of an implementation that step 3 found no fault with, always in
+float64: a float32 gradient is judged against the float64 derivative at the same point. Step 6 is
+taken where nothing before it speaks against the manual derivation, and tells how many digits each
+implementation has.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from reference_impls.backends import Backend
+from reference_impls.computation import Array, Arrays, Computation, cast, draw, generator
+from verify.compare import Check, Verdict, contract_violation, make_worst, worst_entry
+from verify.oracles import Estimate, Functional, Scalar, derivative
+from verify.tolerance import INSTABILITY, SAFETY, Noise, measure_noise, nudged, pair, unit_roundoff
+
+DIRECTIONS = 2
+"""Each is blind to the faults orthogonal to it, which a Gaussian direction never quite is."""
+
+BLUNT = 1e-6
+"""An oracle whose error bar is a larger fraction of the derivative resolves too little."""
+
+
+DEVICE_MARK = "/"
+"""Between an implementation's name and its device, where that is not the CPU."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A computation at one size, seed and dtype, with all that checking it needs.
+
+    Attributes:
+        computation: the function f.
+        size: of its primals.
+        seed: of everything random.
+        dtype: ``float64`` or ``float32``.
+        primals: finite arrays of that dtype.
+        cotangent: u, Gaussian, of the value's shape.
+        directions: tangents v, Gaussian at the scale of each primal.
+        noises: by implementation, its rounding noise at these primals, the same for both dtypes.
+    """
+
+    computation: Computation
+    size: int
+    seed: int
+    dtype: str
+    primals: Arrays
+    cotangent: Array
+    directions: tuple[Arrays, ...]
+    noises: Mapping[str, Noise]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one implementation made of a case."""
+
+    name: str
+    value: Array
+    cotangents: Arrays
+
+
+def make_cases(
+    computation: Computation,
+    size: int,
+    seed: int,
+    dtypes: Sequence[str],
+    backends: Sequence[Backend],
+) -> Iterator[Case]:
+    """The case in each dtype: the same numbers, rounded, and the same noise, measured once."""
+    primals = draw(computation, size, np.float64, seed)
+    rng = generator(computation, size, seed, 1)
+    # Gaussian, and never all of one sign: that would cancel on normalised outputs.
+    shape = np.shape(computation.by_hand(**primals)[0])
+    cotangent = np.asarray(rng.standard_normal(shape))
+    directions = [
+        {name: _tangent(primals[name], rng) for name in computation.wrt} for _ in range(DIRECTIONS)
+    ]
+    points = nudged(primals, cotangent, rng)
+    noises = {
+        _label(backend): measure_noise(computation, backend, points, directions)
+        for backend in backends
+    }
+    silence = Noise(
+        {"value": np.zeros(shape)},
+        {name: np.zeros(primals[name].shape) for name in computation.wrt},
+        np.zeros(DIRECTIONS),
+    )
+    for dtype in dtypes:
+        yield Case(
+            computation=computation,
+            size=size,
+            seed=seed,
+            dtype=dtype,
+            primals=cast(primals, dtype),
+            cotangent=cotangent.astype(dtype),
+            directions=tuple(cast(tangents, dtype) for tangents in directions),
+            noises={name: noise or silence for name, noise in noises.items()},
+        )
+
+
+def verify_case(case: Case, backends: Sequence[Backend]) -> list[Check]:
+    """Every check of one case, in order."""
+    checks: list[Check] = []
+    results: list[Result] = []
+    for backend in backends:
+        result, fault = _run(case, backend)
+        verdict: Verdict = "agree" if result else "disagree"
+        checks.append(Check(_label(backend), "contract", "the primals", verdict, fault))
+        results += [result] if result else []
+    checks += [_stability(case, result) for result in results]
+    values = _pairwise(case, results, "value")
+    checks += values + _pairwise(case, results, "vjp")
+    checks += _against_oracle(case, results, suspects(values))
+    return checks if "manual" in blamed(checks) else checks + _precision(case, results)
+
+
+def suspects(checks: Sequence[Check]) -> set[str]:
+    """The implementations that pairwise checks speak against.
+
+    One that differs from all the others, which agree among themselves, is named alone; where no
+    two agree, every one that differs from another is.
+    """
+    pairs = [
+        {check.implementation, check.against} for check in checks if check.verdict == "disagree"
+    ]
+    named = set().union(*pairs)
+    odd = {name for name in named if all(name in pair for pair in pairs)}
+    return odd if len(odd) == 1 else named
+
+
+def blamed(checks: Sequence[Check]) -> set[str]:
+    """The implementations of a case that disagree: with an oracle, the contract or the others."""
+    alone = {
+        check.implementation
+        for check in checks
+        if check.verdict == "disagree" and check.kind not in ("value", "vjp")
+    }
+    return alone.union(
+        *(suspects([check for check in checks if check.kind == kind]) for kind in ("value", "vjp"))
+    )
+
+
+def _label(backend: Backend) -> str:
+    return backend.name if backend.device == "cpu" else backend.name + DEVICE_MARK + backend.device
+
+
+def _tangent(primal: Array, rng: np.random.Generator) -> Array:
+    size = float(np.sqrt(np.mean(np.square(primal)))) or 1.0
+    return np.asarray(size * rng.standard_normal(primal.shape))
+
+
+def _run(case: Case, backend: Backend) -> tuple[Result | None, str]:
+    try:
+        value, vjp = backend.make_vjp(case.computation, case.primals)
+        cotangents = vjp(case.cotangent)
+    except Exception as error:  # noqa: BLE001 -- whatever an implementation raises is its fault
+        return None, f"raised {type(error).__name__}: {error}".splitlines()[0]
+    fault = contract_violation(value, cotangents, case.primals, case.computation.wrt)
+    return (None, fault) if fault else (Result(_label(backend), value, cotangents), "")
+
+
+def _stability(case: Case, result: Result) -> Check:
+    for name, array in result.cotangents.items():
+        levels = [float(noise.cotangents[name].max()) for noise in case.noises.values()]
+        usual = float(np.median(levels)) + float(np.abs(array).max())
+        own = float(case.noises[result.name].cotangents[name].max())
+        if own > INSTABILITY * usual:
+            detail = f"rounding error in {name} is {own / usual:.0f} times that of the others"
+            return Check(result.name, "stability", "the others", "disagree", detail)
+    return Check(result.name, "stability", "the others", "agree")
+
+
+def _pairwise(case: Case, results: Sequence[Result], kind: str) -> list[Check]:
+    checks = []
+    for one, other in combinations(results, 2):
+        noises = case.noises[one.name], case.noises[other.name]
+        if kind == "value":
+            values = {"value": one.value}, {"value": other.value}
+            worst = worst_entry(*values, _sum(*(noise.value for noise in noises)))
+        else:
+            cotangents = one.cotangents, other.cotangents
+            worst = worst_entry(*cotangents, _sum(*(noise.cotangents for noise in noises)))
+        verdict: Verdict = "agree" if worst.error <= worst.tolerance else "disagree"
+        checks.append(Check(one.name, kind, other.name, verdict, worst=worst))
+    return checks
+
+
+def _sum(one: Arrays, other: Arrays) -> Arrays:
+    return {name: one[name] + other[name] for name in one}
+
+
+def _against_oracle(case: Case, results: Sequence[Result], suspected: set[str]) -> list[Check]:
+    forward = "by_autograd" if "manual" in suspected else "by_hand"
+    estimates = [derivative(_functional(case, tangents, forward)) for tangents in case.directions]
+    return [
+        max(
+            (_dot_test(case, result, k, estimate) for k, estimate in enumerate(estimates)),
+            key=_severity,
+        )
+        for result in results
+    ]
+
+
+def _functional(case: Case, tangents: Arrays, forward: str) -> Functional:
+    """φ(h) = ⟨u, f(x + h v)⟩ in float64, or in complex128 for a complex h."""
+    primals = cast(case.primals, np.float64)
+    wide = cast(tangents, np.float64)
+    cotangent = case.cotangent.astype(np.float64)
+    body = getattr(case.computation, forward)
+
+    def phi(h: Scalar) -> Scalar:
+        moved = primals | {name: primals[name] + h * wide[name] for name in wide}
+        result = body(**moved)
+        value = result[0] if forward == "by_hand" else result
+        return np.sum(cotangent * value).item()  # type: ignore[no-any-return]
+
+    return phi
+
+
+def _dot_test(case: Case, result: Result, direction: int, estimate: Estimate) -> Check:
+    tangents = case.directions[direction]
+    terms = [
+        np.multiply(result.cotangents[name], tangents[name], dtype=np.float64) for name in tangents
+    ]
+    unit = unit_roundoff(case.dtype)
+    noise = float(case.noises[result.name].pairings[direction])
+    scale = float(np.sqrt(sum(np.sum(np.square(term)) for term in terms)))
+    worst = make_worst(
+        argument="⟨Jᵀu, v⟩",
+        index="",
+        got=pair(result.cotangents, tangents),
+        expected=estimate.value,
+        units=(unit, max(scale, float(np.finfo(case.dtype).tiny)), noise),
+        error_bar=estimate.error_bar,
+    )
+    if not worst.error <= worst.tolerance:
+        return Check(result.name, "oracle", estimate.oracle, "disagree", worst=worst)
+    if estimate.error_bar > max(SAFETY * unit * (scale + noise), BLUNT * scale):
+        detail = f"the oracle's error bar is {estimate.error_bar:.1e}"
+        return Check(result.name, "oracle", estimate.oracle, "inconclusive", detail, worst)
+    return Check(result.name, "oracle", estimate.oracle, "agree", worst=worst)
+
+
+def _precision(case: Case, results: Sequence[Result]) -> list[Check]:
+    wide = _in_wider_dtype(case)
+    if wide is None:
+        return []
+    checks = []
+    for result in results:
+        noise = case.noises[result.name].cotangents
+        worst = worst_entry(result.cotangents, wide, noise)
+        verdict: Verdict = "agree" if worst.error <= worst.tolerance else "disagree"
+        checks.append(Check(result.name, "precision", "wider precision", verdict, worst=worst))
+    return checks
+
+
+def _in_wider_dtype(case: Case) -> Arrays | None:
+    """The manual cotangents in float64, or np.longdouble for float64, where that can be had."""
+    dtype = np.float64 if case.dtype == "float32" else np.longdouble
+    if np.finfo(dtype).eps >= np.finfo(case.dtype).eps:
+        return None  # a platform whose longdouble is float64
+    if dtype is np.longdouble and case.size > case.computation.tutorial_size:
+        return None  # no BLAS has it: seconds at the tutorials' sizes, minutes beyond
+    try:
+        _, vjp = case.computation.by_hand(**cast(case.primals, dtype))
+    except TypeError:
+        return None  # nor has LAPACK
+    cotangents = vjp(case.cotangent.astype(dtype))
+    return {name: np.asarray(cotangents[name]) for name in case.computation.wrt}
+
+
+def _severity(check: Check) -> tuple[int, float]:
+    rank = {"agree": 0, "unsupported": 1, "inconclusive": 2, "disagree": 3}[check.verdict]
+    return rank, check.worst.error / check.worst.tolerance if check.worst else 0.0

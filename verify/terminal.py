@@ -1,0 +1,173 @@
+"""What `python -m verify` shows: a progress bar, a table, the disagreements, one summary line."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from reference_impls import Computation
+from verify.compare import Check, Verdict, Worst
+from verify.gradients import Case, blamed
+
+COLOURS: dict[Verdict, str] = {
+    "agree": "green",
+    "disagree": "bold red",
+    "inconclusive": "yellow",
+    "unsupported": "yellow",
+}
+WIDE = 240
+"""Columns of a table that goes to a file or a pipe: no cell is cut."""
+
+
+def make_console() -> Console:
+    """A console for standard output; plain text, uncut, where that is no terminal."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else WIDE)
+
+
+def progress() -> Progress:
+    """A progress bar on standard error, gone when done, and never there without a terminal."""
+    return Progress(
+        TextColumn("{task.description:30}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def catalogue(computations: Sequence[Computation]) -> Table:
+    """The computations, what they are differentiated with respect to, and their sizes."""
+    table = Table("computation", "gradient for", "sizes (the tutorial's first)", "from", box=_box())
+    for computation in computations:
+        sizes = ", ".join(map(str, computation.sizes))
+        table.add_row(computation.name, " ".join(computation.wrt), sizes, computation.origin)
+    return table
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    case: Case
+    checks: list[Check]
+
+
+class Report:
+    """Collects the outcome of every case, and shows them once all are done.
+
+    Attributes:
+        checks: how many have been made.
+        disagreements: how many of them disagree.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._outcomes: list[_Outcome] = []
+        self.checks = 0
+        self.disagreements = 0
+
+    def add(self, case: Case, checks: list[Check]) -> None:
+        """Take in one case."""
+        self._outcomes.append(_Outcome(case, checks))
+        self.checks += len(checks)
+        self.disagreements += sum(check.verdict == "disagree" for check in checks)
+
+    def show(self, command: Callable[[Case], str]) -> None:
+        """Print the table, every disagreement, and the summary.
+
+        Args:
+            command: what to type to check a case again.
+        """
+        self._console.print(self._table())
+        for outcome in self._outcomes:
+            self._show_disagreements(outcome, command(outcome.case))
+        self._console.print(self._summary())
+
+    def _table(self) -> Table:
+        names = dict.fromkeys(
+            check.implementation for outcome in self._outcomes for check in outcome.checks
+        )
+        table = Table(box=_box())
+        for heading in ("computation", "size", "dtype"):
+            table.add_column(heading, justify="right" if heading == "size" else "left")
+        for name in names:
+            table.add_column(f"{name}: error, ULPs", justify="right")
+        table.add_column("oracle")
+        table.add_column("verdict")
+        for outcome in self._outcomes:
+            table.add_row(*_row(outcome, list(names)))
+        return table
+
+    def _show_disagreements(self, outcome: _Outcome, command: str) -> None:
+        wrong = [check for check in outcome.checks if check.verdict == "disagree"]
+        if not wrong:
+            return
+        case = outcome.case
+        names = ", ".join(sorted(blamed(outcome.checks)))
+        self._console.print(f"\n[bold red]{case.computation.name} {case.dtype}: {names}[/]")
+        for check in wrong:
+            self._console.print(f"  {_sentence(check)}", markup=False)
+        self._console.print(f"  reproduce: {command}", markup=False)
+
+    def _summary(self) -> str:
+        counts = Counter(check.verdict for outcome in self._outcomes for check in outcome.checks)
+        parts = [f"[{colour}]{counts[v]} {v}[/]" for v, colour in COLOURS.items() if counts[v]]
+        return f"{self.checks} checks of {len(self._outcomes)} cases: {', '.join(parts)}"
+
+
+def _box() -> box.Box:
+    return box.SIMPLE_HEAD if sys.stdout.isatty() else box.ASCII2
+
+
+def _row(outcome: _Outcome, names: Sequence[str]) -> list[str]:
+    case, checks = outcome.case, outcome.checks
+    accuracies = [
+        _accuracy([check for check in checks if name in (check.implementation, check.against)])
+        for name in names
+    ]
+    oracles = dict.fromkeys(check.against for check in checks if check.kind == "oracle")
+    verdict = overall(checks)
+    return [
+        case.computation.name,
+        f"{case.size:,}",
+        case.dtype,
+        *accuracies,
+        ", ".join(oracles),
+        f"[{COLOURS[verdict]}]{verdict}[/]",
+    ]
+
+
+def _accuracy(checks: Sequence[Check]) -> str:
+    """The worst entry against the truth where that is known, else against the others."""
+    own = [c.worst for c in checks if c.kind == "precision" and c.worst]
+    worst = own or [c.worst for c in checks if c.kind in ("value", "vjp") and c.worst]
+    if not worst:
+        return "—"
+    error = max(each.error / each.scale for each in worst)
+    return f"{error:.0e} {max(each.ulps for each in worst):5.1f}"
+
+
+def overall(checks: Sequence[Check]) -> Verdict:
+    """Disagree if any check does; agree only if all of them do."""
+    verdicts = {check.verdict for check in checks}
+    order: tuple[Verdict, ...] = ("disagree", "unsupported", "inconclusive")
+    return next((verdict for verdict in order if verdict in verdicts), "agree")
+
+
+def _sentence(check: Check) -> str:
+    held = f"{check.kind}: {check.implementation} against {check.against}"
+    if check.worst is None:
+        return f"{held}: {check.detail}"
+    return f"{held}: {_numbers(check.worst)}"
+
+
+def _numbers(worst: Worst) -> str:
+    return (
+        f"{worst.argument}{worst.index}: got {worst.got!r}, expected {worst.expected!r}, "
+        f"error {worst.error:.2e} > tolerance {worst.tolerance:.2e} = {worst.parts}"
+    )
