@@ -48,7 +48,7 @@ class Computation:
     by_autograd: Callable[..., Any]
     by_torch: Callable[..., Any]
     by_hand: Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]]
-    shapes: Mapping[str, str] = field(default_factory=dict)
+    shapes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def tutorial_size(self) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from reference_impls.backends import Autograd, Backend, Torch
+from reference_impls.backends import Autograd, Backend, Torch, seed_cotangent
 from reference_impls.computation import Array, Arrays, Computation
 
 COMPLEX_STEP = 2.0**-70
@@ -78,11 +78,10 @@ def jvp(
         ValueError: tangents' shapes do not fit; or, for the manual backend, the body is not
             analytic in complex arithmetic.
     """
+    result = value(backend, computation, primals)
     paired = _pairing(computation, primals, tangents, wrt=("cotangent",))
-    shape_of_value = value(backend, computation, primals)
-    return gradient(backend, paired, {**primals, "cotangent": np.zeros_like(shape_of_value)})[
-        "cotangent"
-    ]
+    # φ is linear in u, so any u will do; at u = 0 nothing would show that a body is not analytic.
+    return gradient(backend, paired, {**primals, "cotangent": seed_cotangent(result)})["cotangent"]
 
 
 def hvp(
@@ -200,6 +199,11 @@ def _check_tangents(
             f"{computation.name}: tangents are wanted for {wanted}, got {', '.join(tangents)}"
         )
     for name, tangent in tangents.items():
+        if not isinstance(tangent, np.ndarray | np.generic):
+            raise TypeError(
+                f"{computation.name}: tangent {name} is a {type(tangent).__name__}; "
+                "a NumPy array is wanted"
+            )
         if tangent.dtype != primals[name].dtype:
             raise TypeError(
                 f"{computation.name}: tangent {name} is {tangent.dtype}, "

@@ -120,24 +120,19 @@ def _check_shapes(computation: Computation, arrays: Arrays) -> None:
             continue
         got = arrays[name].shape
         wanted = f"({', '.join(axes)})"
-        if len(got) != len(axes):
+        if not _fits(got, axes):
             raise ValueError(f"{computation.name}: {name} has shape {got}, wanted {wanted}")
         for axis, length in zip(axes, got, strict=True):
-            _check_axis(computation, (name, axis, length, wanted), lengths)
+            owner, agreed = lengths.setdefault(axis, (name, length))
+            if length != agreed:
+                raise ValueError(
+                    f"{computation.name}: {name} wants shape {wanted} with {axis} = {agreed} "
+                    f"as in {owner}, but has {length} there"
+                )
 
 
-def _check_axis(
-    computation: Computation,
-    found: tuple[str, str, int, str],
-    lengths: dict[str, tuple[str, int]],
-) -> None:
-    name, axis, length, wanted = found
-    if axis.isdigit():
-        owner, agreed = "the computation", int(axis)
-    else:
-        owner, agreed = lengths.setdefault(axis, (name, length))
-    if length != agreed:
-        raise ValueError(
-            f"{computation.name}: {name} wants shape {wanted} with {axis} = {agreed} "
-            f"as in {owner}, but has {length} there"
-        )
+def _fits(shape: tuple[int, ...], axes: list[str]) -> bool:
+    """Whether there are as many axes as wanted, and those given by length have that length."""
+    return len(shape) == len(axes) and all(
+        length == int(axis) for axis, length in zip(axes, shape, strict=True) if axis.isdigit()
+    )

@@ -7,7 +7,7 @@ BASELINE = "manual"  # what the other implementations' times are held against
 
 _CASE = ["computation", "operator", "implementation", "device", "dtype", "size"]
 _FROM_BEST = ["agree", "unsupported", "inconclusive", "disagree"]
-_WITH_AN_ERROR = ["value", "vjp", "oracle"]
+_PAIRWISE = ["value", "vjp"]
 
 
 def verdict_counts(verdicts: pd.DataFrame) -> dict[str, int]:
@@ -19,17 +19,19 @@ def accuracy(verdicts: pd.DataFrame, dtype: str) -> pd.DataFrame:
     """Find each implementation's worst error and worst verdict.
 
     Returns:
-        A row per computation and who, with columns relative_error, ulps and verdict: errors over
-        the checks of values and derivatives, the verdict over every check.
+        A row per computation and who, with columns relative_error, ulps and verdict. The errors are
+        those of the precision checks, against the truth in a wider dtype; where a computation has
+        none, of the comparisons with other implementations. The verdict is over every check.
     """
-    rows = verdicts[verdicts["dtype"] == dtype]
+    rows = _from_both_sides(verdicts[verdicts["dtype"] == dtype])
     rows = rows.assign(
-        who=_who(rows),
         relative_error=_infinite_if_unknown(_relative_error(rows), rows["verdict"]),
         ulps=_infinite_if_unknown(rows["ulps"], rows["verdict"]),
         badness=rows["verdict"].map(_FROM_BEST.index),
     )
-    measured = rows[rows["check"].isin(_WITH_AN_ERROR)]
+    precise = rows["check"] == "precision"
+    known = rows["computation"].isin(rows.loc[precise, "computation"])
+    measured = rows[precise | (~known & rows["check"].isin(_PAIRWISE))]
     worst = measured.groupby(["computation", "who"])[["relative_error", "ulps"]].max()
     badness = rows.groupby(["computation", "who"])["badness"].max()
     return worst.reindex(badness.index).assign(verdict=badness.map(_FROM_BEST.__getitem__))
@@ -111,6 +113,13 @@ def reasons(timings: pd.DataFrame) -> pd.DataFrame:
     """Count the rows that were not timed, by status and reason."""
     rows = timings[timings["status"] != "ok"]
     return rows.groupby(["status", "reason"]).size().reset_index(name="rows")
+
+
+def _from_both_sides(rows: pd.DataFrame) -> pd.DataFrame:
+    """Give a pairwise check to both implementations of the pair."""
+    pairs = rows[rows["check"].isin(_PAIRWISE)]
+    others = pairs["against"].str.replace(r"^(.*)/(.*)$", r"\1 (\2)", regex=True)
+    return pd.concat([rows.assign(who=_who(rows)), pairs.assign(who=others)], ignore_index=True)
 
 
 def _relative_error(rows: pd.DataFrame) -> "pd.Series[float]":

@@ -86,13 +86,32 @@ class TestAccuracy:
             tmp_path,
             verdict(check="value", error=1e-12, scale=2.0, ulps=1.0),
             verdict(check="vjp", error=4e-12, scale=100.0, ulps=9.0, verdict="inconclusive"),
-            verdict(check="contract", verdict="unsupported"),
+            verdict(check="oracle", against="Richardson", error=1.0, scale=1.0, ulps=99.0),
+            verdict(check="contract", against="the primals", verdict="unsupported"),
             verdict(dtype="float32", error=1.0, scale=1.0, verdict="disagree"),
         )
-        (worst,) = summaries.accuracy(frame, "float64").itertuples()
-        assert worst.Index == ("relu", "torch")
-        assert worst.relative_error == pytest.approx(5e-13)
-        assert (worst.ulps, worst.verdict) == (9.0, "inconclusive")
+        worst = summaries.accuracy(frame, "float64").loc["relu", "torch"]
+        assert worst["relative_error"] == pytest.approx(5e-13)
+        assert (worst["ulps"], worst["verdict"]) == (9.0, "inconclusive")
+
+    def test_a_pair_counts_for_both_of_it(self, tmp_path: Path) -> None:
+        frame = write_verdicts(tmp_path, verdict(against="manual/cuda", error=2.0, scale=1.0))
+        worst = summaries.accuracy(frame, "float64")
+        assert worst["relative_error"].to_dict() == {
+            ("relu", "manual (cuda)"): 2.0,
+            ("relu", "torch"): 2.0,
+        }
+
+    def test_the_truth_counts_before_the_others(self, tmp_path: Path) -> None:
+        frame = write_verdicts(
+            tmp_path,
+            verdict(error=1e-3, scale=1.0),
+            verdict(check="precision", against="wider precision", error=1e-16, scale=1.0),
+            verdict(computation="least_squares", error=1e-5, scale=1.0),
+        )
+        errors = summaries.accuracy(frame, "float64")["relative_error"]
+        assert errors["relu", "torch"] == pytest.approx(1e-16)
+        assert errors["least_squares", "torch"] == pytest.approx(1e-5)
 
     def test_a_disagreement_hides_behind_nothing(self, tmp_path: Path) -> None:
         frame = write_verdicts(
@@ -100,8 +119,8 @@ class TestAccuracy:
             verdict(error=1e-16, scale=1.0, ulps=1.0),
             verdict(error=math.nan, scale=1.0, ulps=math.nan, verdict="disagree"),
         )
-        (worst,) = summaries.accuracy(frame, "float64").itertuples()
-        assert (worst.relative_error, worst.ulps, worst.verdict) == (math.inf, math.inf, "disagree")
+        worst = summaries.accuracy(frame, "float64").loc["relu", "torch"]
+        assert worst.tolist() == [math.inf, math.inf, "disagree"]
 
     def test_an_error_on_a_zero_scale_is_not_relative(self, tmp_path: Path) -> None:
         frame = write_verdicts(
@@ -117,9 +136,9 @@ class TestAccuracy:
         frame = write_verdicts(
             tmp_path,
             verdict(computation="checked", error=1.0, scale=1.0),
-            verdict(computation="promised", check="contract"),
+            verdict(computation="promised", check="contract", against="the primals"),
         )
-        worst = summaries.accuracy(frame, "float64")
+        worst = summaries.accuracy(frame, "float64").xs("torch", level="who")
         assert worst["relative_error"].isna().tolist() == [False, True]
         assert worst["verdict"].tolist() == ["agree", "agree"]
 
@@ -315,7 +334,7 @@ class TestReport:
             tmp_path,
             verdict(error=2e-16, scale=1.0, ulps=1.5),
             verdict(implementation="manual", error=3.0, scale=1.0, ulps=1e16, verdict="disagree"),
-            verdict(computation="tanh", verdict="inconclusive"),
+            verdict(computation="tanh", check="oracle", verdict="inconclusive"),
         )
         text = render(tmp_path)
         assert "Of 3 checks, 1 agree, 1 disagree, 1 are inconclusive and 0 unsupported." in text
