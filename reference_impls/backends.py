@@ -232,7 +232,8 @@ class Torch:
             torch.cuda.synchronize()
 
     def _tensor(self, array: Array) -> torch.Tensor:
-        return torch.tensor(array, device=self.device)
+        # A copy in row-major order: torch refuses negative strides.
+        return torch.from_numpy(np.array(array, order="C")).to(self.device)
 
     def _leaves(self, computation: Computation, arrays: Arrays) -> dict[str, torch.Tensor]:
         tensors = {name: self._tensor(array) for name, array in arrays.items()}

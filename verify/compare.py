@@ -45,7 +45,7 @@ class Worst:
         error: |got - expected|.
         tolerance: the largest error that would have been accepted.
         scale: the largest entry beside it, of which ``error / scale`` is a fraction.
-        ulps: the error in units of the spacing of floats at ``scale``.
+        ulps: the error beyond the oracle's own, in units of the spacing of floats at ``scale``.
         parts: what the tolerance is made of, in words.
     """
 
@@ -58,6 +58,11 @@ class Worst:
     scale: float
     ulps: float
     parts: str = field(default="", compare=False)
+
+    @property
+    def accepted(self) -> bool:
+        """Is the error within the tolerance?"""
+        return self.error <= self.tolerance
 
 
 def contract_violation(
@@ -123,8 +128,10 @@ def _worst_of_array(name: str, got: Array, expected: Array, noise: Array, larges
     # Zero everywhere, as everything beside it: any difference at all is too much.
     scale = max(scale, float(np.finfo(got.dtype).tiny))
     tolerances = SAFETY * unit * (scale + noise)
-    errors = np.abs(got - expected).astype(np.float64)
-    flat = int(np.argmax(errors / tolerances))
+    # NaN compared with anything passes; as an infinite error it does not.
+    errors = np.nan_to_num(np.abs(got - expected).astype(np.float64), nan=np.inf)
+    with np.errstate(over="ignore"):  # beside zeros, an error may be infinitely many tolerances
+        flat = int(np.argmax(errors / tolerances))
     return make_worst(
         argument=name,
         index=_index(flat, got.shape),
@@ -144,16 +151,18 @@ def make_worst(
 ) -> Worst:
     """One compared number with its tolerance, SAFETY · u · (scale + noise) + the oracle's bar."""
     unit, scale, noise = units
+    error = abs(got - expected)
+    error = np.inf if np.isnan(error) else error
     parts = f"{SAFETY:g} · {unit:.1e} · (scale {scale:.1e} + noise {noise:.1e})"
     return Worst(
         argument=argument,
         index=index,
         got=got,
         expected=expected,
-        error=abs(got - expected),
+        error=error,
         tolerance=SAFETY * unit * (scale + noise) + error_bar,
         scale=scale,
-        ulps=abs(got - expected) / (2 * unit * scale),
+        ulps=max(0.0, error - error_bar) / (2 * unit * scale),
         parts=parts + (f" + oracle's bar {error_bar:.1e}" if error_bar else ""),
     )
 

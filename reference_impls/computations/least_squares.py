@@ -42,8 +42,13 @@ def by_autograd(A: Any, b: Any) -> Any:
 
 
 def by_torch(A: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """torch's least-squares solver."""
-    solution: torch.Tensor = torch.linalg.lstsq(A, b.unsqueeze(1)).solution
+    """torch's least-squares solver, by singular values where the device has it.
+
+    The default on the CPU, gelsy, starts from uninitialised pivots, so that its rounding, and at
+    times the rank it finds, differ from call to call (pytorch issue 71222).
+    """
+    driver = "gelsd" if A.device.type == "cpu" else "gels"
+    solution: torch.Tensor = torch.linalg.lstsq(A, b.unsqueeze(1), driver=driver).solution
     return solution.squeeze(1)
 
 

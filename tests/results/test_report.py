@@ -90,7 +90,7 @@ class TestAccuracy:
             verdict(check="contract", against="the primals", verdict="unsupported"),
             verdict(dtype="float32", error=1.0, scale=1.0, verdict="disagree"),
         )
-        worst = summaries.accuracy(frame, "float64").loc["relu", "torch"]
+        worst = summaries.accuracy(frame, "float64").to_dict("index")["relu", "torch"]
         assert worst["relative_error"] == pytest.approx(5e-13)
         assert (worst["ulps"], worst["verdict"]) == (9.0, "inconclusive")
 
@@ -119,8 +119,8 @@ class TestAccuracy:
             verdict(error=1e-16, scale=1.0, ulps=1.0),
             verdict(error=math.nan, scale=1.0, ulps=math.nan, verdict="disagree"),
         )
-        worst = summaries.accuracy(frame, "float64").loc["relu", "torch"]
-        assert worst.tolist() == [math.inf, math.inf, "disagree"]
+        worst = summaries.accuracy(frame, "float64").to_dict("index")["relu", "torch"]
+        assert list(worst.values()) == [math.inf, math.inf, "disagree"]
 
     def test_an_error_on_a_zero_scale_is_not_relative(self, tmp_path: Path) -> None:
         frame = write_verdicts(
