@@ -3,7 +3,7 @@
     h₀ = x,  zₗ = hₗ₋₁ Wₗᵀ + bₗ,  hₗ = tanh(zₗ) for l = 1..4
     f = -1/N Σ y · log softmax(z₅)        (y one-hot, N rows)
 
-    z̄₅ = f̄ (softmax(z₅) - y)/N        (for rows of y that sum to one)
+    z̄₅ = f̄ (softmax(z₅) Σy - y)/N,  Σy the sum of a row, which is 1
     W̄ₗ = z̄ₗᵀ hₗ₋₁,    b̄ₗ = Σ z̄ₗ,    z̄ₗ = (z̄ₗ₊₁ Wₗ₊₁) · (1 - hₗ²)
 
 44,458 parameters. The tutorial writes the loss as a sum; its code, and this one, take the mean.
@@ -69,7 +69,7 @@ def by_hand(x: Array, y: Array, **parameters: Array) -> tuple[Array, Vjp]:
 
     def vjp(g: Array) -> Arrays:
         cotangents = {}
-        z_bar = (exponentials / totals - y) * (g / rows)
+        z_bar = (exponentials * (y.sum(axis=1, keepdims=True) / totals) - y) * (g / rows)
         for layer in reversed(LAYERS):
             h = inputs[layer - 1]
             cotangents[f"W{layer}"] = z_bar.T @ h
