@@ -38,7 +38,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             f"{nearest(error.option_name, options)}"
         )
     except click.ClickException as error:
-        return _complain(error.message)
+        return _complain(error.format_message())
     except (ResultsError, DatasetError) as error:
         return _complain(str(error))
     return status

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from reference_impls import (
     OPERATORS,
     Array,
     Arrays,
+    Autograd,
     Backend,
     Computation,
     Manual,
@@ -131,6 +133,19 @@ def test_nothing_given_is_written_to_and_no_memory_is_shared(
     for array in returned:
         assert not any(np.shares_memory(array, given) for given in (*primals.values(), cotangent))
     assert not any(np.shares_memory(a, b) for a, b in combinations(returned, 2))
+
+
+def test_an_engine_that_hands_out_one_array_twice_is_not_let_through() -> None:
+    def add(x: Any, y: Any) -> Any:  # noqa: ANN401 -- arrays of either engine
+        return x + y
+
+    addition = replace(BY_NAME["linear"], wrt=("x", "y"), by_autograd=add, by_torch=add, shapes={})
+    for backend in (Autograd(), Torch()):
+        value, vjp = backend.make_vjp(addition, {"x": np.ones(3), "y": np.ones(3)})
+        cotangent = np.ones_like(value)
+        cotangents = vjp(cotangent)
+        arrays = [cotangent, cotangents["x"], cotangents["y"]]
+        assert not any(np.shares_memory(a, b) for a, b in combinations(arrays, 2)), backend.name
 
 
 @every_backend

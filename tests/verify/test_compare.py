@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+
+from reference_impls import Array
+from verify.compare import contract_violation, first_index, make_worst, worst_entry
+from verify.tolerance import SAFETY, unit_roundoff
+
+PRIMALS = {"x": np.zeros((2, 3)), "w": np.zeros(3), "y": np.zeros(2)}
+VALUE = np.ones(2)
+COTANGENTS: dict[str, object] = {"x": np.ones((2, 3)), "w": np.ones(3)}
+UNIT = unit_roundoff(np.float64)
+
+
+def with_nan(*shape: int) -> Array:
+    array = np.ones(shape)
+    array.flat[-1] = np.nan
+    return array
+
+
+def test_what_fits_violates_nothing() -> None:
+    assert contract_violation(VALUE, COTANGENTS, PRIMALS, ("x", "w")) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "changes", "said"),
+    [
+        (VALUE.astype(np.float32), {}, "value is float32, wanted float64"),
+        (with_nan(2), {}, "value[1] is not finite"),
+        (np.array(np.inf), {}, "value is not finite"),
+        (VALUE, {"y": np.ones(2)}, "cotangents for x, w, y, wanted x, w"),
+        (VALUE, {"w": [1.0, 1.0, 1.0]}, "cotangent w is a list, wanted an array"),
+        (VALUE, {"x": np.ones((3, 2))}, "cotangent x has shape (3, 2), wanted (2, 3)"),
+        (VALUE, {"w": np.ones((1, 3))}, "cotangent w has shape (1, 3), wanted (3,)"),
+        (VALUE, {"w": np.ones(3, np.float32)}, "cotangent w is float32, wanted float64"),
+        (VALUE, {"x": with_nan(2, 3)}, "cotangent x[1, 2] is not finite"),
+        (VALUE, {"w": np.array([1, -np.inf, np.nan])}, "cotangent w[1] is not finite"),
+    ],
+)
+def test_a_violation_of_the_contract_is_put_in_words(
+    value: Array, changes: dict[str, object], said: str
+) -> None:
+    assert contract_violation(value, COTANGENTS | changes, PRIMALS, ("x", "w")) == said
+
+
+def test_a_missing_cotangent_violates_the_contract() -> None:
+    said = contract_violation(VALUE, {"x": COTANGENTS["x"]}, PRIMALS, ("x", "w"))
+    assert said == "cotangents for x, wanted x, w"
+
+
+@pytest.mark.parametrize(
+    ("shape", "entry", "index"),
+    [
+        ((), (), ""),
+        ((4,), (2,), "[2]"),
+        ((4, 2), (3, 0), "[3, 0]"),
+        ((2, 2, 2), (1, 0, 1), "[1, 0, 1]"),
+    ],
+)
+def test_an_index_reads_as_it_is_typed(
+    shape: tuple[int, ...], entry: tuple[int, ...], index: str
+) -> None:
+    mask = np.zeros(shape, dtype=bool)
+    mask[entry] = True
+    assert first_index(mask) == index
+
+
+@pytest.mark.parametrize(
+    ("noise_of_x", "argument", "index"),
+    [([0, 0, 0], "x", "[1]"), ([0, 1e3, 0], "x", "[2]"), ([0, 1e6, 1e6], "w", "[1, 1]")],
+)
+def test_the_worst_entry_is_the_one_furthest_in_units_of_its_own_tolerance(
+    noise_of_x: list[float], argument: str, index: str
+) -> None:
+    """The smaller error is the worse one, where less noise and a smaller scale excuse it."""
+    expected = {"x": np.ones(3), "w": np.full((2, 2), 100.0)}
+    got = {"x": expected["x"] + [0, 1e-12, 5e-13], "w": expected["w"] + np.diag([0, 5e-12])}
+    noise = {"x": np.array(noise_of_x), "w": np.zeros((2, 2))}
+    worst = worst_entry(got, expected, noise)
+    assert (worst.argument, worst.index, worst.accepted) == (argument, index, False)
+
+
+def test_the_tolerance_is_the_unit_roundoff_of_scale_and_noise_with_a_safety_factor() -> None:
+    worst = worst_entry(
+        {"x": np.array([4.0, 2])}, {"x": np.array([4.0, 1])}, {"x": np.array([0.0, 3])}
+    )
+    assert worst.tolerance == SAFETY * UNIT * (4 + 3)
+    assert (worst.got, worst.expected, worst.error, worst.scale) == (2, 1, 1, 4)
+    assert worst.ulps == 1 / (2 * UNIT * 4)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_tolerance_is_that_of_the_dtype(dtype: str) -> None:
+    one = {"x": np.ones(1, dtype)}
+    assert worst_entry(one, one, {"x": np.zeros(1)}).tolerance == SAFETY * unit_roundoff(dtype)
+
+
+def test_a_gradient_that_vanishes_but_for_rounding_is_measured_by_those_beside_it() -> None:
+    expected = {"b": np.array([1e-17]), "w": np.array([1.0])}
+    got = expected | {"b": np.array([-2e-16])}
+    worst = worst_entry(got, expected, {"b": np.array([2.0]), "w": np.array([2.0])})
+    assert (worst.scale, worst.accepted) == (1.0, True)
+
+
+def test_a_small_gradient_without_noise_is_measured_by_itself() -> None:
+    expected = {"b": np.array([1e-17]), "w": np.array([1.0])}
+    got = expected | {"b": np.array([1.001e-17])}
+    worst = worst_entry(got, expected, {"b": np.array([0.0]), "w": np.array([2.0])})
+    assert (worst.argument, worst.scale, worst.accepted) == ("b", 1e-17, False)
+
+
+@pytest.mark.parametrize("difference", [1.0, 1e-300])
+def test_where_everything_is_zero_any_difference_is_too_much(difference: float) -> None:
+    zero = {"x": np.zeros(2)}
+    assert worst_entry(zero, zero, zero).accepted
+    assert not worst_entry({"x": np.array([0, difference])}, zero, zero).accepted
+
+
+def test_nan_is_never_accepted() -> None:
+    quiet = {"x": np.zeros(3)}
+    worst = worst_entry({"x": with_nan(3)}, {"x": np.ones(3)}, quiet)
+    assert (worst.index, worst.accepted) == ("[2]", False)
+    assert not worst_entry({"x": np.ones(3)}, {"x": with_nan(3)}, quiet).accepted
+
+
+def test_an_oracles_error_bar_is_added_to_the_tolerance_and_said() -> None:
+    worst = make_worst("x", "", 1.0, 1.5, (UNIT, 1.0, 0.0), error_bar=0.5)
+    assert worst.accepted
+    assert worst.tolerance == SAFETY * UNIT + 0.5
+    assert worst.parts.endswith(" + oracle's bar 5.0e-01")
+    assert worst.ulps == 0

@@ -1,0 +1,239 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+import torch
+
+from reference_impls import BACKENDS, DTYPES, Array, Arrays, Computation
+from verify.compare import Check, Verdict
+from verify.gradients import blamed, make_cases, suspects, verify_case
+
+SIZE = 5
+
+
+def sample(rng: np.random.Generator, size: int) -> Arrays:
+    return {"x": rng.standard_normal(size), "y": rng.standard_normal(size)}
+
+
+def by_hand(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+    return x * np.sin(y), lambda g: {"x": g * np.sin(y), "y": g * x * np.cos(y)}
+
+
+WAVE = Computation(
+    name="wave",
+    origin="x sin y",
+    sample=sample,
+    wrt=("x", "y"),
+    sizes=(SIZE,),
+    by_autograd=lambda x, y: x * anp.sin(y),
+    by_torch=lambda x, y: x * torch.sin(y),
+    by_hand=by_hand,
+    shapes={"x": "N", "y": "N"},
+)
+
+
+def checks_of(computation: Computation, dtype: str = "float64", seed: int = 0) -> list[Check]:
+    (case,) = make_cases(computation, SIZE, seed, [dtype], BACKENDS)
+    return verify_case(case, BACKENDS)
+
+
+def pairs(kind: str, *disagreeing: str) -> list[Check]:
+    """Every pair of a, b and c; those listed disagree."""
+    return [
+        Check(pair[0], kind, pair[1], "disagree" if pair in disagreeing else "agree")
+        for pair in ("ab", "ac", "bc")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("disagreeing", "named"),
+    [
+        ([], ""),
+        (["ab", "ac"], "a"),
+        (["ab", "bc"], "b"),
+        (["ac", "bc"], "c"),
+        (["ab", "ac", "bc"], "abc"),
+        (["ab"], "ab"),
+    ],
+)
+def test_the_one_that_differs_from_all_others_is_suspect_alone(
+    disagreeing: list[str], named: str
+) -> None:
+    assert suspects(pairs("vjp", *disagreeing)) == set(named)
+
+
+@pytest.mark.parametrize(("verdict", "named"), [("agree", set()), ("disagree", {"a", "b"})])
+def test_of_two_that_differ_either_is_suspect(verdict: Verdict, named: set[str]) -> None:
+    assert suspects([Check("a", "value", "b", verdict)]) == named
+
+
+@pytest.mark.parametrize("kind", ["contract", "stability", "oracle", "precision"])
+def test_a_check_of_one_implementation_blames_it_and_a_pairwise_one_the_odd_one_out(
+    kind: str,
+) -> None:
+    checks = [Check("c", kind, "the truth", "disagree"), *pairs("value", "ab", "ac"), *pairs("vjp")]
+    assert blamed(checks) == {"a", "c"}
+
+
+@pytest.mark.parametrize("verdict", ["agree", "inconclusive", "unsupported"])
+def test_only_a_disagreement_blames(verdict: Verdict) -> None:
+    assert blamed([Check("a", "oracle", "Richardson", verdict)]) == set()
+
+
+def test_both_dtypes_get_the_same_numbers_rounded_and_the_same_noise() -> None:
+    double, single = make_cases(WAVE, SIZE, 0, DTYPES, BACKENDS)
+    for wide, narrow in (
+        (double.primals, single.primals),
+        ({"u": double.cotangent}, {"u": single.cotangent}),
+        *zip(double.directions, single.directions, strict=True),
+    ):
+        for name, array in wide.items():
+            assert (str(array.dtype), str(narrow[name].dtype)) == DTYPES
+            np.testing.assert_array_equal(array.astype(np.float32), narrow[name])
+    assert double.noises == single.noises
+
+
+def test_a_case_depends_on_its_seed_and_nothing_else() -> None:
+    def numbers(seed: int, *dtypes: str) -> list[bytes]:
+        *_, case = make_cases(WAVE, SIZE, seed, dtypes, BACKENDS)
+        arrays = [*case.primals.values(), case.cotangent]
+        arrays += [array for tangents in case.directions for array in tangents.values()]
+        for noise in case.noises.values():
+            arrays += [noise.value["value"], *noise.cotangents.values(), noise.pairings]
+        return [array.tobytes() for array in arrays]
+
+    assert numbers(3, "float64") == numbers(3, "float32", "float64")
+    assert not set(numbers(3, "float64")) & set(numbers(4, "float64"))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_sound_computation_agrees_on_everything(dtype: str) -> None:
+    checks = checks_of(WAVE, dtype)
+    kinds = ["contract"] * 3 + ["stability"] * 3 + ["value"] * 3 + ["vjp"] * 3 + ["oracle"] * 3
+    assert [check.kind for check in checks][:15] == kinds
+    assert {check.verdict for check in checks} == {"agree"}
+    assert {check.against for check in checks if check.kind == "oracle"} == {"complex step"}
+
+
+def noise(x: Array) -> Array:
+    """Numbers about 1 that any change of x, however small, changes altogether."""
+    bits = np.ascontiguousarray(x, np.float64).view(np.uint64)
+    return np.random.default_rng([int(number) for number in bits.flat]).standard_normal(x.shape)
+
+
+def test_an_oracle_blunted_by_noise_is_inconclusive_never_agree() -> None:
+    """Noise of 1e-3 anywhere but at the case's own point, where all three values agree."""
+    (case,) = make_cases(WAVE, SIZE, 0, ["float64"], BACKENDS)
+
+    def noisy_by_hand(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        if np.iscomplexobj(x):
+            raise TypeError
+        value, vjp = by_hand(x, y)
+        level = 0.0 if np.array_equal(x, case.primals["x"]) else 1e-3
+        return value + (level * noise(x)).astype(x.dtype), vjp
+
+    noisy = replace(case, computation=replace(WAVE, by_hand=noisy_by_hand))
+    oracle = [check for check in verify_case(noisy, BACKENDS) if check.kind == "oracle"]
+    assert [(check.against, check.verdict) for check in oracle] == [
+        ("Richardson", "inconclusive")
+    ] * 3
+    assert all(check.detail.startswith("the oracle's error bar is ") for check in oracle)
+
+
+def raises(*_: object, **__: object) -> Any:  # noqa: ANN401 - it gives nothing
+    raise ZeroDivisionError("never\nmind")
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [("by_autograd", "autograd"), ("by_torch", "torch"), ("by_hand", "manual")],
+)
+def test_whoever_raises_is_named_with_the_first_line_of_the_error(field: str, name: str) -> None:
+    checks = checks_of(replace(WAVE, **{field: raises}))  # type: ignore[arg-type]
+    (wrong,) = [check for check in checks if check.verdict == "disagree"]
+    assert (wrong.implementation, wrong.kind) == (name, "contract")
+    assert wrong.detail == "raised ZeroDivisionError: never"
+    assert {check.verdict for check in checks if check is not wrong} == {"agree"}
+
+
+def test_without_values_to_differentiate_the_oracle_is_unsupported() -> None:
+    checks = checks_of(replace(WAVE, by_hand=raises, by_autograd=raises))
+    (oracle,) = [check for check in checks if check.kind == "oracle"]
+    assert (oracle.implementation, oracle.verdict) == ("torch", "unsupported")
+    assert blamed(checks) == {"autograd", "manual"}
+
+
+def downcast_by_hand(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+    narrow = np.sin(y.astype(np.float32)).astype(y.dtype)
+    return x * narrow, lambda g: {"x": g * narrow, "y": g * x * np.cos(y)}
+
+
+def torch_downcast(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return x * torch.sin(y.to(torch.float32)).to(y.dtype)
+
+
+def autograd_downcast(x: Any, y: Any) -> Any:  # noqa: ANN401 - boxes have no type
+    return x * anp.sin(y.astype(np.float32)).astype(x.dtype)
+
+
+@pytest.mark.parametrize(
+    ("field", "body", "name"),
+    [
+        ("by_autograd", autograd_downcast, "autograd"),
+        ("by_torch", torch_downcast, "torch"),
+        ("by_hand", downcast_by_hand, "manual"),
+    ],
+)
+def test_a_detour_through_float32_inside_float64_is_caught(
+    field: str, body: Callable[..., Any], name: str
+) -> None:
+    computation = replace(WAVE, **{field: body})  # type: ignore[arg-type]
+    assert blamed(checks_of(computation, "float64")) == {name}
+    assert blamed(checks_of(computation, "float32")) == set()
+
+
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [("by_autograd", "autograd"), ("by_torch", "torch"), ("by_hand", "manual")],
+)
+def test_whoever_gives_a_value_of_another_shape_is_named(field: str, name: str) -> None:
+    body = getattr(WAVE, field)
+
+    def column(**primals: Any) -> Any:  # noqa: ANN401 - three libraries' arrays
+        if field == "by_hand":
+            value, vjp = body(**primals)
+            return value[:, None], lambda g: vjp(g[:, 0])
+        return body(**primals)[:, None]
+
+    computation = replace(WAVE, **{field: column})  # type: ignore[arg-type]
+    assert blamed(checks_of(computation)) == {name}
+
+
+@pytest.mark.parametrize("argument", ["x", "y"])
+def test_a_fault_that_all_three_share_is_told_by_the_oracle(argument: str) -> None:
+    """Nobody is the odd one out, and the manual derivation is not what to be measured by."""
+
+    def faulty_by_hand(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        value, vjp = by_hand(x, y)
+        return value, lambda g: vjp(g) | {argument: 1.001 * vjp(g)[argument]}
+
+    def faulty(detached: Callable[..., Any], body: Callable[..., Any]) -> Callable[..., Any]:
+        def by_engine(**primals: Any) -> Any:  # noqa: ANN401 - two libraries' arrays
+            p = primals[argument]
+            return body(**primals | {argument: 1.001 * p - 0.001 * detached(p)})
+
+        return by_engine
+
+    shared = replace(
+        WAVE,
+        by_hand=faulty_by_hand,
+        by_torch=faulty(torch.Tensor.detach, WAVE.by_torch),
+        by_autograd=faulty(lambda box: getattr(box, "_value", box), WAVE.by_autograd),
+    )
+    checks = checks_of(shared)
+    wrong = [check for check in checks if check.verdict == "disagree"]
+    assert [check.kind for check in wrong] == ["oracle"] * 3
+    assert "precision" not in {check.kind for check in checks}

@@ -1,0 +1,266 @@
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+import verify.__main__
+from reference_impls import COMPUTATIONS, Backend, Computation
+from results.store import read
+from results.tables import VERDICTS
+from verify.__main__ import run
+from verify.compare import Check
+from verify.gradients import Case, verify_case
+
+ROOT = Path(__file__).parents[2]
+RELU = COMPUTATIONS[0]
+SMALL = ("--size", "smallest")
+CHECKS_PER_CASE = 18
+ESCAPE = "\x1b"
+
+Capture = pytest.CaptureFixture[str]
+
+
+def lines(captured: str) -> list[str]:
+    return captured.splitlines()
+
+
+@pytest.fixture
+def broken_relu(monkeypatch: pytest.MonkeyPatch) -> Computation:
+    """The catalogue is one computation, and torch has it wrong."""
+    broken = replace(RELU, by_torch=lambda x: 1.001 * RELU.by_torch(x))
+    monkeypatch.setattr(verify.__main__, "COMPUTATIONS", (broken,))
+    return broken
+
+
+@pytest.fixture
+def no_computing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Iterator[Case]:
+        pytest.fail("computing has begun")
+
+    monkeypatch.setattr(verify.__main__, "make_cases", fail)
+
+
+def test_agreement_ends_with_status_0_and_a_summary(capsys: Capture) -> None:
+    assert run(["relu", *SMALL]) == 0
+    out, err = capsys.readouterr()
+    assert lines(out)[-1] == f"{2 * CHECKS_PER_CASE} checks of 2 cases: {2 * CHECKS_PER_CASE} agree"
+    assert err == ""
+
+
+@pytest.mark.usefixtures("broken_relu")
+def test_a_disagreement_ends_with_status_1_and_says_what_where_and_by_how_much(
+    capsys: Capture,
+) -> None:
+    assert run(["relu", *SMALL, "--dtype", "float64"]) == 1
+    out = capsys.readouterr().out
+    assert "\nrelu float64: torch\n" in out
+    (sentence,) = [line for line in lines(out) if "vjp: torch against manual" in line]
+    for word in ("x[", "got ", "expected ", "error ", " > tolerance ", "scale ", "noise "):
+        assert word in sentence
+
+
+@pytest.mark.usefixtures("broken_relu")
+def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> None:
+    run(["relu", *SMALL, "--dtype", "float32", "--seed", "7"])
+    out = capsys.readouterr().out
+    (command,) = [line for line in lines(out) if "reproduce: " in line]
+    python, dash_m, name, *arguments = shlex.split(command.partition("reproduce: ")[2])
+    assert [python, dash_m, name] == ["python", "-m", "verify"]
+
+    assert run(arguments) == 1
+    assert capsys.readouterr().out == out
+
+
+@pytest.mark.usefixtures("no_computing")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["rleu"], ["unknown computation 'rleu'", "relu, sigmoid", "did you mean 'relu'?"]),
+        (["relu", "xyz"], ["unknown computation 'xyz'", "relu, sigmoid"]),
+        (["--dtype", "float23"], ["unknown dtype 'float23'", "float64, float32", "did you mean"]),
+        (["relu", "--size", "1025"], ["relu", "'1025'", "32, 1024, 32768", "did you mean '1024'?"]),
+        (["relu", "--size", "tiny"], ["relu", "'tiny'", "tutorial, smallest, largest, all"]),
+        (["relu", "--size", "smalest"], ["did you mean 'smallest'?"]),
+        (["--sed", "1"], ["unknown option '--sed'", "--seed", "did you mean '--seed'?"]),
+        (["--seed", "-1"], ["'--seed'", "-1", "x>=0"]),
+        (["--seed", "one"], ["'--seed'", "'one'"]),
+        (["--seed"], ["'--seed' requires an argument"]),
+        (["relu", "--csv", "{file}/verdicts.csv"], ["cannot write {file}/verdicts.csv"]),
+        (["relu", "--csv", "{directory}"], ["cannot write {directory}"]),
+        (["relu", "--csv", "/dev/full"], ["cannot write /dev/full", "No space left"]),
+        (["relu", "--csv", "{file}"], ["{file}, line 1", "unknown 'colour'", "missing"]),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line_before_any_computing(
+    arguments: list[str], said: list[str], tmp_path: Path, capsys: Capture
+) -> None:
+    paths = {"file": tmp_path / "file", "directory": tmp_path}
+    paths["file"].write_text("colour\nred\n")
+    assert run([argument.format_map(paths) for argument in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = lines(err)
+    assert line.startswith("verify: ")
+    for words in said:
+        assert words.format_map(paths) in line
+    assert paths["file"].read_text() == "colour\nred\n"
+
+
+@pytest.mark.usefixtures("no_computing")
+def test_list_shows_every_computation_with_its_sizes(capsys: Capture) -> None:
+    assert run(["--list"]) == 0
+    out = capsys.readouterr().out
+    for computation in COMPUTATIONS:
+        (line,) = [each for each in lines(out) if f"| {computation.name} " in each]
+        assert ", ".join(map(str, computation.sizes)) in line
+        assert computation.origin in line
+
+
+@pytest.mark.usefixtures("no_computing")
+def test_help_ends_with_status_0(capsys: Capture) -> None:
+    assert run(["--help"]) == 0
+    assert "Usage: python -m verify [OPTIONS] [COMPUTATION]..." in capsys.readouterr().out
+
+
+def test_csv_keeps_every_check_and_the_environment_and_appends(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "verdicts.csv"
+    assert run(["relu", "tanh", *SMALL, "--seed", "3", "--csv", str(path)]) == 0
+    rows = read(path, VERDICTS).rows
+    assert len(rows) == 4 * CHECKS_PER_CASE
+    assert {(row.computation, row.dtype) for row in rows} == {
+        (name, dtype) for name in ("relu", "tanh") for dtype in ("float64", "float32")
+    }
+    assert {(row.seed, row.size, row.tutorial_size, row.device) for row in rows} == {
+        (3, 32, False, "cpu")
+    }
+    assert {row.implementation for row in rows} == {"autograd", "torch", "manual"}
+    assert {row.verdict for row in rows} == {"agree"}
+    assert json.loads((path.parent / "environment.json").read_text())
+
+    assert run(["relu", *SMALL, "--csv", str(path)]) == 0
+    again = read(path, VERDICTS).rows
+    assert again[: len(rows)] == rows
+    assert len(again) == 6 * CHECKS_PER_CASE
+
+
+@pytest.mark.usefixtures("broken_relu")
+def test_csv_keeps_the_numbers_of_a_disagreement(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    assert run(["relu", *SMALL, "--dtype", "float64", "--csv", str(path)]) == 1
+    for row in read(path, VERDICTS).rows:
+        if row.check == "precision":
+            assert (row.verdict == "disagree") == (row.implementation == "torch")
+            assert row.argument == "x"
+            assert row.error is not None
+            assert row.tolerance is not None
+            assert (row.error > row.tolerance) == (row.verdict == "disagree")
+
+
+def test_a_seed_says_everything(capsys: Capture) -> None:
+    tables = []
+    for seed in ("5", "5", "6"):
+        run(["tanh", *SMALL, "--seed", seed])
+        tables.append(capsys.readouterr().out)
+    assert tables[0] == tables[1] != tables[2]
+
+
+def test_a_computation_named_twice_is_checked_once(capsys: Capture) -> None:
+    run(["relu", "relu", *SMALL])
+    assert " of 2 cases: " in capsys.readouterr().out
+
+
+def test_all_sizes_are_checked_on_request(capsys: Capture) -> None:
+    run(["polynomial_regression", "--size", "all", "--dtype", "float32"])
+    out = capsys.readouterr().out
+    for size in ("10", "100", "1,000", "10,000"):
+        assert f" {size} | float32 |" in out
+
+
+@pytest.mark.usefixtures("broken_relu")
+def test_without_a_terminal_the_output_is_plain_and_uncut(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    run(["relu", *SMALL])
+    out = capsys.readouterr().out
+    assert ESCAPE not in out
+    assert "…" not in out
+    table = [line for line in lines(out) if line.startswith(("|", "+"))]
+    assert len({len(line) for line in table}) == 1
+
+
+@pytest.fixture
+def interrupted_in_the_third_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    cases = count(1)
+
+    def check(case: Case, backends: Sequence[Backend]) -> list[Check]:
+        if next(cases) == 3:
+            raise KeyboardInterrupt
+        return verify_case(case, backends)
+
+    monkeypatch.setattr(verify.__main__, "verify_case", check)
+
+
+@pytest.mark.usefixtures("interrupted_in_the_third_case")
+def test_ctrl_c_keeps_the_rows_and_says_where(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "verdicts.csv"
+    assert run(["relu", "tanh", *SMALL, "--csv", str(path)]) == 130
+    (line,) = lines(capsys.readouterr().err)
+    said = f"verify: interrupted after {2 * CHECKS_PER_CASE} checks"
+    assert line == f"{said}; the rows so far are in {path}"
+    assert len(read(path, VERDICTS).rows) == 2 * CHECKS_PER_CASE
+
+
+@pytest.mark.usefixtures("interrupted_in_the_third_case")
+def test_ctrl_c_without_a_file_promises_none(capsys: Capture) -> None:
+    assert run(["relu", "tanh", *SMALL]) == 130
+    (line,) = lines(capsys.readouterr().err)
+    assert line == f"verify: interrupted after {2 * CHECKS_PER_CASE} checks"
+
+
+def test_it_runs_from_the_root_as_the_readme_says() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "verify", "relu"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert lines(done.stdout)[-1].endswith(" agree")
+
+
+def test_an_interrupted_process_keeps_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    process = subprocess.Popen(  # noqa: S603 - the arguments are ours
+        [sys.executable, "-m", "verify", "--size", "all", "--csv", str(path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not (path.exists() and path.read_text().count("\n") > 1):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, out) == (130, "")
+    (line,) = lines(err)
+    assert line.startswith("verify: interrupted after ")
+    assert line.endswith(f" checks; the rows so far are in {path}")
+    contents = read(path, VERDICTS)
+    assert contents.rows[0].computation == "relu"
+    assert contents.note == ""

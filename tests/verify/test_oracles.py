@@ -1,0 +1,170 @@
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reference_impls import Array
+from verify.oracles import Estimate, Functional, Scalar, complex_step, derivative, richardson
+
+POINT = np.array([0.3, -1.2, 2.0])
+WAY = np.array([1.0, 0.5, -2.0])
+SCALES = (1e-30, 1.0, 1e30)
+
+
+@dataclass(frozen=True)
+class Smooth:
+    """An analytic function, and its derivative from calculus."""
+
+    name: str
+    f: Callable[[Any], Any]
+    slope: Callable[[float], float]
+
+    def along(self, x: float, v: float, scale: float) -> Functional:
+        return lambda h: scale * self.f(x + h * v)
+
+
+SMOOTH = [
+    Smooth("constant", lambda x: 0 * x + 3, lambda _: 0),
+    Smooth("linear", lambda x: 3 * x + 1, lambda _: 3),
+    Smooth("polynomial", lambda x: x**5 - 3 * x**2, lambda x: 5 * x**4 - 6 * x),
+    Smooth("exponential", np.exp, np.exp),
+    Smooth("sine", np.sin, np.cos),
+    Smooth("logarithm", lambda x: np.log(2 + x), lambda x: 1 / (2 + x)),
+    Smooth("tanh", np.tanh, lambda x: 1 - np.tanh(x) ** 2),
+    Smooth("Runge", lambda x: 1 / (1 + x * x), lambda x: -2 * x / (1 + x * x) ** 2),
+]
+each_smooth = pytest.mark.parametrize("smooth", SMOOTH, ids=lambda smooth: smooth.name)
+
+
+@each_smooth
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(("oracle", "bar"), [(derivative, 1e-13), (richardson, 1e-9)])
+def test_a_smooth_function_gets_a_narrow_bar_that_covers_the_error(
+    smooth: Smooth, scale: float, oracle: Callable[[Functional], Estimate], bar: float
+) -> None:
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        x, v = rng.uniform(-1, 1), rng.uniform(0.1, 3)
+        truth = scale * v * smooth.slope(x)
+        estimate = oracle(smooth.along(x, v, scale))
+        # The truth, too, is rounded: a few units in its last place.
+        assert abs(estimate.value - truth) <= estimate.error_bar + 4 * np.spacing(abs(truth))
+        assert estimate.error_bar <= bar * scale * v
+
+
+@each_smooth
+def test_an_analytic_function_is_left_to_the_complex_step(smooth: Smooth) -> None:
+    assert derivative(smooth.along(0.3, 1.0, 1.0)).oracle == "complex step"
+
+
+@pytest.mark.parametrize(
+    ("f", "truth"),
+    [
+        (lambda x: np.sum(np.abs(x)), np.sign(POINT) @ WAY),
+        (np.linalg.norm, POINT @ WAY / np.linalg.norm(POINT)),
+        (lambda x: np.max(np.abs(x)), WAY[2]),
+        (lambda x: np.vdot(x, x), 2 * POINT @ WAY),
+        (lambda x: np.real(x[0]) * x[1], WAY[0] * POINT[1] + POINT[0] * WAY[1]),
+        (lambda x: np.linalg.svd(np.outer(x, x))[1][0], 2 * POINT @ WAY),
+    ],
+    ids=["abs", "norm", "max of abs", "vdot", "real", "svd"],
+)
+def test_code_that_is_silently_wrong_on_complex_numbers_is_left_to_richardson(
+    f: Callable[[Array], Any], truth: float
+) -> None:
+    estimate = derivative(lambda h: f(POINT + h * WAY).item())
+    assert estimate.oracle == "Richardson"
+    assert abs(estimate.value - truth) <= estimate.error_bar <= 1e-9
+
+
+def test_the_largest_of_complex_numbers_has_the_slope_of_the_largest_real_one() -> None:
+    estimate = derivative(lambda h: np.max(POINT + h * WAY).item())
+    assert abs(estimate.value - WAY[2]) <= estimate.error_bar <= 1e-9
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, RuntimeError, np.linalg.LinAlgError])
+def test_code_that_raises_on_complex_numbers_is_left_to_richardson(error: type[Exception]) -> None:
+    def phi(h: Scalar) -> float:
+        if isinstance(h, complex):
+            raise error
+        return float(np.cbrt(1 + h))
+
+    estimate = derivative(phi)
+    assert estimate.oracle == "Richardson"
+    assert abs(estimate.value - 1 / 3) <= estimate.error_bar <= 1e-9
+
+
+def test_code_that_casts_complex_numbers_to_real_is_left_to_richardson_without_a_word() -> None:
+    estimate = derivative(lambda h: np.sum(np.exp(POINT + h * WAY).astype(np.float64)).item())
+    assert estimate.oracle == "Richardson"
+    assert abs(estimate.value - np.exp(POINT) @ WAY) <= estimate.error_bar <= 1e-9
+
+
+def test_any_other_error_of_the_code_is_not_swallowed() -> None:
+    def phi(_: Scalar) -> float:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        derivative(phi)
+
+
+@pytest.mark.parametrize("level", [1e-15, 1e-12, 1e-9, 1e-6, 1e-3])
+@pytest.mark.parametrize("scale", SCALES)
+def test_noise_in_a_function_widens_the_bar_beyond_the_error(level: float, scale: float) -> None:
+    for seed in range(30):
+
+        def phi(h: Scalar, seed: int = seed) -> float:
+            bits = int(np.float64(h.real).view(np.uint64))
+            noise = np.random.default_rng([seed, bits]).standard_normal()
+            return scale * float(np.exp(0.3 + h.real) + level * noise)
+
+        estimate = richardson(phi)
+        assert abs(estimate.value - scale * np.exp(0.3)) <= estimate.error_bar
+        assert estimate.error_bar >= level * scale
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_a_kink_nearby_is_never_met_with_confidence(side: int) -> None:
+    rng = np.random.default_rng(0)
+    for distance in side * 10 ** rng.uniform(-13, 0, 300):
+        bend, tilt = rng.standard_normal(2)
+
+        def phi(h: Scalar, bend: float = bend, tilt: float = tilt, at: float = distance) -> float:
+            return tilt * float(np.exp(h.real)) + bend * abs(h.real - at)
+
+        estimate = richardson(phi)
+        assert abs(estimate.value - (tilt - side * bend)) <= estimate.error_bar
+
+
+def test_at_a_kink_the_bar_reaches_the_derivatives_on_both_sides() -> None:
+    estimate = richardson(abs)
+    assert estimate.error_bar >= 1
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (lambda x: x, lambda _: 1),
+        (lambda x: x * x, lambda x: 2 * x),
+        (lambda x: 1 / x, lambda x: -1 / (x * x)),
+    ],
+    ids=["x", "x²", "1/x"],
+)
+def test_the_bar_covers_what_cancellation_leaves(
+    f: Callable[[Array], Array], slope: Callable[[Fraction], Fraction]
+) -> None:
+    """Weights up to 10⁸ that cancel to nine digits; the truth is summed in fractions."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        half = rng.standard_normal(50) * 10.0 ** rng.integers(0, 8, 50)
+        weights = np.concatenate([half, -half * (1 + 1e-9 * rng.standard_normal(50))])
+        x, v = np.tile(rng.uniform(0.5, 2, (2, 50)), 2)
+        terms = zip(*(map(Fraction, numbers.tolist()) for numbers in (weights, x, v)), strict=True)
+        truth = sum(w * slope(at) * way for w, at, way in terms)
+
+        estimate = complex_step(lambda h, w=weights, x=x, v=v: np.sum(w * f(x + h * v)).item())  # type: ignore[misc]
+
+        assert abs(Fraction(estimate.value) - truth) <= estimate.error_bar
