@@ -2,27 +2,25 @@
 
 from tabulate import tabulate
 
-from reference_impls import BACKENDS, COMPUTATIONS, GPU_BACKENDS, Backend, Computation
-
-BODIES = {"autograd": "by_autograd", "torch": "by_torch", "manual": "by_hand"}
+from reference_impls import BACKENDS, COMPUTATIONS, Computation
 
 
 def support_matrix() -> str:
-    """Which computation is differentiated by whom, where, and with respect to what."""
-    backends = (*BACKENDS, *GPU_BACKENDS)
-    headers = ["computation", "from", "gradient for", "sizes"]
-    headers += [f"{backend.name} {backend.device}" for backend in backends]
-    rows = [_row(computation, backends) for computation in COMPUTATIONS]
-    return tabulate(rows, headers, tablefmt="github")
+    """Which computation is differentiated by whom, and with respect to what."""
+    headers = ["computation", "from", "gradient for", "sizes, the tutorial's in bold"]
+    headers += [backend.name for backend in BACKENDS]
+    return tabulate([_row(computation) for computation in COMPUTATIONS], headers, tablefmt="github")
 
 
-def _row(computation: Computation, backends: tuple[Backend, ...]) -> list[str]:
+def _row(computation: Computation) -> list[str]:
     tutorial, _, _ = computation.origin.partition(",")
-    supported = [
-        "✓" if getattr(computation, BODIES[backend.name], None) else "—" for backend in backends
+    sizes = [
+        f"**{size:,}**" if size == computation.tutorial_size else f"{size:,}"
+        for size in sorted(computation.sizes)
     ]
-    sizes = ", ".join(f"{size:,}" for size in sorted(computation.sizes))
-    return [computation.name, tutorial, " ".join(computation.wrt), sizes, *supported]
+    supported = ["✓" if getattr(computation, backend.body) else "—" for backend in BACKENDS]
+    variables = " ".join(computation.wrt)
+    return [computation.name, tutorial, variables, ", ".join(sizes), *supported]
 
 
 if __name__ == "__main__":

@@ -37,8 +37,25 @@ class Backend(Protocol):
         """``cpu`` or ``cuda``."""
         ...
 
+    @property
+    def body(self) -> str:
+        """The field of `Computation` that holds this implementation."""
+        ...
+
+    @property
+    def takes_complex(self) -> bool:
+        """Do its bodies compute on complex numbers, where the mathematics is analytic?"""
+        ...
+
     def missing(self) -> str | None:
         """Why this backend cannot run here, or None if it can."""
+        ...
+
+    def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
+        """f's value and nothing else: no derivative code runs, and nothing is validated.
+
+        The primals may be complex where `takes_complex`; elsewhere that raises TypeError.
+        """
         ...
 
     def make_vjp(self, computation: Computation, primals: Mapping[str, Array]) -> tuple[Array, Vjp]:
@@ -99,10 +116,16 @@ class Autograd:
 
     name = "autograd"
     device = "cpu"
+    body = "by_autograd"
+    takes_complex = True
 
     def missing(self) -> str | None:
         """Autograd is a dependency: it always runs."""
         return None
+
+    def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
+        """See `Backend.forward`."""
+        return self.to_numpy(computation.by_autograd(**primals))
 
     def pullback(
         self, computation: Computation, primals: Mapping[str, Native]
@@ -154,6 +177,8 @@ class Torch:
     """torch.autograd on one device."""
 
     name = "torch"
+    body = "by_torch"
+    takes_complex = False
 
     def __init__(self, device: str = "cpu") -> None:
         check_choice("device", device, ("cpu", "cuda"))
@@ -166,6 +191,13 @@ class Torch:
         if torch.version.cuda is None:
             return f"torch {torch.__version__} is built without CUDA"
         return f"torch {torch.__version__} finds no CUDA device"
+
+    def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
+        """See `Backend.forward`."""
+        if any(np.iscomplexobj(primal) for primal in primals.values()):
+            raise TypeError(f"{computation.name}: by_torch does not take complex numbers")
+        tensors = {name: self._tensor(primal) for name, primal in primals.items()}
+        return self.to_numpy(computation.by_torch(**tensors))
 
     def pullback(
         self, computation: Computation, primals: Mapping[str, Native], *, create_graph: bool = False
@@ -249,6 +281,8 @@ class Manual:
     """
 
     name = "manual"
+    body = "by_hand"
+    takes_complex = True
 
     def __init__(self, device: str = "cpu") -> None:
         check_choice("device", device, ("cpu", "cuda"))
@@ -265,6 +299,11 @@ class Manual:
         except self._module.cuda.runtime.CUDARuntimeError as error:
             return f"CuPy finds no CUDA device ({error})"
         return None if count else "CuPy finds no CUDA device"
+
+    def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
+        """See `Backend.forward`."""
+        native = {name: self._module.asarray(primal) for name, primal in primals.items()}
+        return self.to_numpy(computation.by_hand(**native)[0])
 
     def make_vjp(self, computation: Computation, primals: Mapping[str, Array]) -> tuple[Array, Vjp]:
         """See `Backend.make_vjp`."""

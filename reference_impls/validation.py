@@ -68,12 +68,18 @@ def check_cotangent(computation: Computation, cotangent: object, value: Array) -
     return array
 
 
-def _check_names(computation: Computation, primals: Mapping[str, object]) -> None:
+def _check_names(computation: Computation, primals: object) -> None:
+    if not isinstance(primals, Mapping):
+        kind = type(primals).__name__
+        raise TypeError(f"{computation.name}: primals are a {kind}; a dict of arrays is wanted")
     expected = tuple(computation.shapes) or computation.wrt
     listed = ", ".join(expected)
     for name in expected:
         if name not in primals:
-            raise TypeError(f"{computation.name}: argument {name!r} is missing (takes {listed})")
+            given = ", ".join(map(str, primals)) or "nothing"
+            raise TypeError(
+                f"{computation.name}: argument {name!r} is missing (takes {listed}; got {given})"
+            )
     for name in primals if computation.shapes else ():
         if name not in expected:
             raise TypeError(

@@ -2,12 +2,12 @@
 
 In this order, each step resting on the ones before it:
 
-1. contract: names, shapes, dtypes, finiteness.
+1. contract: names, shapes, dtypes, finiteness; inputs left alone; the same answer twice.
 2. stability: an implementation's rounding errors are not far above the others'.
 3. value: the implementations' values, pair by pair.
 4. vjp: their cotangents Jᵀu, pair by pair, entry by entry, for a Gaussian u.
 5. oracle: ⟨Jᵀu, v⟩ against ⟨u, J v⟩ from values alone, for Gaussian v.
-6. precision: Jᵀu, entry by entry, against the manual derivation carried out in a wider dtype.
+6. precision: f and Jᵀu, entry by entry, against the manual derivation carried out in a wider dtype.
 
 Step 5 differentiates the values of an implementation that step 3 found no fault with, always in
 float64: a float32 gradient is judged against the float64 derivative at the same point. Step 6 is
@@ -16,18 +16,30 @@ implementation has.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from reference_impls.backends import Backend
+from reference_impls.backends import Backend, Manual
 from reference_impls.computation import Array, Arrays, Computation, cast, draw, generator
 from verify.compare import Check, Verdict, contract_violation, make_worst, worst_entry
 from verify.oracles import Estimate, Functional, Scalar, derivative
-from verify.tolerance import INSTABILITY, SAFETY, Noise, measure_noise, nudged, pair, unit_roundoff
+from verify.tolerance import (
+    INSTABILITY,
+    PAIRING,
+    SAFETY,
+    VALUE,
+    Noise,
+    measure_noise,
+    nudged,
+    pair,
+    pooled,
+    unit_roundoff,
+    usual_level,
+)
 
 DIRECTIONS = 2
 """Each is blind to the faults orthogonal to it, which a Gaussian direction never quite is."""
@@ -52,7 +64,9 @@ class Case:
         primals: finite arrays of that dtype.
         cotangent: u, Gaussian, of the value's shape.
         directions: tangents v, Gaussian at the scale of each primal.
-        noises: by implementation, its rounding noise at these primals, the same for both dtypes.
+        noises: by implementation, its rounding noise at these primals, the same for both dtypes;
+            of those that give finite numbers.
+        noise: what all of them together are allowed.
     """
 
     computation: Computation
@@ -63,6 +77,7 @@ class Case:
     cotangent: Array
     directions: tuple[Arrays, ...]
     noises: Mapping[str, Noise]
+    noise: Noise
 
 
 @dataclass(frozen=True)
@@ -91,15 +106,12 @@ def make_cases(
         {name: _tangent(primals[name], rng) for name in computation.wrt} for _ in range(DIRECTIONS)
     ]
     points = nudged(primals, cotangent, rng)
-    noises = {
+    measured = {
         _label(backend): measure_noise(computation, backend, points, directions)
         for backend in backends
     }
-    silence = Noise(
-        {"value": np.zeros(shape)},
-        {name: np.zeros(primals[name].shape) for name in computation.wrt},
-        np.zeros(DIRECTIONS),
-    )
+    noises = {name: noise for name, noise in measured.items() if noise}
+    noise = pooled(list(noises.values())) if noises else _silence(computation, primals, shape)
     for dtype in dtypes:
         yield Case(
             computation=computation,
@@ -109,7 +121,8 @@ def make_cases(
             primals=cast(primals, dtype),
             cotangent=cotangent.astype(dtype),
             directions=tuple(cast(tangents, dtype) for tangents in directions),
-            noises={name: noise or silence for name, noise in noises.items()},
+            noises=noises,
+            noise=noise,
         )
 
 
@@ -126,8 +139,8 @@ def verify_case(case: Case, backends: Sequence[Backend]) -> list[Check]:
     faulty = {_label(backend) for backend in backends} - {result.name for result in results}
     values = _pairwise(case, results, "value")
     checks += values + _pairwise(case, results, "vjp")
-    checks += _against_oracle(case, results, faulty | suspects(values))
-    return checks if "manual" in blamed(checks) else checks + _precision(case, results)
+    checks += _against_oracle(case, backends, results, faulty | suspects(values))
+    return checks if Manual.name in blamed(checks) else checks + _precision(case, results)
 
 
 def suspects(checks: Sequence[Check]) -> set[str]:
@@ -171,57 +184,82 @@ def _shape_of_value(
     return shapes.most_common(1)[0][0] if shapes else ()
 
 
+def _silence(computation: Computation, primals: Arrays, shape: tuple[int, ...]) -> Noise:
+    shapes = {VALUE: shape, PAIRING: (DIRECTIONS,)}
+    shapes |= {name: primals[name].shape for name in computation.wrt}
+    nothing = dict.fromkeys(shapes, 0.0)
+    return Noise({name: np.zeros(each) for name, each in shapes.items()}, nothing, nothing)
+
+
 def _tangent(primal: Array, rng: np.random.Generator) -> Array:
     size = float(np.sqrt(np.mean(np.square(primal)))) or 1.0
     return np.asarray(size * rng.standard_normal(primal.shape))
 
 
 def _run(case: Case, backend: Backend) -> tuple[Result | None, str]:
+    primals = {name: array.copy() for name, array in case.primals.items()}
+    cotangent = case.cotangent.copy()
     try:
-        value, vjp = backend.make_vjp(case.computation, case.primals)
-        cotangents = vjp(case.cotangent)
+        value, vjp = backend.make_vjp(case.computation, primals)
+        cotangents = vjp(cotangent)
+        fault = contract_violation(value, cotangents, case.primals, case.computation.wrt)
+        fault = fault or _impurity(case, (primals, cotangent), cotangents, vjp(cotangent))
     except Exception as error:  # noqa: BLE001 -- whatever an implementation raises is its fault
         return None, f"raised {type(error).__name__}: {error}".splitlines()[0]
-    fault = contract_violation(value, cotangents, case.primals, case.computation.wrt)
     return (None, fault) if fault else (Result(_label(backend), value, cotangents), "")
 
 
+def _impurity(case: Case, inputs: tuple[Arrays, Array], first: Arrays, second: Arrays) -> str:
+    """What a pure function would not have done: changed its inputs, or its mind."""
+    primals, cotangent = inputs
+    for name, primal in primals.items():
+        if not np.array_equal(primal, case.primals[name]):
+            return f"modified primal {name}"
+    if not np.array_equal(cotangent, case.cotangent):
+        return "modified the cotangent"
+    worst = worst_entry(second, first, case.noise.cotangents)
+    if not worst.accepted:
+        change = f"from {worst.expected!r} to {worst.got!r}"
+        return f"a second call of the VJP changed {worst.argument}{worst.index} {change}"
+    return ""
+
+
 def _stability(case: Case, result: Result) -> Check:
-    for name, array in result.cotangents.items():
-        levels = [float(noise.cotangents[name].max()) for noise in case.noises.values()]
-        usual = float(np.median(levels)) + float(np.abs(array).max())
-        own = float(case.noises[result.name].cotangents[name].max())
-        if own > INSTABILITY * usual:
-            detail = f"rounding error in {name} is {own / usual:.0f} times that of the others"
-            return Check(result.name, "stability", "the others", "disagree", detail)
-    return Check(result.name, "stability", "the others", "agree")
+    others = [noise for name, noise in case.noises.items() if name != result.name]
+    against = "the others" if others else "its conditioning"
+    detail = _instability(case.noises[result.name], others) if result.name in case.noises else ""
+    return Check(result.name, "stability", against, "disagree" if detail else "agree", detail)
+
+
+def _instability(own: Noise, others: Sequence[Noise]) -> str:
+    for name in (VALUE, *own.cotangents):
+        usual = usual_level(others, name) if len(others) > 1 else (others or [own])[0].spread[name]
+        if own.level(name) > INSTABILITY * (usual + own.size(name)):
+            return f"rounding error in {name} is {own.level(name):.0f} units; {usual:.0f} is usual"
+    return ""
 
 
 def _pairwise(case: Case, results: Sequence[Result], kind: str) -> list[Check]:
     checks = []
     for one, other in combinations(results, 2):
-        noises = case.noises[one.name], case.noises[other.name]
         if kind == "value":
-            values = {"value": one.value}, {"value": other.value}
-            worst = worst_entry(*values, _sum(*(noise.value for noise in noises)))
+            worst = worst_entry({"value": one.value}, {"value": other.value}, case.noise.value)
         else:
-            cotangents = one.cotangents, other.cotangents
-            worst = worst_entry(*cotangents, _sum(*(noise.cotangents for noise in noises)))
+            worst = worst_entry(one.cotangents, other.cotangents, case.noise.cotangents)
         verdict: Verdict = "agree" if worst.accepted else "disagree"
         checks.append(Check(one.name, kind, other.name, verdict, worst=worst))
     return checks
 
 
-def _sum(one: Arrays, other: Arrays) -> Arrays:
-    return {name: one[name] + other[name] for name in one}
-
-
-def _against_oracle(case: Case, results: Sequence[Result], suspected: set[str]) -> list[Check]:
-    bodies = {"manual": "by_hand", "autograd": "by_autograd"}
-    forward = next((body for name, body in bodies.items() if name not in suspected), None)
-    if forward is None:
+def _against_oracle(
+    case: Case, backends: Sequence[Backend], results: Sequence[Result], suspected: set[str]
+) -> list[Check]:
+    trusted = [backend for backend in backends if _label(backend) not in suspected]
+    if not trusted:
         detail = "no values to differentiate that nothing speaks against"
         return [Check(result.name, "oracle", "none", "unsupported", detail) for result in results]
+    # Of those, bodies that take complex numbers first: the complex step is the sharper oracle.
+    forward = max(reversed(trusted), key=lambda backend: backend.takes_complex).forward
     estimates = [derivative(_functional(case, tangents, forward)) for tangents in case.directions]
     return [
         max(
@@ -232,18 +270,17 @@ def _against_oracle(case: Case, results: Sequence[Result], suspected: set[str]) 
     ]
 
 
-def _functional(case: Case, tangents: Arrays, forward: str) -> Functional:
+def _functional(
+    case: Case, tangents: Arrays, forward: Callable[[Computation, Arrays], Array]
+) -> Functional:
     """φ(h) = ⟨u, f(x + h v)⟩ in float64, or in complex128 for a complex h."""
     primals = cast(case.primals, np.float64)
     wide = cast(tangents, np.float64)
     cotangent = case.cotangent.astype(np.float64)
-    body = getattr(case.computation, forward)
 
     def phi(h: Scalar) -> Scalar:
         moved = primals | {name: primals[name] + h * wide[name] for name in wide}
-        result = body(**moved)
-        value = result[0] if forward == "by_hand" else result
-        return np.sum(cotangent * value).item()  # type: ignore[no-any-return]
+        return np.sum(cotangent * forward(case.computation, moved)).item()
 
     return phi
 
@@ -254,7 +291,7 @@ def _dot_test(case: Case, result: Result, direction: int, estimate: Estimate) ->
         np.multiply(result.cotangents[name], tangents[name], dtype=np.float64) for name in tangents
     ]
     unit = unit_roundoff(case.dtype)
-    noise = float(case.noises[result.name].pairings[direction])
+    noise = float(case.noise.pairings[direction])
     scale = float(np.sqrt(sum(np.sum(np.square(term)) for term in terms)))
     worst = make_worst(
         argument="⟨Jᵀu, v⟩",
@@ -276,28 +313,32 @@ def _precision(case: Case, results: Sequence[Result]) -> list[Check]:
     wide = _in_wider_dtype(case)
     if wide is None:
         return []
+    value, cotangents = wide
     checks = []
     for result in results:
-        noise = case.noises[result.name].cotangents
-        worst = worst_entry(result.cotangents, wide, noise)
+        found = [
+            worst_entry({"value": result.value}, {"value": value}, case.noise.value),
+            worst_entry(result.cotangents, cotangents, case.noise.cotangents),
+        ]
+        worst = max(found, key=lambda each: each.error / each.tolerance)
         verdict: Verdict = "agree" if worst.accepted else "disagree"
         checks.append(Check(result.name, "precision", "wider precision", verdict, worst=worst))
     return checks
 
 
-def _in_wider_dtype(case: Case) -> Arrays | None:
-    """The manual cotangents in float64, or np.longdouble for float64, where that can be had."""
+def _in_wider_dtype(case: Case) -> tuple[Array, Arrays] | None:
+    """The manual derivation in float64, or np.longdouble for float64, where that can be had."""
     dtype = np.float64 if case.dtype == "float32" else np.longdouble
     if np.finfo(dtype).eps >= np.finfo(case.dtype).eps:
         return None  # a platform whose longdouble is float64
     if dtype is np.longdouble and case.size > case.computation.tutorial_size:
         return None  # no BLAS has it: seconds at the tutorials' sizes, minutes beyond
     try:
-        _, vjp = case.computation.by_hand(**cast(case.primals, dtype))
-    except TypeError:
-        return None  # nor has LAPACK
-    cotangents = vjp(case.cotangent.astype(dtype))
-    return {name: np.asarray(cotangents[name]) for name in case.computation.wrt}
+        value, vjp = case.computation.by_hand(**cast(case.primals, dtype))
+        cotangents = vjp(case.cotangent.astype(dtype))
+    except Exception:  # noqa: BLE001 -- LAPACK has no longdouble, and a body need not be written
+        return None
+    return np.asarray(value), {name: np.asarray(cotangents[name]) for name in case.computation.wrt}
 
 
 def _severity(check: Check) -> tuple[int, float]:

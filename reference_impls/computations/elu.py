@@ -64,10 +64,14 @@ class EluFunction(torch.autograd.Function):
 
 
 def elu_and_slope(z: Array, alpha: Array | float) -> tuple[Array, Array]:
-    """f(z, α) and ∂f/∂z for `by_hand` of this node and of the networks built from it."""
-    scaled = alpha * np.expm1(np.minimum(z, 0))
+    """f(z, α) and ∂f/∂z for `by_hand` of this node and of the networks built from it.
+
+    Two exponentials: α (eᶻ - 1) + α would do for the slope, and lose its digits below z = -37.
+    """
+    negative = np.minimum(z, 0)
     positive = z > 0
-    return np.where(positive, z, scaled), np.where(positive, 1, scaled + alpha)
+    value = np.where(positive, z, alpha * np.expm1(negative))
+    return value, np.where(positive, 1, alpha * np.exp(negative))
 
 
 def by_autograd(z: Any, alpha: Any) -> Any:
@@ -81,15 +85,14 @@ def by_torch(z: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
 
 
 def by_hand(z: Array, alpha: Array) -> tuple[Array, Vjp]:
-    """Both cotangents from one exponential: α eᶻ is α (eᶻ - 1) + α."""
-    exponential = np.expm1(np.minimum(z, 0))
-    positive = z > 0
+    """The value's exponential is the slope in α; that in z has one of its own."""
+    value, slope = elu_and_slope(z, alpha)
+    alpha_slope = np.expm1(np.minimum(z, 0))
 
     def vjp(g: Array) -> Arrays:
-        slope = np.where(positive, 1, alpha * (exponential + 1))
-        return {"z": g * slope, "alpha": np.sum(g * exponential)}
+        return {"z": g * slope, "alpha": np.sum(g * alpha_slope)}
 
-    return np.where(positive, z, alpha * exponential), vjp
+    return value, vjp
 
 
 COMPUTATION = Computation(

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from reference_impls import BACKENDS, DTYPES, Array, Arrays, Computation
+from reference_impls import (
+    BACKENDS,
+    DTYPES,
+    Array,
+    Arrays,
+    Backend,
+    Computation,
+    Manual,
+    Torch,
+)
 from verify.compare import Check, Verdict
 from verify.gradients import blamed, make_cases, suspects, verify_case
 
@@ -159,11 +168,96 @@ def test_whoever_raises_is_named_with_the_first_line_of_the_error(field: str, na
     assert {check.verdict for check in checks if check is not wrong} == {"agree"}
 
 
-def test_without_values_to_differentiate_the_oracle_is_unsupported() -> None:
+def test_the_oracle_differentiates_the_values_of_whoever_is_left() -> None:
     checks = checks_of(replace(WAVE, by_hand=raises, by_autograd=raises))
     (oracle,) = [check for check in checks if check.kind == "oracle"]
-    assert (oracle.implementation, oracle.verdict) == ("torch", "unsupported")
+    assert (oracle.implementation, oracle.against) == ("torch", "Richardson")
     assert blamed(checks) == {"autograd", "manual"}
+
+
+def test_without_values_to_differentiate_the_oracle_is_unsupported() -> None:
+    def thrice(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        value, vjp = by_hand(x, y)
+        return 3 * value, vjp
+
+    disagreeing = replace(WAVE, by_hand=thrice, by_autograd=raises)
+    oracle = [check for check in checks_of(disagreeing) if check.kind == "oracle"]
+    assert [(check.against, check.verdict) for check in oracle] == [("none", "unsupported")] * 2
+
+
+@pytest.mark.parametrize("backends", [(Manual(),), (Torch(),), (Torch(), Manual())])
+def test_an_implementation_left_out_need_not_be_written(backends: tuple[Backend, ...]) -> None:
+    absent = dict.fromkeys(("by_autograd", "by_torch", "by_hand"))
+    written = {backend.body: getattr(WAVE, backend.body) for backend in backends}
+    partial = replace(WAVE, **(absent | written))  # type: ignore[arg-type]
+    for case in make_cases(partial, SIZE, 0, DTYPES, backends):
+        checks = verify_case(case, backends)
+        assert {check.verdict for check in checks} == {"agree"}
+        assert "oracle" in {check.kind for check in checks}
+
+
+@pytest.mark.parametrize("backends", [BACKENDS, (Torch(), Manual()), (Manual(),)])
+@pytest.mark.parametrize("part", ["value", "gradient"])
+@pytest.mark.parametrize("error", [1e-3, 1.0])
+def test_what_is_wrong_in_float32_alone_is_no_rounding_noise(
+    backends: tuple[Backend, ...], part: str, error: float
+) -> None:
+    def wrong_in_float32(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        value, vjp = by_hand(x, y)
+        factor = x.dtype.type(1 + error if x.dtype == np.float32 else 1)
+        if part == "value":
+            return factor * value, vjp
+        return value, lambda g: {name: factor * array for name, array in vjp(g).items()}
+
+    (case,) = make_cases(replace(WAVE, by_hand=wrong_in_float32), SIZE, 0, ["float32"], backends)
+    assert "manual" in blamed(verify_case(case, backends))
+
+
+def doubles_every_call(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+    value, vjp = by_hand(x, y)
+    total = {"x": np.zeros_like(x), "y": np.zeros_like(y)}
+
+    def accumulate(g: Array) -> Arrays:
+        for name, array in vjp(g).items():
+            total[name] = total[name] + array
+        return dict(total)
+
+    return value, accumulate
+
+
+def spoils_a_primal(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+    value, vjp = by_hand(x, y.copy())
+    y += 1
+    return value, vjp
+
+
+def spoils_the_cotangent(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+    value, vjp = by_hand(x, y)
+
+    def scaling(g: Array) -> Arrays:
+        cotangents = vjp(g)
+        g *= 2
+        return cotangents
+
+    return value, scaling
+
+
+@pytest.mark.parametrize(
+    ("impure", "detail"),
+    [
+        (doubles_every_call, "a second call of the VJP changed "),
+        (spoils_a_primal, "modified primal y"),
+        (spoils_the_cotangent, "modified the cotangent"),
+    ],
+)
+def test_whoever_is_not_a_pure_function_is_named_and_nobody_else(
+    impure: Callable[..., Any], detail: str
+) -> None:
+    checks = checks_of(replace(WAVE, by_hand=impure))
+    (contract,) = [c for c in checks if c.kind == "contract" and c.verdict == "disagree"]
+    assert contract.implementation == "manual"
+    assert contract.detail.startswith(detail)
+    assert blamed(checks) == {"manual"}
 
 
 def downcast_by_hand(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
