@@ -10,6 +10,7 @@ from results.environment import git_state, write_environment
 from results.errors import ResultsError
 from results.store import Appender
 from results.tables import TIMINGS, Timing
+from verify.threads import one_thread
 
 HERE = Path(__file__).parent
 DIRECTORY = pytest.StashKey[Path]()
@@ -34,10 +35,11 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 @pytest.fixture(scope="session")
 def timings(pytestconfig: pytest.Config) -> Iterator[Appender[Timing]]:
-    """The file that rows are appended to, opened before the first case is timed."""
+    """The file that rows are appended to, opened before the first case is timed, on one thread."""
     directory = pytestconfig.getoption("results") or _new_directory()
     try:
-        with Appender(directory / TIMINGS.file_name, TIMINGS) as appender:
+        # A thread more halves a few of the times; waiting for it on a busy machine multiplies them.
+        with Appender(directory / TIMINGS.file_name, TIMINGS) as appender, one_thread():
             write_environment(directory)
             pytestconfig.stash[DIRECTORY] = directory
             yield appender
