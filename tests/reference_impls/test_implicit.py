@@ -1,0 +1,819 @@
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import autograd
+import autograd.numpy as anp
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from reference_impls import implicit
+from reference_impls.computation import Array
+from reference_impls.implicit import (
+    ConstraintRankError,
+    ImplicitError,
+    NotConvergedError,
+    NotSymmetricError,
+    OutputShapeError,
+    RankDeficientWarning,
+    SingularError,
+)
+
+Native = Any
+BOUND = 1e-10
+
+
+class Engine(NamedTuple):
+    """What the tests need of a library, so that each is written once.
+
+    Attributes:
+        name: for the test's identifier.
+        numpy: the library's functions.
+        argmin: its operator.
+        root: its operator.
+        array: from numbers and a dtype to its arrays.
+        jacobian: from a function of one array to its Jacobian, which is differentiable.
+    """
+
+    name: str
+    numpy: Any
+    argmin: Callable[..., Any]
+    root: Callable[..., Any]
+    array: Callable[..., Native]
+    jacobian: Callable[[Callable[[Native], Native]], Callable[[Native], Native]]
+
+
+def torch_array(values: npt.ArrayLike, dtype: str = "float64") -> torch.Tensor:
+    return torch.from_numpy(np.array(values, dtype))
+
+
+def torch_jacobian(function: Callable[[Native], Native]) -> Callable[[Native], Native]:
+    def jacobian(x: torch.Tensor) -> Native:
+        derivative = torch.autograd.functional.jacobian
+        return derivative(function, x, create_graph=True)  # type: ignore[no-untyped-call]
+
+    return jacobian
+
+
+TORCH = Engine(
+    "torch", torch, implicit.torch_argmin, implicit.torch_root, torch_array, torch_jacobian
+)
+AUTOGRAD = Engine(
+    "autograd",
+    anp,
+    implicit.autograd_argmin,
+    implicit.autograd_root,
+    lambda values, dtype="float64": np.array(values, dtype),
+    autograd.jacobian,
+)
+
+every_engine = pytest.mark.parametrize("engine", [TORCH, AUTOGRAD], ids=lambda e: e.name)
+every_solver = pytest.mark.parametrize("linear_solver", ["cholesky", "lu", "cg", "pinv"])
+every_order = pytest.mark.parametrize("order", [0, 1, 2])
+
+
+def numbers(native: Native) -> Array:
+    return np.asarray(native.detach() if isinstance(native, torch.Tensor) else native)
+
+
+def close(got: Native, wanted: npt.ArrayLike, bound: float = BOUND) -> bool:
+    difference = np.linalg.norm(np.ravel(numbers(got) - np.asarray(wanted)))
+    return bool(difference <= bound * np.linalg.norm(np.ravel(wanted)))
+
+
+def derivative(engine: Engine, function: Callable[[Native], Native], order: int) -> Native:
+    for _ in range(order):
+        function = engine.jacobian(function)
+    return function
+
+
+def ridge(w: Native, penalty: Native, S: Native, Y: Native) -> Native:
+    return ((S @ w - Y) ** 2).sum() / len(Y) + penalty * (w**2).sum() / len(w)
+
+
+POINTS = [[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]], [1.0, 2.0, 3.0]
+RIDGE = [
+    (25 / 39, 31 / 39),
+    (-1 / 6, -5 / 39),
+    (0.0927021696, 0.0364891519),
+]
+
+
+def ridge_layer(engine: Engine, **options: Native) -> Callable[[Native], Native]:
+    initial, S, Y = map(engine.array, ([0.0, 0.0], *POINTS))
+    return lambda penalty: engine.argmin(ridge, initial, penalty, S, Y, **options)
+
+
+@every_engine
+@every_solver
+@every_order
+def test_ridge_regression_has_a_closed_form(engine: Engine, linear_solver: str, order: int) -> None:
+    layer = ridge_layer(engine, linear_solver=linear_solver)
+    got = derivative(engine, layer, order)(engine.array(2.0))
+    # The issue has ten digits of the second derivative.
+    assert close(got, RIDGE[order], BOUND if order < 2 else 1e-8)
+
+
+@every_engine
+@every_solver
+def test_second_derivatives_are_those_of_the_closed_form(
+    engine: Engine, linear_solver: str
+) -> None:
+    S, Y = map(np.array, POINTS)
+    A = S.T @ S / 3 + 2.0 / 2 * np.eye(2)
+    w = np.linalg.solve(A, S.T @ Y / 3)
+    second = np.linalg.solve(A, np.linalg.solve(A, w)) / 2
+    layer = ridge_layer(engine, linear_solver=linear_solver)
+    assert close(derivative(engine, layer, 2)(engine.array(2.0)), second)
+    third = -np.linalg.solve(A, second) * 3 / 2
+    assert close(derivative(engine, layer, 3)(engine.array(2.0)), third)
+
+
+@every_engine
+@every_solver
+@every_order
+def test_the_minimum_of_a_quartic_is_known(engine: Engine, linear_solver: str, order: int) -> None:
+    def quartic(y: Native, x: Native) -> Native:
+        return x * y**4 + 2 * x**2 * y**3 - 12 * y**2
+
+    def layer(x: Native) -> Native:
+        return engine.argmin(quartic, engine.array(-3.3), x, linear_solver=linear_solver)
+
+    # f_y = 0 is 2xy² + 3x²y = 12, a quadratic equation.
+    y, x = -(3 + np.sqrt(105)) / 4, 1.0
+    y_x = -(2 * y**2 + 6 * x * y) / (4 * x * y + 3 * x**2)
+    y_xx = -(4 * x * y_x**2 + 2 * (4 * y + 6 * x) * y_x + 6 * y) / (4 * x * y + 3 * x**2)
+    assert close(y, -3.3117376915)
+    assert close(y_x, 0.2015025711, 1e-9)
+    assert close(derivative(engine, layer, order)(engine.array(x)), (y, y_x, y_xx)[order])
+
+
+@every_engine
+@every_solver
+def test_logistic_regression_has_no_closed_form_but_is_known(
+    engine: Engine, linear_solver: str
+) -> None:
+    X = engine.array([[1, 2], [2, -1], [-1, 1], [0, 1], [1, -1]])
+    labels = engine.array([1, 0, 1, 0, 1])
+
+    def loss(w: Native, penalty: Native) -> Native:
+        scores = X @ w
+        nll = engine.numpy.log(1 + engine.numpy.exp(scores)) - labels * scores
+        return nll.sum() / 5 + penalty / 2 * (w**2).sum()
+
+    def layer(penalty: Native) -> Native:
+        return engine.argmin(loss, engine.array([0, 0]), penalty, linear_solver=linear_solver)
+
+    penalty = engine.array(0.1)
+    assert close(layer(penalty), (-0.143488102, 0.3802242388), 1e-9)
+    slope = engine.jacobian(layer)
+    assert close(slope(penalty), (0.1719489162, -0.7776039082), 1e-9)
+    step = 1e-4
+    steps = [numbers(slope(engine.array(0.1 + sign * step))) for sign in (1, -1)]
+    assert close(engine.jacobian(slope)(penalty), (steps[0] - steps[1]) / (2 * step), 1e-5)
+
+
+@every_engine
+def test_a_constrained_minimum_keeps_the_dtype(engine: Engine) -> None:
+    Q, c, b, initial = (
+        engine.array(values, "float32") for values in ([[4, 1], [1, 2]], [1, 1], 1, [0, 0])
+    )
+    x = engine.argmin(
+        lambda x, c, b: x @ Q @ x / 2 + c @ x,  # noqa: ARG005 -- b is the constraint's
+        initial,
+        c,
+        b,
+        constraint=lambda x, c, b: x.sum() - b,  # noqa: ARG005
+    )
+    assert numbers(x).dtype == np.float32
+    assert close(x, (0.25, 0.75), 1e-6)
+
+
+@every_engine
+@pytest.mark.parametrize("linear_solver", [None, "lu", "pinv"])
+def test_a_quadratic_programme_is_solved_through_its_kkt_conditions(
+    engine: Engine, linear_solver: str | None
+) -> None:
+    Q = engine.array([[4, 1], [1, 2]])
+
+    def layer(c: Native, b: Native) -> Native:
+        return engine.argmin(
+            lambda x, c, b: x @ Q @ x / 2 + c @ x,  # noqa: ARG005 -- b is the constraint's
+            engine.array([0, 0]),
+            c,
+            b,
+            constraint=lambda x, c, b: x.sum() - b,  # noqa: ARG005
+            linear_solver=linear_solver,
+        )
+
+    c, b = engine.array([1, 1]), engine.array(1)
+    assert close(layer(c, b), (0.25, 0.75))
+    assert close(engine.jacobian(lambda c: layer(c, b))(c), np.array([[-1, 1], [1, -1]]) / 4)
+    assert close(engine.jacobian(lambda b: layer(c, b))(b), (0.25, 0.75))
+
+
+@every_engine
+def test_curved_constraints_have_first_and_second_derivatives(engine: Engine) -> None:
+    """The point of the circle of radius r that is furthest along -c is -r c/‖c‖."""
+
+    def layer(r: Native) -> Native:
+        return engine.argmin(
+            lambda y, r: y[0] * 3 + y[1] * 4 + 0 * r,
+            engine.array([-1.0, -0.5]),
+            r,
+            constraint=lambda y, r: {"circle": (y**2).sum() - r**2},
+        )
+
+    for order, wanted in enumerate([(-1.2, -1.6), (-0.6, -0.8)]):
+        assert close(derivative(engine, layer, order)(engine.array(2.0)), wanted)
+    assert np.abs(numbers(derivative(engine, layer, 2)(engine.array(2.0)))).max() < BOUND
+
+
+def cubic(y: Native, A: Native, b: Native) -> Native:
+    return A @ y + y**3 / 10 - b
+
+
+def cubic_at_its_root(y: Array, A: Array) -> tuple[Array, Array]:
+    """Returns ∂y/∂A and ∂y/∂b."""
+    inverse = np.linalg.inv(A + np.diag(0.3 * y**2))
+    return -np.einsum("ij,k->ijk", inverse, y), inverse
+
+
+def skewed() -> tuple[Array, Array]:
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((4, 4)) + 4 * np.eye(4), rng.standard_normal(4)
+
+
+def root_error(engine: Engine, linear_solver: str = "lu") -> float:
+    """Returns the largest relative error of a root's Jacobians."""
+    A, b = skewed()
+    initial = engine.array(np.zeros(4))
+
+    def layer(A: Native, b: Native) -> Native:
+        return engine.root(cubic, initial, A, b, linear_solver=linear_solver)
+
+    native = engine.array(A), engine.array(b)
+    y = numbers(layer(*native))
+    assert np.linalg.norm(cubic(y, A, b)) < BOUND
+    wanted = cubic_at_its_root(y, A)
+    got = (
+        engine.jacobian(lambda A: layer(A, native[1]))(native[0]),
+        engine.jacobian(lambda b: layer(native[0], b))(native[1]),
+    )
+    norm = np.linalg.norm
+    return max(
+        float(norm(np.ravel(numbers(one) - other)) / norm(np.ravel(other)))
+        for one, other in zip(got, wanted, strict=True)
+    )
+
+
+@every_engine
+@pytest.mark.parametrize("linear_solver", ["lu", "pinv"])
+def test_a_root_tells_the_jacobian_from_its_transpose(engine: Engine, linear_solver: str) -> None:
+    assert root_error(engine, linear_solver) <= BOUND
+
+
+@every_engine
+@pytest.mark.parametrize("linear_solver", ["cholesky", "cg", "lu", "pinv"])
+def test_a_symmetric_root_is_that_of_the_argmin(engine: Engine, linear_solver: str) -> None:
+    A = engine.array([[2.0, 0.5], [0.5, 1.0]])
+
+    def layer(b: Native) -> Native:
+        return engine.root(cubic, engine.array([0, 0]), A, b, linear_solver=linear_solver)
+
+    b = engine.array([1.0, -2.0])
+    _, wanted = cubic_at_its_root(numbers(layer(b)), numbers(A))
+    assert close(engine.jacobian(layer)(b), wanted)
+
+
+@pytest.mark.parametrize("linear_solver", ["lu", "pinv"])
+def test_second_derivatives_of_a_root_pass_torchs_check(linear_solver: str) -> None:
+    A, b = (torch_array(array).requires_grad_() for array in skewed())
+
+    def layer(A: torch.Tensor, b: torch.Tensor) -> Native:
+        return implicit.torch_root(
+            cubic, torch_array(np.zeros(4)), A, b, linear_solver=linear_solver
+        )
+
+    assert torch.autograd.gradcheck(layer, (A, b))
+    assert torch.autograd.gradgradcheck(layer, (A, b))
+
+
+@every_solver
+def test_second_derivatives_of_an_argmin_pass_torchs_check(linear_solver: str) -> None:
+    rng = np.random.default_rng(1)
+    S, Y = (torch_array(rng.standard_normal(shape)).requires_grad_() for shape in ((5, 3), 5))
+
+    def loss(w: torch.Tensor, S: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        return torch.cosh(S @ w - Y).sum() + (w**2).sum()
+
+    def layer(S: torch.Tensor, Y: torch.Tensor) -> Native:
+        initial = torch_array(np.zeros(3))
+        return implicit.torch_argmin(loss, initial, S, Y, linear_solver=linear_solver)
+
+    assert torch.autograd.gradcheck(layer, (S, Y))
+    assert torch.autograd.gradgradcheck(layer, (S, Y))
+
+
+class Line(NamedTuple):
+    slopes: Any
+    offset: Any
+
+
+@every_engine
+@every_solver
+def test_unknowns_and_parameters_may_be_nested(engine: Engine, linear_solver: str) -> None:
+    def distance(y: dict[str, Any], target: dict[str, Any], scale: Native) -> Native:
+        [(line,), last] = y["lines"], y["last"]
+        return (
+            ((line.slopes - scale * target["slopes"]) ** 2).sum()
+            + (line.offset - target["numbers"][0]) ** 2
+            + ((last - target["numbers"][1]) ** 2).sum()
+        )
+
+    initial = {"lines": [Line(engine.array(np.ones((2, 3))), 1.0)], "last": engine.array([5.0])}
+    slopes = np.arange(6.0).reshape(2, 3)
+
+    def layer(scale: Native) -> dict[str, Any]:
+        target = {"slopes": scale * engine.array(slopes), "numbers": (2.0, scale)}
+        result: dict[str, Any] = engine.argmin(
+            distance, initial, target, scale, linear_solver=linear_solver
+        )
+        return result
+
+    y = layer(engine.array(3.0))
+    assert list(y) == ["lines", "last"]
+    [line] = y["lines"]
+    assert isinstance(line, Line)
+    assert numbers(line.slopes).shape == (2, 3)
+    assert numbers(line.offset).shape == ()
+    assert close(line.slopes, 9 * slopes)
+    assert close(line.offset, 2.0)
+    assert close(y["last"], [3.0])
+    assert close(
+        engine.jacobian(lambda scale: layer(scale)["lines"][0].slopes)(engine.array(3.0)),
+        6 * slopes,
+    )
+    assert close(engine.jacobian(lambda scale: layer(scale)["last"])(engine.array(3.0)), [1.0])
+
+
+@every_engine
+def test_a_condition_may_be_nested_in_any_order(engine: Engine) -> None:
+    def condition(y: dict[str, Any], b: Native) -> tuple[Any, Any]:
+        return y["a"] * 2 - b, y["b"] + y["a"].sum()
+
+    initial = {"b": 0.0, "a": engine.array([0.0, 0.0])}
+    y = engine.root(condition, initial, engine.array([4.0, 6.0]))
+    assert close(y["a"], [2.0, 3.0])
+    assert close(y["b"], -5.0)
+
+
+def test_only_tensors_that_want_a_gradient_get_one() -> None:
+    S, Y = (torch_array(values) for values in POINTS)
+    S.requires_grad_()
+    penalty = torch_array(2.0).requires_grad_()
+    initial = torch_array([0.0, 0.0]).requires_grad_()
+
+    def loss(w: Native, S: Native, Y: Native, power: int, _: Native, penalty: Native) -> Native:
+        return (((S @ w - Y) ** power).sum() / 3) + penalty * (w**2).sum() / 2
+
+    unused = torch_array([1.0]).requires_grad_()
+    w = implicit.torch_argmin(loss, initial, S, Y, 2, unused, penalty)
+    w.sum().backward()
+    assert Y.grad is None
+    assert initial.grad is None
+    assert unused.grad is not None
+    assert unused.grad.tolist() == [0.0]
+    assert penalty.grad is not None
+    assert close(penalty.grad, sum(RIDGE[1]))
+    assert S.grad is not None
+    assert S.grad.shape == S.shape
+
+
+def test_one_gradient_can_be_asked_for_alone() -> None:
+    penalty = torch_array(2.0).requires_grad_()
+    Y = torch_array(POINTS[1]).requires_grad_()
+    w = implicit.torch_argmin(ridge, torch_array([0.0, 0.0]), penalty, torch_array(POINTS[0]), Y)
+    (slope,) = torch.autograd.grad(w[0], penalty)
+    assert close(slope, RIDGE[1][0])
+
+
+def test_nothing_requires_a_gradient_if_no_parameter_does() -> None:
+    initial = torch_array([0.0, 0.0]).requires_grad_()
+    S, Y = (torch_array(values) for values in POINTS)
+    assert not implicit.torch_argmin(ridge, initial, 2.0, S, Y).requires_grad
+    with torch.no_grad():
+        assert not ridge_layer(TORCH)(torch_array(2.0).requires_grad_()).requires_grad
+
+
+def test_in_autograd_the_gradient_of_the_initial_guess_is_zero() -> None:
+    S, Y = (np.array(values) for values in POINTS)
+
+    def first(initial: Native, penalty: Native) -> Native:
+        return implicit.autograd_argmin(ridge, initial, penalty, S, Y)[0]
+
+    start = np.array([0.3, 0.4])
+    by_initial, by_penalty = autograd.grad(first, [0, 1])(start, 2.0)
+    assert by_initial.tolist() == [0.0, 0.0]
+    assert close(by_penalty, RIDGE[1][0])
+
+
+@every_engine
+@pytest.mark.parametrize("start", [(0.0, 0.0), (25 / 39, 31 / 39), (1e3, -1e3)])
+def test_the_initial_guess_does_not_matter(engine: Engine, start: tuple[float, float]) -> None:
+    S, Y = map(engine.array, POINTS)
+
+    def layer(penalty: Native) -> Native:
+        return engine.argmin(ridge, engine.array(start), penalty, S, Y)
+
+    for order in range(2):
+        assert close(derivative(engine, layer, order)(engine.array(2.0)), RIDGE[order])
+
+
+@every_engine
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+def test_the_objectives_scale_does_not_matter(engine: Engine, factor: float) -> None:
+    initial, S, Y = map(engine.array, ([0.0, 0.0], *POINTS))
+
+    def layer(penalty: Native) -> Native:
+        return engine.argmin(lambda *args: factor * ridge(*args), initial, penalty, S, Y)
+
+    for order in range(2):
+        assert close(derivative(engine, layer, order)(engine.array(2.0)), RIDGE[order])
+
+
+@every_engine
+def test_the_result_aliases_no_input_and_nothing_is_mutated(engine: Engine) -> None:
+    given = [engine.array(values) for values in ([25 / 39, 31 / 39], 2.0, *POINTS)]
+    before = [numbers(array).copy() for array in given]
+    initial, *parameters = given
+    w = engine.argmin(ridge, initial, *parameters, solver=lambda _, initial, *__: initial)
+    w[:] = 7.0
+    for array, copy in zip(given, before, strict=True):
+        np.testing.assert_array_equal(numbers(array), copy)
+
+
+def test_a_solver_may_write_into_its_initial_guess() -> None:
+    initial = torch_array([0.0, 0.0])
+
+    def solver(objective: Native, w: torch.Tensor, *parameters: Native) -> torch.Tensor:
+        optimizer = torch.optim.SGD([w.requires_grad_()], lr=0.3)
+        for _ in range(50):
+            optimizer.zero_grad()
+            objective(w, *parameters).backward()
+            optimizer.step()
+        return w
+
+    penalty = torch_array(2.0).requires_grad_()
+    S, Y = (torch_array(values) for values in POINTS)
+    w = implicit.torch_argmin(ridge, initial, penalty, S, Y, solver=solver)
+    assert close(w, RIDGE[0])
+    assert initial.tolist() == [0.0, 0.0]
+    assert penalty.grad is None
+
+
+@every_engine
+def test_a_solver_chooses_among_several_solutions(engine: Engine) -> None:
+    def layer(x: Native) -> Native:
+        return engine.root(
+            lambda y, x: y**2 - x,
+            engine.array(1.0),
+            x,
+            solver=lambda condition, y, x: -y - condition(y, x) * 0.1,
+        )
+
+    assert close(layer(engine.array(4.0)), -2.0)
+    assert close(engine.jacobian(layer)(engine.array(4.0)), -0.25)
+
+
+@every_engine
+def test_a_batch_is_one_argmin_of_a_sum(engine: Engine) -> None:
+    rng = np.random.default_rng(2)
+    A = rng.standard_normal((3, 4, 2))
+    b = rng.standard_normal((3, 4))
+
+    def loss(y: Native, A: Native, b: Native) -> Native:
+        return (((A * y[:, None, :]).sum(-1) - b) ** 2).sum() + (y**2).sum()
+
+    def layer(b: Native) -> Native:
+        return engine.argmin(loss, engine.array(np.zeros((3, 2))), engine.array(A), b)
+
+    hats = np.linalg.solve(A.transpose(0, 2, 1) @ A + np.eye(2), A.transpose(0, 2, 1))
+    assert close(layer(engine.array(b)), np.einsum("nij,nj->ni", hats, b))
+    wanted = np.einsum("nij,nm->nimj", hats, np.eye(3))
+    assert close(engine.jacobian(layer)(engine.array(b)), wanted)
+
+
+@every_engine
+@every_solver
+def test_single_precision_is_kept(engine: Engine, linear_solver: str) -> None:
+    initial, S, Y, penalty = (engine.array(values, "float32") for values in ([0, 0], *POINTS, 2.0))
+
+    def layer(penalty: Native) -> Native:
+        return engine.argmin(ridge, initial, penalty, S, Y, linear_solver=linear_solver)
+
+    for order in range(3):
+        got = numbers(derivative(engine, layer, order)(penalty))
+        assert got.dtype == np.float32
+        assert close(got, RIDGE[order], 2e-5)
+
+
+@every_engine
+def test_numbers_are_solved_in_double_precision(engine: Engine) -> None:
+    y = numbers(engine.argmin(lambda y: (y - 0.1) ** 2, 1.0))
+    assert y.dtype == np.float64
+    assert close(y, 0.1)
+
+
+@every_engine
+@every_solver
+def test_a_small_hessian_is_not_a_singular_one(engine: Engine, linear_solver: str) -> None:
+    def layer(x: Native) -> Native:
+        return engine.argmin(
+            lambda y, x: 1e-7 * ((y - x) ** 2).sum(), x * 0, x, linear_solver=linear_solver
+        )
+
+    assert close(engine.jacobian(layer)(engine.array([1.0, 2.0])), np.eye(2))
+
+
+def test_conjugate_gradients_never_form_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the Jacobian is formed")
+
+    for engine, adapter in ((TORCH, implicit._Torch), (AUTOGRAD, implicit._Autograd)):  # noqa: SLF001
+        monkeypatch.setattr(adapter, "jacobian", refuse)
+        layer = ridge_layer(engine, linear_solver="cg")
+        with pytest.raises(AssertionError):
+            ridge_layer(engine)(engine.array(2.0))
+        penalty = engine.array(2.0)
+        assert close(layer(penalty), RIDGE[0])
+        assert close(derivative(engine, layer, 2)(penalty), RIDGE[2], 1e-8)
+
+
+@every_engine
+def test_conjugate_gradients_are_accurate_on_an_ill_conditioned_matrix(engine: Engine) -> None:
+    scales = np.logspace(0, 4, 12)
+    rotation = np.linalg.qr(np.random.default_rng(3).standard_normal((12, 12)))[0]
+    K = rotation @ np.diag(scales) @ rotation.T
+    native = engine.array((K + K.T) / 2)
+
+    def layer(b: Native) -> Native:
+        return engine.argmin(lambda y, b: y @ native @ y / 2 - b @ y, b * 0, b, linear_solver="cg")
+
+    inverse = rotation @ np.diag(1 / scales) @ rotation.T
+    assert close(engine.jacobian(layer)(engine.array(np.ones(12))), inverse)
+
+
+def flat(y: Native, x: Native) -> Native:
+    return -(x @ y) / (y @ y) ** 0.5
+
+
+@every_engine
+def test_a_pseudo_inverse_reports_what_it_drops(engine: Engine) -> None:
+    message = "K has rank 2 of 3, dropped singular values .*e-1.: derivatives along their"
+    initial, x = engine.array([1.0, 0.5, -0.3]), engine.array([1.0, 2.0, 3.0])
+    with pytest.warns(RankDeficientWarning, match=message):
+        y = engine.argmin(flat, initial, x, linear_solver="pinv")
+    assert close(numbers(y) / np.linalg.norm(numbers(y)), np.array([1, 2, 3]) / np.sqrt(14))
+
+
+@every_engine
+def test_a_pseudo_inverse_that_drops_nothing_is_silent(engine: Engine) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ridge_layer(engine, linear_solver="pinv")(engine.array(2.0))
+    assert not caught
+
+
+@every_engine
+def test_a_pseudo_inverse_allows_redundant_constraints(engine: Engine) -> None:
+    def layer(b: Native) -> Native:
+        return engine.argmin(
+            lambda y, b: (y**2).sum() + 0 * b,
+            engine.array([0.3, 0.1]),
+            b,
+            constraint=lambda y, b: [y.sum() - b, 2 * y.sum() - 2 * b],
+            linear_solver="pinv",
+        )
+
+    with pytest.warns(RankDeficientWarning, match="rank 3 of 4"):
+        assert close(engine.jacobian(layer)(engine.array(1.0)), (0.5, 0.5))
+
+
+QUARTIC = "K = ∂F/∂y is singular: it vanishes, or is not continuous, where F is zero"
+INDEFINITE = "K = ∂F/∂y is not positive definite"
+SINGULAR = "K = ∂F/∂y is singular to working precision, its reciprocal condition"
+ONES = [1.0, 1.0, 1.0]
+
+UNSOLVABLE: dict[str, tuple[Callable[..., Native], npt.ArrayLike, type[ImplicitError], str]] = {
+    "quartic": (lambda y, _: (1.3 - y) ** 4, 0.0, SingularError, QUARTIC),
+    "quartics": (lambda y, _: (y**4).sum(), ONES, SingularError, QUARTIC),
+    "flat": (flat, [1.0, 0.5, -0.3], SingularError, f"{INDEFINITE}|{SINGULAR}"),
+    "constant": (
+        lambda y, x: x.sum() + 0 * y.sum(),
+        ONES,
+        SingularError,
+        f"{INDEFINITE}|{SINGULAR}",
+    ),
+    "maximum": (lambda y, _: -(y**2).sum(), [0.0] * 3, SingularError, INDEFINITE),
+    "saddle": (lambda y, _: y[0] ** 2 - y[1] ** 2, [1.0, 0.0], SingularError, INDEFINITE),
+    "at infinity": (
+        lambda y, _: 2.0 ** (-y),
+        0.0,
+        NotConvergedError,
+        r"‖F‖ is .*, but the next Newton step would move y by 1\.4e\+00",
+    ),
+    "kink": (
+        lambda y, _: (y**2 / 2 - y + 2 * (y - 0.3) * (y > 0.3)).sum(),
+        ONES,
+        NotConvergedError,
+        r"not converged: ‖F‖ is .*, the tolerance .*; start nearer",
+    ),
+    "unbounded": (lambda y, _: -(y**2).sum(), ONES, NotConvergedError, "F is not finite"),
+    "vector": (
+        lambda y, _: y**2,
+        ONES,
+        OutputShapeError,
+        r"objective: got shape \(3,\), wanted \(\): its sum or mean",
+    ),
+}
+
+
+@every_engine
+@pytest.mark.parametrize("linear_solver", ["cholesky", "lu", "cg"])
+@pytest.mark.parametrize("name", UNSOLVABLE)
+def test_what_has_no_derivative_is_refused(engine: Engine, linear_solver: str, name: str) -> None:
+    objective, start, error, message = UNSOLVABLE[name]
+    with pytest.raises(error, match=message):
+        engine.argmin(
+            objective, engine.array(start), engine.array(ONES), linear_solver=linear_solver
+        )
+
+
+@every_engine
+def test_a_pseudo_inverse_hides_no_maximum(engine: Engine) -> None:
+    with pytest.raises(SingularError, match=r"curvature -2\.0e\+00: y is a saddle or a maximum"):
+        engine.argmin(lambda y: -(y**2).sum(), engine.array([0.0, 0.0]), linear_solver="pinv")
+
+
+@every_engine
+def test_a_constrained_maximum_is_refused(engine: Engine) -> None:
+    with pytest.raises(SingularError, match="not positive definite where y is free to move"):
+        engine.argmin(
+            lambda y: -(y**2).sum(), engine.array([0.0, 0.0]), constraint=lambda y: y.sum()
+        )
+
+
+@every_engine
+@pytest.mark.parametrize("offset", [2.0, 5.0], ids=["repeated", "contradictory"])
+def test_dependent_constraints_are_refused(engine: Engine, offset: float) -> None:
+    message = "constraint: its Jacobian has rank 1 for 2 constraints; drop those that repeat"
+    with pytest.raises(ConstraintRankError, match=message):
+        engine.argmin(
+            lambda y: (y**2).sum(),
+            engine.array([0.5, 0.2]),
+            constraint=lambda y: (y.sum() - 1, 2 * y.sum() - offset),
+        )
+
+
+@every_engine
+@pytest.mark.parametrize("linear_solver", ["cholesky", "cg"])
+def test_an_unsymmetric_condition_is_refused(engine: Engine, linear_solver: str) -> None:
+    A, b = map(engine.array, skewed())
+    with pytest.raises(NotSymmetricError, match=r"K = ∂F/∂y is not symmetric.*ask for 'lu'"):
+        engine.root(cubic, b * 0, A, b, linear_solver=linear_solver)
+
+
+@every_engine
+def test_a_root_that_is_none_is_refused(engine: Engine) -> None:
+    start = engine.array(1.0)
+    with pytest.raises(NotConvergedError, match=r"‖F‖ is 1\.0e\+00, the tolerance 3\.6e-12"):
+        engine.root(lambda y: y**2 + 1, start)
+    with pytest.raises(SingularError, match=QUARTIC):
+        engine.root(lambda y: y**3, start)
+    with pytest.raises(NotConvergedError, match="F is not finite at the guess"):
+        engine.root(lambda y: y + np.nan, start)
+    with pytest.raises(OutputShapeError, match=r"condition: got shape \(2,\), wanted \(3,\)"):
+        engine.root(lambda y: y[:2], engine.array(ONES))
+
+
+@every_engine
+def test_the_tolerance_can_be_chosen(engine: Engine) -> None:
+    def cosh(y: Native) -> Native:
+        return engine.numpy.exp(y) + engine.numpy.exp(-y) - y / 3
+
+    assert abs(numbers(engine.argmin(cosh, engine.array(1.0), tolerance=1e-9)) - 0.166) < 1e-3
+    with pytest.raises(NotConvergedError, match=r"the tolerance -1\.0e\+00"):
+        engine.argmin(cosh, engine.array(1.0), tolerance=-1.0)
+
+
+def test_unconverged_conjugate_gradients_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(implicit, "CG_RESIDUAL", 0.0)
+    with pytest.raises(NotConvergedError, match="conjugate gradients: not converged, residual"):
+        ridge_layer(TORCH, linear_solver="cg")(torch_array(2.0))
+
+
+@every_engine
+def test_wrong_arguments_are_refused(engine: Engine) -> None:
+    def square(y: Native) -> Native:
+        return (y**2).sum()
+
+    start = engine.array([1.0, 1.0])
+    with pytest.raises(ValueError, match=r"unknown linear solver 'choleski'.*mean 'cholesky'\?"):
+        engine.argmin(square, start, linear_solver="choleski")
+    with pytest.raises(ValueError, match=r"unknown linear solver 'luu'.*did you mean 'lu'"):
+        engine.root(square, start, linear_solver="luu")
+    with pytest.raises(ValueError, match="for a constraint 'cg': accepted are lu, pinv"):
+        engine.argmin(square, start, constraint=square, linear_solver="cg")
+    with pytest.raises(ValueError, match="initial: got no entries"):
+        engine.argmin(square, engine.array([]))
+    with pytest.raises(TypeError, match="of int64, wanted"):
+        engine.argmin(square, engine.array([1, 1], "int64"))
+    with pytest.raises(ValueError, match="must have the structure and shapes of initial"):
+        engine.argmin(square, start, solver=lambda _, y: [y])
+
+
+def test_errors_are_arithmetic_errors() -> None:
+    kinds = (
+        ConstraintRankError,
+        NotConvergedError,
+        NotSymmetricError,
+        OutputShapeError,
+        SingularError,
+    )
+    assert all(issubclass(kind, ImplicitError) for kind in kinds)
+    assert issubclass(ImplicitError, ArithmeticError)
+
+
+def lost_minus(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = implicit._Root.vjp  # noqa: SLF001
+
+    def wrong(*arguments: Native) -> Native:
+        return [-gradient for gradient in right(*arguments)]
+
+    monkeypatch.setattr(implicit._Root, "vjp", wrong)  # noqa: SLF001
+
+
+def matrix_for_its_transpose(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = implicit._Root.vjp  # noqa: SLF001
+
+    def wrong(root: Native, *arguments: Native) -> Native:
+        return right(replace(root, inverse=root.inverse.T), *arguments)
+
+    monkeypatch.setattr(implicit._Root, "vjp", wrong)  # noqa: SLF001
+
+
+def damping_left_in_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = implicit._Numeric.jacobian  # noqa: SLF001
+
+    def wrong(function: Native, x: Array) -> Array:
+        return np.asarray(right(function, x) + 1e-3 * np.eye(x.size))
+
+    monkeypatch.setattr(implicit._Numeric, "jacobian", wrong)  # noqa: SLF001
+
+
+def jacobian_at_the_initial_guess(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = implicit._Root.vjp  # noqa: SLF001
+
+    def wrong(root: Native, x: Native, *arguments: Native) -> Native:
+        return right(root, 0 * x, *arguments)
+
+    monkeypatch.setattr(implicit._Root, "vjp", wrong)  # noqa: SLF001
+
+
+@every_engine
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lost_minus,
+        matrix_for_its_transpose,
+        damping_left_in_the_matrix,
+        jacobian_at_the_initial_guess,
+    ],
+)
+def test_planted_faults_are_seen(
+    engine: Engine,
+    plant: Callable[[pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plant(monkeypatch)
+    assert root_error(engine) > 1e-5
+
+
+@every_engine
+def test_a_solution_without_its_own_derivative_is_seen(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Second derivatives go wrong if the backward takes y* for a constant; first ones do not."""
+    right = implicit._Root.vjp  # noqa: SLF001
+
+    def wrong(root: Native, x: Native, *arguments: Native) -> Native:
+        return right(root, root.engine.constant(x), *arguments)
+
+    monkeypatch.setattr(implicit._Root, "vjp", wrong)  # noqa: SLF001
+    layer, penalty = ridge_layer(engine), engine.array(2.0)
+    assert close(derivative(engine, layer, 1)(penalty), RIDGE[1])
+    assert not close(derivative(engine, layer, 2)(penalty), RIDGE[2], 1e-3)
