@@ -93,12 +93,14 @@ class Report:
             check.implementation for outcome in self._outcomes for check in outcome.checks
         )
         table = Table(box=_box())
-        for heading in ("computation", "size", "dtype"):
-            table.add_column(heading, justify="right" if heading == "size" else "left")
+        # On a narrow terminal the numbers may take two lines; the name is never cut.
+        table.add_column("computation", no_wrap=True)
+        table.add_column("size", justify="right")
+        table.add_column("dtype", no_wrap=True)
         for name in names:
             table.add_column(f"{name}: error, ULPs", justify="right")
         table.add_column("oracle")
-        table.add_column("verdict")
+        table.add_column("verdict", no_wrap=True)
         for outcome in self._outcomes:
             table.add_row(*_row(outcome, list(names)))
         return table
