@@ -38,7 +38,6 @@ from verify.tolerance import (
     pair,
     pooled,
     unit_roundoff,
-    usual_level,
 )
 
 DIRECTIONS = 2
@@ -188,7 +187,7 @@ def _silence(computation: Computation, primals: Arrays, shape: tuple[int, ...]) 
     shapes = {VALUE: shape, PAIRING: (DIRECTIONS,)}
     shapes |= {name: primals[name].shape for name in computation.wrt}
     nothing = dict.fromkeys(shapes, 0.0)
-    return Noise({name: np.zeros(each) for name, each in shapes.items()}, nothing, nothing)
+    return Noise({name: np.zeros(each) for name, each in shapes.items()}, nothing, nothing, nothing)
 
 
 def _tangent(primal: Array, rng: np.random.Generator) -> Array:
@@ -233,9 +232,11 @@ def _stability(case: Case, result: Result) -> Check:
 
 def _instability(own: Noise, others: Sequence[Noise]) -> str:
     for name in (VALUE, *own.cotangents):
-        usual = usual_level(others, name) if len(others) > 1 else (others or [own])[0].spread[name]
-        if own.level(name) > INSTABILITY * (usual + own.size(name)):
-            return f"rounding error in {name} is {own.level(name):.0f} units; {usual:.0f} is usual"
+        usual = min(noise.typical[name] for noise in others) if others else own.spread[name]
+        if own.typical[name] > INSTABILITY * (usual + own.size(name)):
+            return (
+                f"rounding error in {name} is {own.typical[name]:.0f} units; {usual:.0f} is usual"
+            )
     return ""
 
 

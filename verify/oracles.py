@@ -13,7 +13,7 @@ import numpy as np
 from numpy.exceptions import ComplexWarning
 
 COMPLEX_STEP = 2.0**-100
-TRIAL_STEPS = (2.0**-18, 2.0**-22, 2.0**-14, 2.0**-10)
+TRIAL_STEPS = (2.0**-18, 2.0**-22, 2.0**-26, 2.0**-14, 2.0**-10)
 TRIAL_ACCURACY = 1e-6
 FIRST_STEPS = (2.0**-4, 2.0**-9, 2.0**-14)
 HALVINGS = 6
