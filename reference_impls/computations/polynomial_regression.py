@@ -17,7 +17,11 @@ DEGREE = 4
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """The tutorial's quartic on [-3, 3], its features computed once, as there."""
+    """The tutorial's quartic on [-3, 3], its features computed once, as there.
+
+    Up to 10,000 points: the gradient's terms cancel, and at a million their float32 sums, added in
+    different orders, no longer agree to 2e-5.
+    """
     x = np.linspace(-3.0, 3.0, size)
     return {
         "w": rng.standard_normal(DEGREE + 1),
