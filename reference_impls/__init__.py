@@ -4,26 +4,40 @@
 """
 
 from reference_impls.backends import OPERATORS, Autograd, Backend, Manual, Torch
-from reference_impls.computation import DTYPES, Array, Arrays, Computation, Vjp, draw
+from reference_impls.computation import (
+    DTYPES,
+    Array,
+    Arrays,
+    Computation,
+    Optimality,
+    Vjp,
+    draw,
+)
 from reference_impls.computations import (
     batch_norm,
     conv_encoder,
     donsker_varadhan,
+    elastic_net_argmin,
     elu,
     elu_mlp,
+    equality_qp_argmin,
     exponential_loss,
     least_squares,
     linear,
     linear_bce,
     linear_regression,
+    logistic_argmin,
     logsumexp,
     mlp_classifier,
     mlp_regression,
     polynomial_regression,
     relu,
+    ridge_argmin,
+    root_argmin,
     scaled_linear,
     sigmoid,
     tanh,
+    timeseries_net,
     two_layer_mlp,
 )
 from reference_impls.derivatives import gradient, hvp, jacobian, jvp, value
@@ -48,6 +62,12 @@ COMPUTATIONS: tuple[Computation, ...] = (
     batch_norm.COMPUTATION,
     conv_encoder.COMPUTATION,
     least_squares.COMPUTATION,
+    ridge_argmin.COMPUTATION,
+    elastic_net_argmin.COMPUTATION,
+    logistic_argmin.COMPUTATION,
+    equality_qp_argmin.COMPUTATION,
+    root_argmin.COMPUTATION,
+    timeseries_net.COMPUTATION,
 )
 
 BACKENDS: tuple[Backend, ...] = (Autograd(), Torch(), Manual())
@@ -65,6 +85,7 @@ __all__ = [
     "Backend",
     "Computation",
     "Manual",
+    "Optimality",
     "Torch",
     "Vjp",
     "draw",

@@ -21,6 +21,36 @@ DTYPES = ("float64", "float32")
 
 
 @dataclass(frozen=True)
+class Optimality:
+    """What makes an argmin, or a root, what it is: a condition F(y, z) = 0 on a vector y.
+
+    It is written by hand in plain NumPy and holds no derivative with respect to z: from it the
+    verifier takes K = ∂F/∂y and R = ∂F/∂z by the complex step, and none of an engine's code.
+
+    Attributes:
+        condition: ``condition(**primals)`` returns F, from a vector (n,) to a vector (n,), smooth
+            near the solution; y and the primals may be complex.
+        start: ``start(**primals)`` returns the initial guess, (n,).
+        outcome: ``outcome(y, **primals)`` returns the computation's value at the solution y.
+        is_root: F is any condition, not the gradient of an objective.
+        search: ``search(tolerance, **primals)`` returns a point near the solution, the nearer the
+            smaller the tolerance, where F is not smooth enough for a solver of equations.
+        support: ``support(y, **primals)`` returns the sign of every unknown, 0 for one held at a
+            kink of the objective; only where there are kinks.
+        margin: ``margin(y, **primals)`` returns how far, relative to the terms that hold it, the
+            support is from changing; only where there are kinks.
+    """
+
+    condition: Callable[..., Callable[[Array], Array]]
+    start: Callable[..., Array]
+    outcome: Callable[..., Array]
+    is_root: bool = False
+    search: Callable[..., Array] | None = None
+    support: Callable[..., Array] | None = None
+    margin: Callable[..., float] | None = None
+
+
+@dataclass(frozen=True)
 class Computation:
     """A differentiable function, written independently for each implementation.
 
@@ -38,6 +68,9 @@ class Computation:
         shapes: the shape of every primal: axes by name or by length, as in ``"N D"`` or ``"O 5"``;
             ``""`` is a scalar, ``"..."`` any shape. An axis named twice has one length. Without
             it, names and shapes of the primals go unchecked.
+        optimality: of an argmin or a root, where the value is one or is computed from one. The
+            engines' bodies then take their operator as the keyword ``solve``, as in
+            `reference_impls.implicit`, so that it can be varied.
     """
 
     name: str
@@ -49,6 +82,7 @@ class Computation:
     by_torch: Callable[..., Any]
     by_hand: Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]]
     shapes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    optimality: Optimality | None = None
 
     @property
     def tutorial_size(self) -> int:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -14,11 +15,14 @@ from reference_impls.validation import check_choice, nearest
 from results.environment import write_environment
 from results.errors import ResultsError
 from results.store import Appender
-from results.tables import VERDICTS, Verdict
-from verify.compare import Check
+from results.tables import ARGMIN, VERDICTS, Argmin, Row, Table, Verdict
+from verify.argmin import Evidence, argmin_evidence
+from verify.compare import Check, overall
 from verify.gradients import DEVICE_MARK, Case, make_cases, verify_case
 from verify.terminal import Report, catalogue, make_console, progress
 from verify.threads import one_thread
+
+R = TypeVar("R", bound=Row)
 
 SIZE_WORDS = ("tutorial", "smallest", "largest", "all")
 AGREED, DISAGREED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -93,7 +97,8 @@ def _check(kind: str, given: str, accepted: Iterable[str]) -> None:
     "--csv",
     "path",
     type=click.Path(path_type=Path),
-    help="Append every check here; `python -m results report` reads verdicts.csv.",
+    help="Append every check here, and the evidence for argmins to argmin.csv beside it; "
+    "`python -m results report` reads verdicts.csv and argmin.csv.",
 )
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 def main(
@@ -119,12 +124,19 @@ def main(
     backends = [backend for backend in (*BACKENDS, *GPU_BACKENDS) if not backend.missing()]
     report = Report(console)
     try:
-        with _appender(path) as appender, one_thread():
-            for case, checks in _run(plan, seed, dtypes, backends):
-                for check in checks:
-                    if appender:
-                        appender.append(_row(case, check))
-                report.add(case, checks)
+        with (
+            _appender(path, VERDICTS) as verdicts,
+            _appender(_argmin_path(path, computations), ARGMIN) as argmins,
+            one_thread(),
+        ):
+            for case, checks, evidence in _run(plan, seed, dtypes, backends):
+                if verdicts:
+                    for check in checks:
+                        verdicts.append(_row(case, check))
+                if argmins:
+                    for each in evidence:
+                        argmins.append(_argmin_row(case, each))
+                report.add(case, checks, evidence)
     except KeyboardInterrupt:
         kept = f"; the rows so far are in {path}" if path else ""
         click.echo(f"verify: interrupted after {report.checks} checks{kept}", err=True)
@@ -148,13 +160,21 @@ def _sizes(computation: Computation, wanted: str) -> list[int]:
     return (words | numbers)[wanted]
 
 
-def _appender(path: Path | None) -> Appender[Verdict] | nullcontext[None]:
+def _appender(path: Path | None, table: Table[R]) -> Appender[R] | nullcontext[None]:
     if path is None:
         return nullcontext()
-    appender = Appender(path, VERDICTS)
+    appender = Appender(path, table)
     if path.resolve().is_file():
         write_environment(path.parent)
     return appender
+
+
+def _argmin_path(verdicts: Path | None, computations: Sequence[Computation]) -> Path | None:
+    """Beside the verdicts, if those go to a file and there will be something to write."""
+    if verdicts is None or not verdicts.is_file():
+        return None
+    has_argmins = any(computation.optimality for computation in computations)
+    return verdicts.with_name(ARGMIN.file_name) if has_argmins else None
 
 
 def _run(
@@ -162,13 +182,15 @@ def _run(
     seed: int,
     dtypes: Sequence[str],
     backends: Sequence[Backend],
-) -> Iterator[tuple[Case, list[Check]]]:
+) -> Iterator[tuple[Case, list[Check], list[Evidence]]]:
     with progress() as bar:
         task = bar.add_task("", total=len(plan) * len(dtypes))
         for computation, size in plan:
             bar.update(task, description=f"{computation.name} {size:,}")
             for case in make_cases(computation, size, seed, dtypes, backends):
-                yield case, verify_case(case, backends)
+                evidence = argmin_evidence(case, backends)
+                checks = [check for each in evidence for check in each.checks]
+                yield case, verify_case(case, backends) + checks, evidence
                 bar.advance(task)
 
 
@@ -195,6 +217,37 @@ def _row(case: Case, check: Check) -> Verdict:
         ulps=worst and worst.ulps,
         verdict=check.verdict,
         detail=check.detail,
+    )
+
+
+def _argmin_row(case: Case, evidence: Evidence) -> Argmin:
+    implementation, _, device = evidence.implementation.partition(DEVICE_MARK)
+    return Argmin(
+        computation=case.computation.name,
+        implementation=implementation,
+        device=device or "cpu",
+        size=case.size,
+        tutorial_size=case.size == case.computation.tutorial_size,
+        seed=case.seed,
+        unknowns=evidence.unknowns,
+        residual=evidence.residual,
+        condition=evidence.condition,
+        rank=evidence.rank,
+        active=evidence.active,
+        margin=evidence.margin,
+        optimality=evidence.error("optimality"),
+        defining_equation=evidence.error("K J + R"),
+        implicit_function=evidence.error("implicit function"),
+        finite_differences=evidence.error("finite differences"),
+        plateau=evidence.plateau,
+        unrolled=evidence.error("unrolled"),
+        manual=evidence.error("manual"),
+        scaled=evidence.error("c · f"),
+        initial_guess=evidence.error("initial guess"),
+        guess_gradient=evidence.error("gradient for the guess"),
+        linearity=evidence.error("linearity"),
+        one_side=evidence.error("one side"),
+        verdict=overall(evidence.checks),
     )
 
 

@@ -1,6 +1,6 @@
 """Holding arrays against arrays: first what they are, then what is in them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,7 +18,8 @@ class Check:
 
     Attributes:
         implementation: whose value or cotangents these are.
-        kind: ``contract``, ``stability``, ``value``, ``vjp``, ``oracle`` or ``precision``.
+        kind: ``contract``, ``stability``, ``value``, ``vjp``, ``oracle``, ``precision`` or
+            ``argmin``.
         against: another implementation, or the oracle.
         verdict: agree, disagree, inconclusive or unsupported.
         detail: in words, where numbers do not say it all.
@@ -63,6 +64,13 @@ class Worst:
     def accepted(self) -> bool:
         """Is the error within the tolerance?"""
         return self.error <= self.tolerance
+
+
+def overall(checks: Sequence[Check]) -> Verdict:
+    """Disagree if any check does; agree only if all of them do."""
+    verdicts = {check.verdict for check in checks}
+    order: tuple[Verdict, ...] = ("disagree", "unsupported", "inconclusive")
+    return next((verdict for verdict in order if verdict in verdicts), "agree")
 
 
 def contract_violation(

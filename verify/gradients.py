@@ -106,7 +106,7 @@ def make_cases(
     ]
     points = nudged(primals, cotangent, rng)
     measured = {
-        _label(backend): measure_noise(computation, backend, points, directions)
+        backend_label(backend): measure_noise(computation, backend, points, directions)
         for backend in backends
     }
     noises = {name: noise for name, noise in measured.items() if noise}
@@ -132,10 +132,10 @@ def verify_case(case: Case, backends: Sequence[Backend]) -> list[Check]:
     for backend in backends:
         result, fault = _run(case, backend)
         verdict: Verdict = "agree" if result else "disagree"
-        checks.append(Check(_label(backend), "contract", "the primals", verdict, fault))
+        checks.append(Check(backend_label(backend), "contract", "the primals", verdict, fault))
         results += [result] if result else []
     checks += [_stability(case, result) for result in results]
-    faulty = {_label(backend) for backend in backends} - {result.name for result in results}
+    faulty = {backend_label(backend) for backend in backends} - {result.name for result in results}
     values = _pairwise(case, results, "value")
     checks += values + _pairwise(case, results, "vjp")
     checks += _against_oracle(case, backends, results, faulty | suspects(values))
@@ -168,7 +168,8 @@ def blamed(checks: Sequence[Check]) -> set[str]:
     )
 
 
-def _label(backend: Backend) -> str:
+def backend_label(backend: Backend) -> str:
+    """Its name, and its device where that is not the CPU."""
     return backend.name if backend.device == "cpu" else backend.name + DEVICE_MARK + backend.device
 
 
@@ -205,7 +206,7 @@ def _run(case: Case, backend: Backend) -> tuple[Result | None, str]:
         fault = fault or _impurity(case, (primals, cotangent), cotangents, vjp(cotangent))
     except Exception as error:  # noqa: BLE001 -- whatever an implementation raises is its fault
         return None, f"raised {type(error).__name__}: {error}".splitlines()[0]
-    return (None, fault) if fault else (Result(_label(backend), value, cotangents), "")
+    return (None, fault) if fault else (Result(backend_label(backend), value, cotangents), "")
 
 
 def _impurity(case: Case, inputs: tuple[Arrays, Array], first: Arrays, second: Arrays) -> str:
@@ -232,7 +233,8 @@ def _stability(case: Case, result: Result) -> Check:
 
 def _instability(own: Noise, others: Sequence[Noise]) -> str:
     for name in (VALUE, *own.cotangents):
-        usual = min(noise.typical[name] for noise in others) if others else own.spread[name]
+        # An ill-conditioned function loses digits in any implementation.
+        usual = max(min((noise.typical[name] for noise in others), default=0.0), own.spread[name])
         if own.typical[name] > INSTABILITY * (usual + own.size(name)):
             return (
                 f"rounding error in {name} is {own.typical[name]:.0f} units; {usual:.0f} is usual"
@@ -255,7 +257,7 @@ def _pairwise(case: Case, results: Sequence[Result], kind: str) -> list[Check]:
 def _against_oracle(
     case: Case, backends: Sequence[Backend], results: Sequence[Result], suspected: set[str]
 ) -> list[Check]:
-    trusted = [backend for backend in backends if _label(backend) not in suspected]
+    trusted = [backend for backend in backends if backend_label(backend) not in suspected]
     if not trusted:
         detail = "no values to differentiate that nothing speaks against"
         return [Check(result.name, "oracle", "none", "unsupported", detail) for result in results]
@@ -264,8 +266,8 @@ def _against_oracle(
     estimates = [derivative(_functional(case, tangents, forward)) for tangents in case.directions]
     return [
         max(
-            (_dot_test(case, result, k, estimate) for k, estimate in enumerate(estimates)),
-            key=_severity,
+            (dot_test(case, result, k, estimate) for k, estimate in enumerate(estimates)),
+            key=severity,
         )
         for result in results
     ]
@@ -286,7 +288,18 @@ def _functional(
     return phi
 
 
-def _dot_test(case: Case, result: Result, direction: int, estimate: Estimate) -> Check:
+def dot_test(
+    case: Case, result: Result, direction: int, estimate: Estimate, kind: str = "oracle"
+) -> Check:
+    """⟨Jᵀu, v⟩ of an implementation against an oracle's estimate of ⟨u, J v⟩.
+
+    Args:
+        case: with u and the tangents v.
+        result: the implementation's.
+        direction: which of the case's tangents.
+        estimate: the oracle's.
+        kind: of check.
+    """
     tangents = case.directions[direction]
     terms = [
         np.multiply(result.cotangents[name], tangents[name], dtype=np.float64) for name in tangents
@@ -303,11 +316,11 @@ def _dot_test(case: Case, result: Result, direction: int, estimate: Estimate) ->
         error_bar=estimate.error_bar,
     )
     if not worst.accepted:
-        return Check(result.name, "oracle", estimate.oracle, "disagree", worst=worst)
+        return Check(result.name, kind, estimate.oracle, "disagree", worst=worst)
     if estimate.error_bar > max(SAFETY * unit * (scale + noise), BLUNT * scale):
         detail = f"the oracle's error bar is {estimate.error_bar:.1e}"
-        return Check(result.name, "oracle", estimate.oracle, "inconclusive", detail, worst)
-    return Check(result.name, "oracle", estimate.oracle, "agree", worst=worst)
+        return Check(result.name, kind, estimate.oracle, "inconclusive", detail, worst)
+    return Check(result.name, kind, estimate.oracle, "agree", worst=worst)
 
 
 def _precision(case: Case, results: Sequence[Result]) -> list[Check]:
@@ -342,6 +355,7 @@ def _in_wider_dtype(case: Case) -> tuple[Array, Arrays] | None:
     return np.asarray(value), {name: np.asarray(cotangents[name]) for name in case.computation.wrt}
 
 
-def _severity(check: Check) -> tuple[int, float]:
+def severity(check: Check) -> tuple[int, float]:
+    """By verdict, the worst last; then by the error in units of its tolerance."""
     rank = {"agree": 0, "unsupported": 1, "inconclusive": 2, "disagree": 3}[check.verdict]
     return rank, check.worst.error / check.worst.tolerance if check.worst else 0.0

@@ -83,7 +83,7 @@ def complex_step(phi: Functional) -> Estimate:
         return complex(phi(k * NOISE_STEP + 1j * step)).imag / step
 
     slopes = [slope(k) for k in range(NOISE_POINTS)]
-    return Estimate(slopes[0], NOISE_FACTOR * _noise(slopes), "complex step")
+    return Estimate(slopes[0], NOISE_FACTOR * noise_of(slopes), "complex step")
 
 
 def richardson(phi: Functional) -> Estimate:
@@ -97,7 +97,7 @@ def richardson(phi: Functional) -> Estimate:
     nothing else. A short radius of convergence, too, shows as a wide bar. Then smaller first steps
     are tried.
     """
-    noise = _noise([_real(phi, k * NOISE_STEP) for k in range(NOISE_POINTS)])
+    noise = noise_of([_real(phi, k * NOISE_STEP) for k in range(NOISE_POINTS)])
     best = Estimate(np.nan, np.inf, "Richardson")
     for first in FIRST_STEPS:
         best = min(best, _extrapolate(phi, first, noise), key=lambda estimate: estimate.error_bar)
@@ -106,7 +106,7 @@ def richardson(phi: Functional) -> Estimate:
     return best
 
 
-def _noise(values: Sequence[float]) -> float:
+def noise_of(values: Sequence[float]) -> float:
     """The standard deviation of the rounding error in a function's values at neighbouring points.
 
     Moré & Wild, *Estimating computational noise*, SIAM J. Sci. Comput. 33 (2011): over so short a

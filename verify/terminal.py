@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from reference_impls import Computation
-from verify.compare import Check, Verdict, Worst
+from verify.argmin import Evidence
+from verify.compare import Check, Verdict, Worst, overall
 from verify.gradients import Case, blamed
 
 COLOURS: dict[Verdict, str] = {
@@ -20,6 +21,18 @@ COLOURS: dict[Verdict, str] = {
     "inconclusive": "yellow",
     "unsupported": "yellow",
 }
+EVIDENCE = {
+    "optimality": ("optimality",),
+    "manual": ("manual",),
+    "K J + R": ("K J + R",),
+    "implicit": ("implicit function",),
+    "differences": ("finite differences",),
+    "unrolled": ("unrolled",),
+    "invariance": ("c · f", "initial guess", "gradient for the guess", "linearity"),
+    "one side": ("one side",),
+}
+"""The columns of the argmins' table, and the checks each is the worst of."""
+
 WIDE = 240
 """Columns of a table that goes to a file or a pipe: no cell is cut."""
 
@@ -55,6 +68,7 @@ def catalogue(computations: Sequence[Computation]) -> Table:
 class _Outcome:
     case: Case
     checks: list[Check]
+    evidence: list[Evidence]
 
 
 class Report:
@@ -71,9 +85,9 @@ class Report:
         self.checks = 0
         self.disagreements = 0
 
-    def add(self, case: Case, checks: list[Check]) -> None:
+    def add(self, case: Case, checks: list[Check], evidence: list[Evidence]) -> None:
         """Take in one case."""
-        self._outcomes.append(_Outcome(case, checks))
+        self._outcomes.append(_Outcome(case, checks, evidence))
         self.checks += len(checks)
         self.disagreements += sum(check.verdict == "disagree" for check in checks)
 
@@ -84,6 +98,8 @@ class Report:
             command: what to type to check a case again.
         """
         self._console.print(self._table())
+        if any(outcome.evidence for outcome in self._outcomes):
+            self._console.print(self._argmin_table())
         for outcome in self._outcomes:
             self._show_disagreements(outcome, command(outcome.case))
         self._console.print(self._summary())
@@ -103,6 +119,20 @@ class Report:
         table.add_column("verdict", no_wrap=True)
         for outcome in self._outcomes:
             table.add_row(*_row(outcome, list(names)))
+        return table
+
+    def _argmin_table(self) -> Table:
+        title = "Argmin and root layers, float64: the error against each kind of evidence"
+        table = Table(title=title, title_justify="left", box=_box())
+        table.add_column("computation", no_wrap=True)
+        table.add_column("size", justify="right")
+        table.add_column("who", no_wrap=True)
+        for name in ("unknowns", "residual", "cond K", "rank", "active", *EVIDENCE):
+            table.add_column(name, justify="right")
+        table.add_column("verdict", no_wrap=True)
+        for outcome in self._outcomes:
+            for evidence in outcome.evidence:
+                table.add_row(*_argmin_row(outcome.case, evidence))
         return table
 
     def _show_disagreements(self, outcome: _Outcome, command: str) -> None:
@@ -144,6 +174,31 @@ def _row(outcome: _Outcome, names: Sequence[str]) -> list[str]:
     ]
 
 
+def _argmin_row(case: Case, evidence: Evidence) -> list[str]:
+    verdict = overall(evidence.checks)
+    active = evidence.active
+    return [
+        case.computation.name,
+        f"{case.size:,}",
+        evidence.implementation,
+        str(evidence.unknowns),
+        _magnitude(evidence.residual),
+        _magnitude(evidence.condition),
+        str(evidence.rank),
+        "—" if active is None else str(active),
+        *(_magnitude(_largest(evidence, names)) for names in EVIDENCE.values()),
+        f"[{COLOURS[verdict]}]{verdict}[/]",
+    ]
+
+
+def _largest(evidence: Evidence, names: Sequence[str]) -> float | None:
+    return max((e for e in map(evidence.error, names) if e is not None), default=None)
+
+
+def _magnitude(number: float | None) -> str:
+    return "—" if number is None else f"{number:.0e}"
+
+
 def _accuracy(checks: Sequence[Check]) -> str:
     """The worst entry against the truth where that is known, else against the others."""
     own = [c.worst for c in checks if c.kind == "precision" and c.worst]
@@ -152,13 +207,6 @@ def _accuracy(checks: Sequence[Check]) -> str:
         return "—"
     error = max(each.error / each.scale for each in worst)
     return f"{error:.0e} {max(each.ulps for each in worst):5.1f}"
-
-
-def overall(checks: Sequence[Check]) -> Verdict:
-    """Disagree if any check does; agree only if all of them do."""
-    verdicts = {check.verdict for check in checks}
-    order: tuple[Verdict, ...] = ("disagree", "unsupported", "inconclusive")
-    return next((verdict for verdict in order if verdict in verdicts), "agree")
 
 
 def _sentence(check: Check) -> str:

@@ -63,6 +63,12 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __int__(self) -> int:
         return int(self._data)
 
+    def __float__(self) -> float:
+        return float(self._data)
+
+    def tolist(self) -> Any:  # noqa: ANN401
+        return self._data.tolist()
+
     @property
     def T(self) -> "DeviceArray":  # noqa: N802 -- NumPy's name
         return self._method("transpose")

@@ -23,6 +23,9 @@ WITHOUT_LAPACK = [
     computation for computation in COMPUTATIONS if computation.name != "least_squares"
 ]
 
+ITERATIVE = {"logistic_argmin", "root_argmin"}
+"""Newton's method may take a step more or less."""
+
 everything_but_least_squares = pytest.mark.parametrize(
     "computation", WITHOUT_LAPACK, ids=lambda c: c.name
 )
@@ -108,7 +111,11 @@ def test_no_python_loop_runs_over_samples(computation: Computation) -> None:
     fewer, more = sorted(computation.sizes)[:2]
     _, _, short = run_on_device(computation, draw(computation, fewer, "float64"))
     _, _, long = run_on_device(computation, draw(computation, more, "float64"))
-    assert short == long
+    if computation.name in ITERATIVE:
+        assert set(short) == set(long)
+        assert len(long) < 2 * len(short)
+    else:
+        assert short == long
 
 
 def test_the_stand_in_refuses_what_cupy_refuses() -> None:

@@ -28,6 +28,12 @@ NAMES = [
     "least_squares",
     "exponential_loss",
     "donsker_varadhan",
+    "ridge_argmin",
+    "elastic_net_argmin",
+    "logistic_argmin",
+    "equality_qp_argmin",
+    "root_argmin",
+    "timeseries_net",
 ]
 
 MODULES = [module.name for module in pkgutil.iter_modules(computations.__path__)]
@@ -54,11 +60,29 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
         "W2": (100, 100),
         "W3": (1, 100),
     },
+    "ridge_argmin": {"x": (8, 16, 20), "y": (8, 16, 10), "lam": ()},
+    "elastic_net_argmin": {"X": (1000, 20), "y": (1000,), "l1": (), "l2": ()},
+    "timeseries_net": {
+        "x": (8, 1, 30),
+        "y": (8, 1, 10),
+        "lam": (),
+        "enc_W1": (4, 1, 5),
+        "enc_W2": (8, 4, 5),
+        "enc_W3": (16, 8, 5),
+        "dec_W1": (8, 16, 5),
+        "dec_W2": (4, 8, 5),
+        "dec_W3": (1, 4, 5),
+    },
 }
 
 DECADES = dict.fromkeys(NAMES, 3) | {
     # Both engines form an M x M projector: 30,000 rows would take 7 GB of float64.
     "least_squares": 2,
+    # So many unknowns, each with a row and a column of K.
+    "equality_qp_argmin": 2,
+    "root_argmin": 2,
+    # Its channels grow with its batch: over these sizes the embedding grows sixty-fourfold.
+    "timeseries_net": 0,
 }
 
 
@@ -170,9 +194,17 @@ def test_the_classifier_is_given_real_digits() -> None:
         assert one_hot[known[image.tobytes()]] == 1
 
 
-def test_the_encoder_is_given_real_prices() -> None:
+@pytest.mark.parametrize("name", ["conv_encoder", "timeseries_net"])
+def test_networks_of_convolutions_are_given_real_prices(name: str) -> None:
     known = {segment[:30].tobytes() for segment in datasets.stock_segments().prices}
-    assert all(row.tobytes() in known for row in tutorial_sample("conv_encoder")["x"])
+    assert all(row.tobytes() in known for row in tutorial_sample(name)["x"])
+
+
+def test_the_prediction_is_held_against_the_prices_that_followed() -> None:
+    known = {segment.tobytes() for segment in datasets.stock_segments().prices}
+    primals = tutorial_sample("timeseries_net")
+    segments = np.concatenate([primals["x"], primals["y"]], axis=-1)
+    assert all(segment.tobytes() in known for segment in segments)
 
 
 @pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "elu"])

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import autograd
@@ -16,6 +17,7 @@ from reference_impls import BACKENDS, Array, Arrays, Backend, Computation, Manua
 from reference_impls.backends import seed_cotangent
 from reference_impls.computations import elu, logsumexp
 from reference_impls.computations.least_squares import ClippedSingularValuesWarning
+from reference_impls.implicit import ImplicitError
 from tests.reference_impls.shared import (
     BOUNDS,
     BY_NAME,
@@ -199,8 +201,10 @@ def scaled(computation: Computation, dtype: str, names: set[str]) -> Arrays:
 
 
 def everything(computation: Computation) -> set[str]:
-    # exp(w z) of two large arguments is truly infinite.
-    return {"w"} if computation.name == "exponential_loss" else set(computation.shapes) - {"y"}
+    # exp(w z) of two large arguments is truly infinite, and in float32 so are prices times six
+    # layers of weights.
+    only = {"exponential_loss": {"w"}, "timeseries_net": {"x", "lam"}}
+    return only.get(computation.name, set(computation.shapes) - {"y"})
 
 
 def data_alone(computation: Computation) -> set[str]:
@@ -218,10 +222,20 @@ def test_large_arguments_give_finite_values_and_gradients(
     computation: Computation,
 ) -> None:
     primals = scaled(computation, dtype, choose(computation))
-    value, vjp = backend.make_vjp(computation, primals)
-    for name, array in {"value": value, **vjp(seed_cotangent(value))}.items():
-        assert np.isfinite(array).all(), name
-        assert array.dtype == dtype, name
+    with suppress(*refusals(computation, dtype)):
+        value, vjp = backend.make_vjp(computation, primals)
+        for name, array in {"value": value, **vjp(seed_cotangent(value))}.items():
+            assert np.isfinite(array).all(), name
+            assert array.dtype == dtype, name
+
+
+def refusals(computation: Computation, dtype: str) -> tuple[type[Exception], ...]:
+    """What may be raised, in plain words, where there is no number to give."""
+    # Data of 1e4 beside a penalty of 1 make a K of condition 1e8, which leaves float32 no digit.
+    beyond_float32 = computation.optimality is not None and dtype == "float32"
+    # With weights of 1e4 the recurrent layer has many fixed points, and Newton's method finds none.
+    no_contraction = computation.name == "root_argmin"
+    return (ImplicitError,) if beyond_float32 or no_contraction else ()
 
 
 @every_backend

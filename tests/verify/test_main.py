@@ -14,7 +14,7 @@ import pytest
 import verify.__main__
 from reference_impls import COMPUTATIONS, Backend, Computation
 from results.store import read
-from results.tables import VERDICTS
+from results.tables import ARGMIN, VERDICTS
 from verify.__main__ import run
 from verify.compare import Check
 from verify.gradients import Case, verify_case
@@ -149,6 +149,33 @@ def test_csv_keeps_every_check_and_the_environment_and_appends(tmp_path: Path) -
     again = read(path, VERDICTS).rows
     assert again[: len(rows)] == rows
     assert len(again) == 6 * CHECKS_PER_CASE
+
+
+def test_argmins_have_a_table_and_a_file_of_their_own(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "verdicts.csv"
+    assert run(["root_argmin", "relu", *SMALL, "--csv", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "Argmin and root layers, float64" in out
+    rows = read(tmp_path / "argmin.csv", ARGMIN).rows
+    assert [(row.computation, row.implementation) for row in rows] == [
+        ("root_argmin", "autograd"),
+        ("root_argmin", "torch"),
+        ("root_argmin", "manual"),
+    ]
+    for row in rows:
+        assert row.verdict == "agree"
+        assert row.rank == row.unknowns == 2
+        assert row.implicit_function is not None
+        assert row.implicit_function < 1e-12
+        assert row.plateau.startswith("within")
+    held = [row.against for row in read(path, VERDICTS).rows if row.check == "argmin"]
+    assert held.count("K J + R") == held.count("unrolled") == 3
+
+
+def test_without_argmins_there_is_neither(tmp_path: Path, capsys: Capture) -> None:
+    assert run(["relu", *SMALL, "--csv", str(tmp_path / "verdicts.csv")]) == 0
+    assert "Argmin" not in capsys.readouterr().out
+    assert not (tmp_path / "argmin.csv").exists()
 
 
 @pytest.mark.usefixtures("broken_relu")

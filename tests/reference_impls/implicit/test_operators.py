@@ -1,110 +1,32 @@
-import warnings
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import autograd
-import autograd.numpy as anp
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 
 from reference_impls import implicit
-from reference_impls.computation import Array
-from reference_impls.implicit import (
-    ConstraintRankError,
-    ImplicitError,
-    NotConvergedError,
-    NotSymmetricError,
-    OutputShapeError,
-    RankDeficientWarning,
-    SingularError,
+from tests.reference_impls.implicit.shared import (
+    BOUND,
+    POINTS,
+    RIDGE,
+    TORCH,
+    Engine,
+    Native,
+    close,
+    cubic,
+    cubic_at_its_root,
+    derivative,
+    every_engine,
+    every_order,
+    every_solver,
+    numbers,
+    ridge,
+    ridge_layer,
+    root_error,
+    skewed,
+    torch_array,
 )
-
-Native = Any
-BOUND = 1e-10
-
-
-class Engine(NamedTuple):
-    """What the tests need of a library, so that each is written once.
-
-    Attributes:
-        name: for the test's identifier.
-        numpy: the library's functions.
-        argmin: its operator.
-        root: its operator.
-        array: from numbers and a dtype to its arrays.
-        jacobian: from a function of one array to its Jacobian, which is differentiable.
-    """
-
-    name: str
-    numpy: Any
-    argmin: Callable[..., Any]
-    root: Callable[..., Any]
-    array: Callable[..., Native]
-    jacobian: Callable[[Callable[[Native], Native]], Callable[[Native], Native]]
-
-
-def torch_array(values: npt.ArrayLike, dtype: str = "float64") -> torch.Tensor:
-    return torch.from_numpy(np.array(values, dtype))
-
-
-def torch_jacobian(function: Callable[[Native], Native]) -> Callable[[Native], Native]:
-    def jacobian(x: torch.Tensor) -> Native:
-        derivative = torch.autograd.functional.jacobian
-        return derivative(function, x, create_graph=True)  # type: ignore[no-untyped-call]
-
-    return jacobian
-
-
-TORCH = Engine(
-    "torch", torch, implicit.torch_argmin, implicit.torch_root, torch_array, torch_jacobian
-)
-AUTOGRAD = Engine(
-    "autograd",
-    anp,
-    implicit.autograd_argmin,
-    implicit.autograd_root,
-    lambda values, dtype="float64": np.array(values, dtype),
-    autograd.jacobian,
-)
-
-every_engine = pytest.mark.parametrize("engine", [TORCH, AUTOGRAD], ids=lambda e: e.name)
-every_solver = pytest.mark.parametrize("linear_solver", ["cholesky", "lu", "cg", "pinv"])
-every_order = pytest.mark.parametrize("order", [0, 1, 2])
-
-
-def numbers(native: Native) -> Array:
-    return np.asarray(native.detach() if isinstance(native, torch.Tensor) else native)
-
-
-def close(got: Native, wanted: npt.ArrayLike, bound: float = BOUND) -> bool:
-    difference = np.linalg.norm(np.ravel(numbers(got) - np.asarray(wanted)))
-    return bool(difference <= bound * np.linalg.norm(np.ravel(wanted)))
-
-
-def derivative(engine: Engine, function: Callable[[Native], Native], order: int) -> Native:
-    for _ in range(order):
-        function = engine.jacobian(function)
-    return function
-
-
-def ridge(w: Native, penalty: Native, S: Native, Y: Native) -> Native:
-    return ((S @ w - Y) ** 2).sum() / len(Y) + penalty * (w**2).sum() / len(w)
-
-
-POINTS = [[1.0, 0.0], [0.0, 2.0], [1.0, 1.0]], [1.0, 2.0, 3.0]
-RIDGE = [
-    (25 / 39, 31 / 39),
-    (-1 / 6, -5 / 39),
-    (0.0927021696, 0.0364891519),
-]
-
-
-def ridge_layer(engine: Engine, **options: Native) -> Callable[[Native], Native]:
-    initial, S, Y = map(engine.array, ([0.0, 0.0], *POINTS))
-    return lambda penalty: engine.argmin(ridge, initial, penalty, S, Y, **options)
 
 
 @every_engine
@@ -230,44 +152,6 @@ def test_curved_constraints_have_first_and_second_derivatives(engine: Engine) ->
     for order, wanted in enumerate([(-1.2, -1.6), (-0.6, -0.8)]):
         assert close(derivative(engine, layer, order)(engine.array(2.0)), wanted)
     assert np.abs(numbers(derivative(engine, layer, 2)(engine.array(2.0)))).max() < BOUND
-
-
-def cubic(y: Native, A: Native, b: Native) -> Native:
-    return A @ y + y**3 / 10 - b
-
-
-def cubic_at_its_root(y: Array, A: Array) -> tuple[Array, Array]:
-    """Returns ∂y/∂A and ∂y/∂b."""
-    inverse = np.linalg.inv(A + np.diag(0.3 * y**2))
-    return -np.einsum("ij,k->ijk", inverse, y), inverse
-
-
-def skewed() -> tuple[Array, Array]:
-    rng = np.random.default_rng(0)
-    return rng.standard_normal((4, 4)) + 4 * np.eye(4), rng.standard_normal(4)
-
-
-def root_error(engine: Engine, linear_solver: str = "lu") -> float:
-    """Returns the largest relative error of a root's Jacobians."""
-    A, b = skewed()
-    initial = engine.array(np.zeros(4))
-
-    def layer(A: Native, b: Native) -> Native:
-        return engine.root(cubic, initial, A, b, linear_solver=linear_solver)
-
-    native = engine.array(A), engine.array(b)
-    y = numbers(layer(*native))
-    assert np.linalg.norm(cubic(y, A, b)) < BOUND
-    wanted = cubic_at_its_root(y, A)
-    got = (
-        engine.jacobian(lambda A: layer(A, native[1]))(native[0]),
-        engine.jacobian(lambda b: layer(native[0], b))(native[1]),
-    )
-    norm = np.linalg.norm
-    return max(
-        float(norm(np.ravel(numbers(one) - other)) / norm(np.ravel(other)))
-        for one, other in zip(got, wanted, strict=True)
-    )
 
 
 @every_engine
@@ -539,183 +423,6 @@ def test_a_small_hessian_is_not_a_singular_one(engine: Engine, linear_solver: st
     assert close(engine.jacobian(layer)(engine.array([1.0, 2.0])), np.eye(2))
 
 
-def test_conjugate_gradients_never_form_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("the Jacobian is formed")
-
-    for engine, adapter in ((TORCH, implicit._Torch), (AUTOGRAD, implicit._Autograd)):  # noqa: SLF001
-        monkeypatch.setattr(adapter, "jacobian", refuse)
-        layer = ridge_layer(engine, linear_solver="cg")
-        with pytest.raises(AssertionError):
-            ridge_layer(engine)(engine.array(2.0))
-        penalty = engine.array(2.0)
-        assert close(layer(penalty), RIDGE[0])
-        assert close(derivative(engine, layer, 2)(penalty), RIDGE[2], 1e-8)
-
-
-@every_engine
-def test_conjugate_gradients_are_accurate_on_an_ill_conditioned_matrix(engine: Engine) -> None:
-    scales = np.logspace(0, 4, 12)
-    rotation = np.linalg.qr(np.random.default_rng(3).standard_normal((12, 12)))[0]
-    K = rotation @ np.diag(scales) @ rotation.T
-    native = engine.array((K + K.T) / 2)
-
-    def layer(b: Native) -> Native:
-        return engine.argmin(lambda y, b: y @ native @ y / 2 - b @ y, b * 0, b, linear_solver="cg")
-
-    inverse = rotation @ np.diag(1 / scales) @ rotation.T
-    assert close(engine.jacobian(layer)(engine.array(np.ones(12))), inverse)
-
-
-def flat(y: Native, x: Native) -> Native:
-    return -(x @ y) / (y @ y) ** 0.5
-
-
-@every_engine
-def test_a_pseudo_inverse_reports_what_it_drops(engine: Engine) -> None:
-    message = "K has rank 2 of 3, dropped singular values .*e-1.: derivatives along their"
-    initial, x = engine.array([1.0, 0.5, -0.3]), engine.array([1.0, 2.0, 3.0])
-    with pytest.warns(RankDeficientWarning, match=message):
-        y = engine.argmin(flat, initial, x, linear_solver="pinv")
-    assert close(numbers(y) / np.linalg.norm(numbers(y)), np.array([1, 2, 3]) / np.sqrt(14))
-
-
-@every_engine
-def test_a_pseudo_inverse_that_drops_nothing_is_silent(engine: Engine) -> None:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        ridge_layer(engine, linear_solver="pinv")(engine.array(2.0))
-    assert not caught
-
-
-@every_engine
-def test_a_pseudo_inverse_allows_redundant_constraints(engine: Engine) -> None:
-    def layer(b: Native) -> Native:
-        return engine.argmin(
-            lambda y, b: (y**2).sum() + 0 * b,
-            engine.array([0.3, 0.1]),
-            b,
-            constraint=lambda y, b: [y.sum() - b, 2 * y.sum() - 2 * b],
-            linear_solver="pinv",
-        )
-
-    with pytest.warns(RankDeficientWarning, match="rank 3 of 4"):
-        assert close(engine.jacobian(layer)(engine.array(1.0)), (0.5, 0.5))
-
-
-QUARTIC = "K = ∂F/∂y is singular: it vanishes, or is not continuous, where F is zero"
-INDEFINITE = "K = ∂F/∂y is not positive definite"
-SINGULAR = "K = ∂F/∂y is singular to working precision, its reciprocal condition"
-ONES = [1.0, 1.0, 1.0]
-
-UNSOLVABLE: dict[str, tuple[Callable[..., Native], npt.ArrayLike, type[ImplicitError], str]] = {
-    "quartic": (lambda y, _: (1.3 - y) ** 4, 0.0, SingularError, QUARTIC),
-    "quartics": (lambda y, _: (y**4).sum(), ONES, SingularError, QUARTIC),
-    "flat": (flat, [1.0, 0.5, -0.3], SingularError, f"{INDEFINITE}|{SINGULAR}"),
-    "constant": (
-        lambda y, x: x.sum() + 0 * y.sum(),
-        ONES,
-        SingularError,
-        f"{INDEFINITE}|{SINGULAR}",
-    ),
-    "maximum": (lambda y, _: -(y**2).sum(), [0.0] * 3, SingularError, INDEFINITE),
-    "saddle": (lambda y, _: y[0] ** 2 - y[1] ** 2, [1.0, 0.0], SingularError, INDEFINITE),
-    "at infinity": (
-        lambda y, _: 2.0 ** (-y),
-        0.0,
-        NotConvergedError,
-        r"‖F‖ is .*, but the next Newton step would move y by 1\.4e\+00",
-    ),
-    "kink": (
-        lambda y, _: (y**2 / 2 - y + 2 * (y - 0.3) * (y > 0.3)).sum(),
-        ONES,
-        NotConvergedError,
-        r"not converged: ‖F‖ is .*, the tolerance .*; start nearer",
-    ),
-    "unbounded": (lambda y, _: -(y**2).sum(), ONES, NotConvergedError, "F is not finite"),
-    "vector": (
-        lambda y, _: y**2,
-        ONES,
-        OutputShapeError,
-        r"objective: got shape \(3,\), wanted \(\): its sum or mean",
-    ),
-}
-
-
-@every_engine
-@pytest.mark.parametrize("linear_solver", ["cholesky", "lu", "cg"])
-@pytest.mark.parametrize("name", UNSOLVABLE)
-def test_what_has_no_derivative_is_refused(engine: Engine, linear_solver: str, name: str) -> None:
-    objective, start, error, message = UNSOLVABLE[name]
-    with pytest.raises(error, match=message):
-        engine.argmin(
-            objective, engine.array(start), engine.array(ONES), linear_solver=linear_solver
-        )
-
-
-@every_engine
-def test_a_pseudo_inverse_hides_no_maximum(engine: Engine) -> None:
-    with pytest.raises(SingularError, match=r"curvature -2\.0e\+00: y is a saddle or a maximum"):
-        engine.argmin(lambda y: -(y**2).sum(), engine.array([0.0, 0.0]), linear_solver="pinv")
-
-
-@every_engine
-def test_a_constrained_maximum_is_refused(engine: Engine) -> None:
-    with pytest.raises(SingularError, match="not positive definite where y is free to move"):
-        engine.argmin(
-            lambda y: -(y**2).sum(), engine.array([0.0, 0.0]), constraint=lambda y: y.sum()
-        )
-
-
-@every_engine
-@pytest.mark.parametrize("offset", [2.0, 5.0], ids=["repeated", "contradictory"])
-def test_dependent_constraints_are_refused(engine: Engine, offset: float) -> None:
-    message = "constraint: its Jacobian has rank 1 for 2 constraints; drop those that repeat"
-    with pytest.raises(ConstraintRankError, match=message):
-        engine.argmin(
-            lambda y: (y**2).sum(),
-            engine.array([0.5, 0.2]),
-            constraint=lambda y: (y.sum() - 1, 2 * y.sum() - offset),
-        )
-
-
-@every_engine
-@pytest.mark.parametrize("linear_solver", ["cholesky", "cg"])
-def test_an_unsymmetric_condition_is_refused(engine: Engine, linear_solver: str) -> None:
-    A, b = map(engine.array, skewed())
-    with pytest.raises(NotSymmetricError, match=r"K = ∂F/∂y is not symmetric.*ask for 'lu'"):
-        engine.root(cubic, b * 0, A, b, linear_solver=linear_solver)
-
-
-@every_engine
-def test_a_root_that_is_none_is_refused(engine: Engine) -> None:
-    start = engine.array(1.0)
-    with pytest.raises(NotConvergedError, match=r"‖F‖ is 1\.0e\+00, the tolerance 3\.6e-12"):
-        engine.root(lambda y: y**2 + 1, start)
-    with pytest.raises(SingularError, match=QUARTIC):
-        engine.root(lambda y: y**3, start)
-    with pytest.raises(NotConvergedError, match="F is not finite at the guess"):
-        engine.root(lambda y: y + np.nan, start)
-    with pytest.raises(OutputShapeError, match=r"condition: got shape \(2,\), wanted \(3,\)"):
-        engine.root(lambda y: y[:2], engine.array(ONES))
-
-
-@every_engine
-def test_the_tolerance_can_be_chosen(engine: Engine) -> None:
-    def cosh(y: Native) -> Native:
-        return engine.numpy.exp(y) + engine.numpy.exp(-y) - y / 3
-
-    assert abs(numbers(engine.argmin(cosh, engine.array(1.0), tolerance=1e-9)) - 0.166) < 1e-3
-    with pytest.raises(NotConvergedError, match=r"the tolerance -1\.0e\+00"):
-        engine.argmin(cosh, engine.array(1.0), tolerance=-1.0)
-
-
-def test_unconverged_conjugate_gradients_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(implicit, "CG_RESIDUAL", 0.0)
-    with pytest.raises(NotConvergedError, match="conjugate gradients: not converged, residual"):
-        ridge_layer(TORCH, linear_solver="cg")(torch_array(2.0))
-
-
 @every_engine
 def test_wrong_arguments_are_refused(engine: Engine) -> None:
     def square(y: Native) -> Native:
@@ -734,86 +441,3 @@ def test_wrong_arguments_are_refused(engine: Engine) -> None:
         engine.argmin(square, engine.array([1, 1], "int64"))
     with pytest.raises(ValueError, match="must have the structure and shapes of initial"):
         engine.argmin(square, start, solver=lambda _, y: [y])
-
-
-def test_errors_are_arithmetic_errors() -> None:
-    kinds = (
-        ConstraintRankError,
-        NotConvergedError,
-        NotSymmetricError,
-        OutputShapeError,
-        SingularError,
-    )
-    assert all(issubclass(kind, ImplicitError) for kind in kinds)
-    assert issubclass(ImplicitError, ArithmeticError)
-
-
-def lost_minus(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = implicit._Root.vjp  # noqa: SLF001
-
-    def wrong(*arguments: Native) -> Native:
-        return [-gradient for gradient in right(*arguments)]
-
-    monkeypatch.setattr(implicit._Root, "vjp", wrong)  # noqa: SLF001
-
-
-def matrix_for_its_transpose(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = implicit._Root.vjp  # noqa: SLF001
-
-    def wrong(root: Native, *arguments: Native) -> Native:
-        return right(replace(root, inverse=root.inverse.T), *arguments)
-
-    monkeypatch.setattr(implicit._Root, "vjp", wrong)  # noqa: SLF001
-
-
-def damping_left_in_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = implicit._Numeric.jacobian  # noqa: SLF001
-
-    def wrong(function: Native, x: Array) -> Array:
-        return np.asarray(right(function, x) + 1e-3 * np.eye(x.size))
-
-    monkeypatch.setattr(implicit._Numeric, "jacobian", wrong)  # noqa: SLF001
-
-
-def jacobian_at_the_initial_guess(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = implicit._Root.vjp  # noqa: SLF001
-
-    def wrong(root: Native, x: Native, *arguments: Native) -> Native:
-        return right(root, 0 * x, *arguments)
-
-    monkeypatch.setattr(implicit._Root, "vjp", wrong)  # noqa: SLF001
-
-
-@every_engine
-@pytest.mark.parametrize(
-    "plant",
-    [
-        lost_minus,
-        matrix_for_its_transpose,
-        damping_left_in_the_matrix,
-        jacobian_at_the_initial_guess,
-    ],
-)
-def test_planted_faults_are_seen(
-    engine: Engine,
-    plant: Callable[[pytest.MonkeyPatch], None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    plant(monkeypatch)
-    assert root_error(engine) > 1e-5
-
-
-@every_engine
-def test_a_solution_without_its_own_derivative_is_seen(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Second derivatives go wrong if the backward takes y* for a constant; first ones do not."""
-    right = implicit._Root.vjp  # noqa: SLF001
-
-    def wrong(root: Native, x: Native, *arguments: Native) -> Native:
-        return right(root, root.engine.constant(x), *arguments)
-
-    monkeypatch.setattr(implicit._Root, "vjp", wrong)  # noqa: SLF001
-    layer, penalty = ridge_layer(engine), engine.array(2.0)
-    assert close(derivative(engine, layer, 1)(penalty), RIDGE[1])
-    assert not close(derivative(engine, layer, 2)(penalty), RIDGE[2], 1e-3)

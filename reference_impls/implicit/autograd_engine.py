@@ -1,0 +1,82 @@
+"""HIPS autograd as the library that differentiates."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import autograd.numpy as anp
+import numpy as np
+from autograd.core import make_vjp, vspace
+from autograd.extend import defvjp_argnums, primitive
+from autograd.tracer import getval
+
+from reference_impls.backends import Native
+from reference_impls.computation import Array
+from reference_impls.implicit.engine import Pullback
+from reference_impls.nested import Tree
+
+
+class AutogradEngine:
+    """See `Engine`."""
+
+    def constant(self, leaf: Tree) -> Tree:
+        """See `Engine.constant`."""
+        return getval(leaf)
+
+    def to_numpy(self, leaf: Native) -> Native:
+        """See `Engine.to_numpy`."""
+        return getval(leaf)
+
+    def from_numpy(self, array: Array) -> Native:
+        """See `Engine.from_numpy`."""
+        return array
+
+    def ravel(self, leaves: Sequence[Native]) -> Native:
+        """See `Engine.ravel`."""
+        return anp.concatenate([anp.reshape(leaf, -1) for leaf in leaves])
+
+    def gradient(self, function: Callable[[Native], Native], x: Native) -> Native:
+        """See `Engine.gradient`."""
+        pull, value = self._trace(function, x)
+        return pull(vspace(value).ones()), value
+
+    def vjp(
+        self, function: Callable[..., Native], primals: Sequence[Native], cotangent: Native
+    ) -> Native:
+        """See `Engine.vjp`."""
+        pull, _ = self._trace(lambda primals: function(*primals), tuple(primals))
+        return pull(cotangent)
+
+    def jacobian(self, function: Callable[[Native], Native], x: Native) -> Native:
+        """See `Engine.jacobian`: one row at a time, as there are no batches."""
+        pull, value = self._trace(function, x)
+        return np.stack([pull(row) for row in np.eye(value.size, dtype=value.dtype)])
+
+    def without_graph(self) -> AbstractContextManager[object]:
+        """See `Engine.without_graph`: outside of a trace there is none."""
+        return nullcontext()
+
+    def attach(self, pullback: Pullback, x: Array, leaves: Sequence[Tree]) -> Native:
+        """See `Engine.attach`."""
+        return _attached(pullback, x, *leaves)
+
+    def _trace(self, function: Callable[[Native], Native], x: Native) -> Native:
+        # A derivative of zero is nothing to warn of: F may well be linear in y or in a parameter.
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Output seems independent of input")
+            return make_vjp(function, x)
+
+
+@primitive  # type: ignore[untyped-decorator]
+def _attached(pullback: Pullback, x: Array, *leaves: Tree) -> Array:  # noqa: ARG001 -- for the VJP
+    return x
+
+
+def _attached_vjp(
+    argnums: Sequence[int], x: Native, arguments: Sequence[Native], _: dict[str, Native]
+) -> Callable[[Native], Sequence[Native]]:
+    pullback, _, *leaves = arguments
+    return lambda cotangent: pullback(x, leaves, cotangent, [number - 2 for number in argnums])
+
+
+defvjp_argnums(_attached, _attached_vjp)

@@ -1,0 +1,164 @@
+"""torch as the library that differentiates.
+
+Not through `torch.func`: its transforms take twice the time of `torch.autograd.grad` on small
+problems, and the layers do not run inside them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from reference_impls.backends import Native
+from reference_impls.computation import Array
+from reference_impls.implicit.engine import Pullback
+from reference_impls.implicit.trees import leaves_of
+from reference_impls.nested import Tree
+
+ENTRIES_AT_ONCE = 2**20
+"""What forming K may hold at once beside K itself: 8 MB in float64."""
+
+
+@dataclass(frozen=True)
+class TorchEngine:
+    """See `Engine`.
+
+    Attributes:
+        device: where the unknowns are.
+        entries: of all parameters together, to which what F computes on its way is proportional.
+    """
+
+    device: torch.device
+    entries: int
+
+    @classmethod
+    def of(cls, initial: Tree, parameters: Tree) -> "TorchEngine":
+        """Returns the engine for a problem: on the device of the initial guess."""
+        devices = [leaf.device for leaf in _tensors(initial)]
+        device = devices[0] if devices else torch.device("cpu")
+        return cls(device, sum(leaf.numel() for leaf in _tensors(parameters)))
+
+    def constant(self, leaf: Tree) -> Tree:
+        """See `Engine.constant`."""
+        if not isinstance(leaf, torch.Tensor):
+            return leaf
+        with torch.inference_mode(mode=False):
+            # A tensor of inference mode cannot be part of any graph, not even of F's own.
+            return leaf.clone() if leaf.is_inference() else leaf.detach()
+
+    def to_numpy(self, leaf: Native) -> Native:
+        """See `Engine.to_numpy`."""
+        return leaf.detach().cpu().numpy() if isinstance(leaf, torch.Tensor) else leaf
+
+    def from_numpy(self, array: Array) -> Native:
+        """See `Engine.from_numpy`."""
+        return torch.from_numpy(array).to(self.device)
+
+    def ravel(self, leaves: Sequence[Native]) -> Native:
+        """See `Engine.ravel`."""
+        return torch.cat([leaf.reshape(-1) for leaf in leaves])
+
+    def gradient(self, function: Callable[[Native], Native], x: Native) -> Native:
+        """See `Engine.gradient`."""
+        inputs, value = _traced(function, [x])
+        (gradient,) = _gradients(value, inputs)
+        return gradient, value
+
+    def vjp(
+        self, function: Callable[..., Native], primals: Sequence[Native], cotangent: Native
+    ) -> Native:
+        """See `Engine.vjp`."""
+        inputs, value = _traced(function, primals)
+        return _gradients(value, inputs, cotangent)
+
+    def jacobian(self, function: Callable[[Native], Native], x: Native) -> Native:
+        """See `Engine.jacobian`: a batch of rows at a time, each with its own intermediates."""
+        inputs, value = _traced(function, [x])
+        identity = torch.eye(value.numel(), dtype=value.dtype, device=value.device)
+        batches = torch.split(identity, self.rows_at_once(x.numel()))
+        blocks = [_gradients(value, inputs, rows, batched=True)[0] for rows in batches]
+        # One row of zeros stands for all if F does not depend on x.
+        shapes = [(len(rows), x.numel()) for rows in batches]
+        return torch.cat([block.expand(shape) for block, shape in zip(blocks, shapes, strict=True)])
+
+    def rows_at_once(self, size: int) -> int:
+        """Returns how many of K's rows are formed together, for so many unknowns."""
+        most = max(size**2, ENTRIES_AT_ONCE) // max(1, self.entries)
+        return min(max(1, most), size)
+
+    @contextmanager
+    def without_graph(self) -> Iterator[None]:
+        """See `Engine.without_graph`."""
+        with torch.inference_mode(mode=False), torch.no_grad():
+            yield
+
+    def attach(self, pullback: Pullback, x: Array, leaves: Sequence[Tree]) -> Native:
+        """See `Engine.attach`."""
+        return _Attached.apply(pullback, self.from_numpy(x), *leaves)  # type: ignore[no-untyped-call]
+
+
+def _traced(
+    function: Callable[..., Native], primals: Sequence[torch.Tensor]
+) -> tuple[list[torch.Tensor], Native]:
+    """Returns the function's value, and the inputs to differentiate it in."""
+    with torch.enable_grad():
+        inputs = [_input(primal) for primal in primals]
+        return inputs, function(*inputs)
+
+
+def _input(primal: torch.Tensor) -> torch.Tensor:
+    # An alias: where one primal was computed from another, each still gets its partial derivative.
+    return primal.view_as(primal) if primal.requires_grad else primal.detach().requires_grad_()
+
+
+def _gradients(
+    value: torch.Tensor,
+    inputs: Sequence[torch.Tensor],
+    cotangent: torch.Tensor | None = None,
+    *,
+    batched: bool = False,
+) -> Sequence[torch.Tensor]:
+    """Returns Jᵀ u for each input: with a graph if the caller's results have one."""
+    if not value.requires_grad:
+        return [torch.zeros_like(entry) for entry in inputs]
+    graph = torch.is_grad_enabled()
+    return torch.autograd.grad(
+        value,
+        inputs,
+        cotangent,
+        retain_graph=batched or graph,
+        create_graph=graph,
+        allow_unused=True,
+        is_grads_batched=batched,
+        materialize_grads=True,
+    )
+
+
+def _tensors(tree: Tree) -> Iterable[torch.Tensor]:
+    return (leaf for leaf in leaves_of(tree) if isinstance(leaf, torch.Tensor))
+
+
+class _Attached(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Native, pullback: Pullback, x: torch.Tensor, *leaves: Tree) -> torch.Tensor:
+        # The output, unlike x, carries its own dependence on the leaves into second derivatives.
+        output = x.clone()
+        ctx.pullback = pullback
+        ctx.others = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
+        tensors = [leaf if isinstance(leaf, torch.Tensor) else None for leaf in leaves]
+        ctx.save_for_backward(output, *tensors)
+        return output
+
+    @staticmethod
+    def backward(ctx: Native, *cotangents: torch.Tensor) -> Native:
+        output, *tensors = ctx.saved_tensors
+        leaves = [
+            other if tensor is None else tensor
+            for tensor, other in zip(tensors, ctx.others, strict=True)
+        ]
+        wanted = [number for number, needs in enumerate(ctx.needs_input_grad[2:]) if needs]
+        gradients = dict(
+            zip(wanted, ctx.pullback(output, leaves, *cotangents, wanted), strict=True)
+        )
+        return None, None, *map(gradients.get, range(len(leaves)))

@@ -1,0 +1,160 @@
+"""The argmin and the root again, differentiated through the iterations that find them.
+
+Newton's method is y ← y - K⁻¹ F(y, z). At a root, where F = 0, a step turns whatever dy/dz the
+iterate has into
+
+    dy/dz - K⁻¹ (K dy/dz + ∂F/∂z) = -K⁻¹ ∂F/∂z,
+
+so that ordinary differentiation of the steps arrives at the derivative of the root, one step after
+the iterate arrives at the root, and at the second derivative one step after that. Nothing here uses
+that formula, or anything of `adjoint`: what the layers of `operators` return can be held against
+it. It costs far more, in time and memory.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from reference_impls.backends import Native
+from reference_impls.computation import Array
+from reference_impls.implicit.linear_solvers import FACTORIZATIONS
+from reference_impls.implicit.newton import (
+    HALVINGS,
+    STEPS,
+    Newton,
+    Point,
+    check_finite,
+    check_minimum,
+)
+from reference_impls.implicit.precision import norm, searching
+from reference_impls.implicit.problem import Problem, check_shape, lagrangian_of
+from reference_impls.implicit.torch_engine import TorchEngine
+from reference_impls.nested import Tree
+
+ORDERS = 2
+"""Of derivatives that are right: so many steps follow where ‖F‖ no longer decreases."""
+
+Condition = Callable[..., Native]
+"""F, of a vector and the leaves of the parameters."""
+
+
+def torch_unrolled_argmin(
+    objective: Callable[..., Native],
+    initial: Tree,
+    *parameters: Tree,
+    constraint: Callable[..., Tree] | None = None,
+) -> Tree:
+    """Returns the y near `initial` that minimizes `objective(y, *parameters)`.
+
+    Found by damped Newton steps from the initial guess, each of which stays in the graph. Without
+    a search before them they may end in another place than `torch_argmin`, or nowhere.
+
+    Args:
+        objective: as for `torch_argmin`, and within what `torch.func` transforms.
+        initial: as for `torch_argmin`; gets no gradient.
+        parameters: as for `torch_argmin`.
+        constraint: as for `torch_argmin`; multipliers start from zero.
+
+    Returns:
+        y, of the structure, shapes, dtype and device of `initial`, differentiable to second order
+        in every tensor among the parameters, to about the accuracy of y.
+
+    Raises:
+        OutputShapeError, ValueError, TypeError: as `torch_argmin`.
+        NotConvergedError: ‖F‖ stays above the default tolerance of `torch_argmin`.
+        SingularError: K is singular on the way, or y is no minimum.
+
+    Source: Gilbert, *Automatic differentiation and iterative processes*, 1992.
+    """
+    problem = Problem.of(TorchEngine.of(initial, parameters), initial, parameters)
+    cost = problem.of_vectors(objective)
+    check_shape("objective", problem.at_start(cost), ())
+    function, start = cost, problem.start
+    if constraint is not None:
+        equality = problem.raveled(constraint)
+        function = lagrangian_of(cost, equality, problem.size)
+        start = np.append(start, np.zeros(len(problem.at_start(equality)), start.dtype))
+    x, K = _iterated(problem, _gradient_of(function), start)
+    check_minimum(problem.engine.to_numpy(K), problem.size)
+    return problem.unflatten(x[: problem.size])
+
+
+def torch_unrolled_root(condition: Callable[..., Tree], initial: Tree, *parameters: Tree) -> Tree:
+    """Returns the y near `initial` where `condition(y, *parameters)` is zero.
+
+    Args:
+        condition: as for `torch_root`, and within what `torch.func` transforms.
+        initial: as for `torch_root`; gets no gradient.
+        parameters: as for `torch_root`.
+
+    Returns:
+        As `torch_unrolled_argmin`.
+
+    Raises:
+        OutputShapeError, ValueError, TypeError: as `torch_root`.
+        NotConvergedError: ‖F‖ stays above the default tolerance of `torch_root`.
+        SingularError: K is singular, at the root or on the way.
+
+    Source: as `torch_unrolled_argmin`.
+    """
+    problem = Problem.of(TorchEngine.of(initial, parameters), initial, parameters)
+    residual = problem.raveled(condition)
+    check_shape("condition", problem.at_start(residual), (problem.size,))
+    x, _ = _iterated(problem, residual, problem.start)
+    return problem.unflatten(x)
+
+
+def _gradient_of(function: Callable[..., Native]) -> Condition:
+    return lambda x, *leaves: torch.func.grad(lambda x: function(x, *leaves))(x)
+
+
+def _iterated(
+    problem: Problem, condition: Condition, start: Array
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns the root of F with the graph of all steps to it, and K there."""
+    with torch.no_grad(), searching():
+        newton = Newton.of(problem.numeric(condition), start, "lu", None)
+        check_finite(newton.function(start))
+    x = problem.engine.from_numpy(start)
+    for _ in range(STEPS):
+        K, residual = _linearized(condition, x, problem.leaves)
+        point = _without_graph(problem, x, K, residual)
+        part = _part(newton, point)
+        if part is None:
+            break
+        x = x - part * torch.linalg.solve(K, residual)
+    with torch.no_grad(), searching():
+        newton.check(point)
+    for _ in range(ORDERS):
+        K, residual = _linearized(condition, x, problem.leaves)
+        x = x - torch.linalg.solve(K, residual)
+    return x, K
+
+
+def _linearized(
+    condition: Condition, x: torch.Tensor, leaves: list[Native]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns K and F at x."""
+    return torch.func.jacrev(lambda x: condition(x, *leaves))(x), condition(x, *leaves)
+
+
+def _without_graph(
+    problem: Problem, x: torch.Tensor, K: torch.Tensor, residual: torch.Tensor
+) -> Point:
+    """Returns the same in numbers; raises SingularError."""
+    x_, K_, residual_ = map(problem.engine.to_numpy, (x, K, residual))
+    inverse = FACTORIZATIONS["lu"](K_)
+    return Point(x_, residual_, K_, inverse, inverse(residual_))
+
+
+def _part(newton: Newton, point: Point) -> float | None:
+    """Returns the longest part of a step that decreases ‖F‖, or None."""
+    size = norm(point.residual)
+    with torch.no_grad(), searching():
+        for halvings in range(HALVINGS if size > newton.tolerance else 1):
+            part = 0.5**halvings
+            residual = newton.function(point.x - part * point.step)
+            if norm(residual) < (1 - part / 2) * size:
+                return part
+    return None

@@ -1,0 +1,103 @@
+import warnings
+
+import numpy as np
+import pytest
+
+from reference_impls.implicit import (
+    NotConvergedError,
+    NotSymmetricError,
+    RankDeficientWarning,
+    linear_solvers,
+)
+from reference_impls.implicit.autograd_engine import AutogradEngine
+from reference_impls.implicit.torch_engine import TorchEngine
+from tests.reference_impls.implicit.shared import (
+    AUTOGRAD,
+    RIDGE,
+    TORCH,
+    Engine,
+    Native,
+    close,
+    cubic,
+    derivative,
+    every_engine,
+    flat,
+    numbers,
+    ridge_layer,
+    skewed,
+    torch_array,
+)
+
+
+def test_conjugate_gradients_never_form_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the Jacobian is formed")
+
+    for engine, adapter in ((TORCH, TorchEngine), (AUTOGRAD, AutogradEngine)):
+        monkeypatch.setattr(adapter, "jacobian", refuse)
+        layer = ridge_layer(engine, linear_solver="cg")
+        with pytest.raises(AssertionError):
+            ridge_layer(engine)(engine.array(2.0))
+        penalty = engine.array(2.0)
+        assert close(layer(penalty), RIDGE[0])
+        assert close(derivative(engine, layer, 2)(penalty), RIDGE[2], 1e-8)
+
+
+@every_engine
+def test_conjugate_gradients_are_accurate_on_an_ill_conditioned_matrix(engine: Engine) -> None:
+    scales = np.logspace(0, 4, 12)
+    rotation = np.linalg.qr(np.random.default_rng(3).standard_normal((12, 12)))[0]
+    K = rotation @ np.diag(scales) @ rotation.T
+    native = engine.array((K + K.T) / 2)
+
+    def layer(b: Native) -> Native:
+        return engine.argmin(lambda y, b: y @ native @ y / 2 - b @ y, b * 0, b, linear_solver="cg")
+
+    inverse = rotation @ np.diag(1 / scales) @ rotation.T
+    assert close(engine.jacobian(layer)(engine.array(np.ones(12))), inverse)
+
+
+@every_engine
+def test_a_pseudo_inverse_reports_what_it_drops(engine: Engine) -> None:
+    message = "K has rank 2 of 3, dropped singular values .*e-1.: derivatives along their"
+    initial, x = engine.array([1.0, 0.5, -0.3]), engine.array([1.0, 2.0, 3.0])
+    with pytest.warns(RankDeficientWarning, match=message):
+        y = engine.argmin(flat, initial, x, linear_solver="pinv")
+    assert close(numbers(y) / np.linalg.norm(numbers(y)), np.array([1, 2, 3]) / np.sqrt(14))
+
+
+@every_engine
+def test_a_pseudo_inverse_that_drops_nothing_is_silent(engine: Engine) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ridge_layer(engine, linear_solver="pinv")(engine.array(2.0))
+    assert not caught
+
+
+@every_engine
+def test_a_pseudo_inverse_allows_redundant_constraints(engine: Engine) -> None:
+    def layer(b: Native) -> Native:
+        return engine.argmin(
+            lambda y, b: (y**2).sum() + 0 * b,
+            engine.array([0.3, 0.1]),
+            b,
+            constraint=lambda y, b: [y.sum() - b, 2 * y.sum() - 2 * b],
+            linear_solver="pinv",
+        )
+
+    with pytest.warns(RankDeficientWarning, match="rank 3 of 4"):
+        assert close(engine.jacobian(layer)(engine.array(1.0)), (0.5, 0.5))
+
+
+@every_engine
+@pytest.mark.parametrize("linear_solver", ["cholesky", "cg"])
+def test_an_unsymmetric_condition_is_refused(engine: Engine, linear_solver: str) -> None:
+    A, b = map(engine.array, skewed())
+    with pytest.raises(NotSymmetricError, match=r"K = ∂F/∂y is not symmetric.*ask for 'lu'"):
+        engine.root(cubic, b * 0, A, b, linear_solver=linear_solver)
+
+
+def test_unconverged_conjugate_gradients_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear_solvers, "CG_RESIDUAL", 0.0)
+    with pytest.raises(NotConvergedError, match="conjugate gradients: not converged, residual"):
+        ridge_layer(TORCH, linear_solver="cg")(torch_array(2.0))

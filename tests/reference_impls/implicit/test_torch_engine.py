@@ -1,0 +1,104 @@
+"""What is torch's own: its modes, its batches and its autograd."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from reference_impls.implicit import SingularError, torch_argmin, torch_engine, torch_root
+from reference_impls.implicit.torch_engine import TorchEngine
+from tests.reference_impls.implicit.shared import Native, close, torch_array
+
+
+def energy(y: Native, z: Native) -> Native:
+    return (y**4).sum() / 4 + (y**2).sum() - (y * z).sum()
+
+
+def test_fewer_rows_of_the_matrix_are_formed_at_once_as_the_parameters_grow() -> None:
+    def rows(unknowns: int, parameters: int) -> int:
+        z = torch.empty(parameters, device="meta")
+        return TorchEngine.of(torch_array([0.0]), {"z": [z]}).rows_at_once(unknowns)
+
+    assert [rows(200, 2**power) for power in (10, 14, 17, 19, 20, 22)] == [200, 64, 8, 2, 1, 1]
+    # With more unknowns, K itself is as large.
+    assert [rows(2**12, 2**power) for power in (10, 14, 20)] == [2**12, 2**10, 2**4]
+    assert TorchEngine.of(torch_array([0.0]), ()).rows_at_once(7) == 7
+
+
+def test_rows_that_are_formed_apart_make_the_same_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, z = TorchEngine(torch.device("cpu"), 40), torch_array([1.0, 2.0, 3.0, 4.0, 5.0])
+    batches: list[int] = []
+    gradients = torch_engine._gradients  # noqa: SLF001 -- it alone sees the batches
+
+    def spy(value: Native, inputs: Native, rows: Native, *, batched: bool) -> Native:
+        batches.append(len(rows))
+        return gradients(value, inputs, rows, batched=batched)
+
+    monkeypatch.setattr(torch_engine, "_gradients", spy)
+    monkeypatch.setattr(torch_engine, "ENTRIES_AT_ONCE", 80)
+    J = engine.jacobian(lambda y: y * z + y.sum() ** 2, z)
+    assert batches == [2, 2, 1]
+    assert close(J, np.diag(z) + 2 * 15.0)
+
+
+def test_a_parameter_may_be_computed_from_another() -> None:
+    a = torch_array([1.0, -2.0]).requires_grad_()
+
+    def loss(y: Native, a: Native, b: Native) -> Native:
+        return ((y - a) ** 2).sum() + ((y - b) ** 2).sum()
+
+    y = torch_argmin(loss, torch_array([0.0, 0.0]), a, a**2)
+    (slope,) = torch.autograd.grad(y.sum(), a, create_graph=True)
+    assert close(slope, (1 + 2 * a.detach()) / 2)
+    assert close(torch.autograd.grad(slope.sum(), a)[0], [1.0, 1.0])
+
+
+@pytest.mark.parametrize("library", ["torch.func", "torch.autograd"])
+def test_a_condition_may_itself_be_a_derivative(library: str) -> None:
+    def by_autograd(y: Native, z: Native) -> Native:
+        with torch.enable_grad():
+            y = y if y.requires_grad else y.detach().requires_grad_()
+            return torch.autograd.grad(energy(y, z), y, create_graph=True)[0]
+
+    condition: Any = torch.func.grad(energy) if library == "torch.func" else by_autograd
+    z = torch_array([0.3, 5.0]).requires_grad_()
+    y = torch_root(condition, torch_array([0.0, 0.0]), z)
+    assert close(y**3 + 2 * y, z.detach())
+    (slope,) = torch.autograd.grad(y.sum(), z)
+    assert close(slope, 1 / (3 * y.detach() ** 2 + 2))
+
+
+def test_an_objective_may_have_a_layer_in_it() -> None:
+    """The inner argmin is z/2 of its parameter z; the outer one then is at its own."""
+
+    def inner(w: Native, z: Native) -> Native:
+        return ((w - z) ** 2).sum() + (w**2).sum()
+
+    def outer(y: Native, z: Native) -> Native:
+        w = torch_argmin(inner, torch_array([0.0, 0.0]), y)
+        return ((w - z) ** 2).sum() + (y**2).sum() / 4
+
+    z = torch_array([0.3, 0.2]).requires_grad_()
+    y = torch_argmin(outer, torch_array([0.1, 0.1]), z, linear_solver="cg")
+    assert close(y, [0.3, 0.2])
+    assert close(torch.autograd.grad(y.sum(), z)[0], [1.0, 1.0])
+
+
+def test_a_matrix_of_zeros_is_singular_even_if_something_else_wants_a_gradient() -> None:
+    slope = torch_array([1.0, 2.0, 3.0]).requires_grad_()
+    with pytest.raises(SingularError):
+        torch_root(lambda y: slope + 0 * y.detach(), torch_array([0.0, 0.0, 0.0]))
+    with pytest.raises(SingularError):
+        torch_root(lambda y: 0 * y.detach() + 1, torch_array([0.0, 0.0, 0.0]))
+    with pytest.raises(SingularError):
+        torch_argmin(lambda y: (y * slope).sum(), torch_array([0.0, 0.0, 0.0]), tolerance=9.0)
+
+
+def test_inference_mode_has_values() -> None:
+    with torch.inference_mode():
+        z = torch_array([0.3, 5.0])
+        y = torch_argmin(energy, z * 0, z)
+        assert close(y**3 + 2 * y, z)
+        y = torch_root(lambda y, z: y**3 + 2 * y - z, z * 0, z)
+        assert close(y**3 + 2 * y, z)

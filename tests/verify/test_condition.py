@@ -1,0 +1,168 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reference_impls.computation import Array, Optimality
+from verify import condition
+from verify.condition import (
+    Problem,
+    finite_differences,
+    implicit_function,
+    jacobian,
+    one_sided,
+)
+
+A = np.array([[3.0, 1.0], [-1.0, 2.0]])
+
+
+def cubic(b: Array, c: Array) -> Callable[[Array], Array]:
+    """A y + c y³ - b, with a K that is not symmetric."""
+    return lambda y: A @ y + c * y**3 - b
+
+
+CUBIC = Optimality(
+    condition=cubic,
+    start=lambda b, c: np.zeros(2),  # noqa: ARG005 -- of Optimality
+    outcome=lambda y, b, c: c * y,  # noqa: ARG005 -- the same
+)
+PRIMALS = {"b": np.array([1.0, 2.0]), "c": np.asarray(0.5)}
+TANGENTS = {"b": np.array([0.3, -1.2]), "c": np.asarray(0.7)}
+COTANGENT = np.array([1.3, -0.4])
+
+
+def problem() -> Problem:
+    return Problem.solved(CUBIC, PRIMALS)
+
+
+def derivative_on_paper() -> float:
+    """⟨u, d(c y)⟩ with K dy = db - dc y³."""
+    y, c = problem().y, PRIMALS["c"]
+    K = A + np.diag(3 * c * y**2)
+    dy = np.linalg.solve(K, TANGENTS["b"] - TANGENTS["c"] * y**3)
+    return float(COTANGENT @ (TANGENTS["c"] * y + c * dy))
+
+
+def test_a_problem_is_solved_to_rounding_from_its_own_start() -> None:
+    solved = problem()
+    assert solved.residual < 1e-15
+    assert solved.is_solved
+    np.testing.assert_allclose(solved.K, A + np.diag(1.5 * solved.y**2), rtol=1e-15)
+    assert solved.rank == 2
+    assert solved.condition_number == pytest.approx(np.linalg.cond(solved.K))
+    assert solved.singularity() == ""
+    assert solved.support is None
+    assert not solved.at_kink
+
+
+def test_a_jacobian_by_the_complex_step_is_exact() -> None:
+    y = np.array([0.3, -2.0])
+    np.testing.assert_allclose(jacobian(lambda y: np.exp(A @ y), y), np.exp(A @ y)[:, None] * A)
+
+
+def test_the_implicit_function_has_the_derivative_on_paper_within_its_bar() -> None:
+    estimate = implicit_function(problem(), COTANGENT, TANGENTS)
+    assert abs(estimate.value - derivative_on_paper()) <= estimate.error_bar < 1e-13
+
+
+def test_finite_differences_have_it_within_their_bar() -> None:
+    sweep = finite_differences(problem(), COTANGENT, TANGENTS)
+    error = abs(sweep.estimate.value - derivative_on_paper())
+    assert error <= sweep.estimate.error_bar < 1e-9
+    assert sweep.plateau.startswith("within 1e-07 for steps ")
+    assert "tolerances up to 1e-02" in sweep.plateau
+
+
+def test_without_polishing_a_loose_tolerance_leaves_the_plateau(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Problem, "polished", lambda self: self)
+    sweep = finite_differences(replace(problem()), COTANGENT, TANGENTS)
+    assert "tolerances up to 1e-02" not in sweep.plateau
+
+
+def test_a_tolerance_too_loose_everywhere_shows_in_the_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Differences of solutions that are off by a smooth error are flat in h, and wrong."""
+    monkeypatch.setattr(condition, "TOLERANCES", (1e-1, 1e-2, 1e-3))
+    monkeypatch.setattr(Problem, "polished", lambda self: self)
+    sweep = finite_differences(Problem(CUBIC, PRIMALS, problem().y), COTANGENT, TANGENTS)
+    error = abs(sweep.estimate.value - derivative_on_paper())
+    assert 1e-9 < error <= sweep.estimate.error_bar
+
+
+def soft(y: Array) -> Callable[[Array], Array]:
+    """The condition of argmin ½ (w - y)² + |w|, w held at zero or not."""
+
+    def gradient(w: Array) -> Array:
+        signs = np.sign(np.real(w))
+        return np.where(signs == 0, w, w - y + signs)
+
+    return gradient
+
+
+SOFT = Optimality(
+    condition=soft,
+    start=lambda y: np.zeros(y.size),
+    outcome=lambda w, y: w,  # noqa: ARG005 -- of Optimality
+    search=lambda tolerance, y: np.sign(y) * np.maximum(np.abs(y) - 1, 0),  # noqa: ARG005
+    support=lambda w, y: np.sign(w),  # noqa: ARG005
+    margin=lambda w, y: float(np.where(w == 0, 1 - np.abs(y), np.abs(w)).min()),
+)
+
+
+def soft_problem(*y: float) -> Problem:
+    return Problem.solved(SOFT, {"y": np.array(y)})
+
+
+def test_what_is_held_at_a_kink_stays_there() -> None:
+    solved = soft_problem(3.0, 0.2, -2.0)
+    np.testing.assert_array_equal(solved.y, [2.0, 0.0, -1.0])
+    assert solved.support is not None
+    assert solved.support.tolist() == [1, 0, -1]
+    np.testing.assert_array_equal(solved.rate_along({"y": np.ones(3)}), [1, 0, 1])
+
+
+def test_steps_that_change_the_support_are_left_out_and_named() -> None:
+    sweep = finite_differences(soft_problem(3.0, 0.999), np.ones(2), {"y": np.ones(2)})
+    assert sweep.estimate.value == pytest.approx(1.0, abs=1e-9)
+    assert "the support changes at steps 4e-03, 2e-02" in sweep.plateau
+
+
+def test_at_a_kink_there_are_two_derivatives() -> None:
+    at_kink = soft_problem(3.0, 1.0)
+    assert at_kink.at_kink
+    ahead, behind = one_sided(at_kink, np.ones(2), {"y": np.ones(2)})
+    assert ahead.value == pytest.approx(2.0, abs=1e-9)
+    assert behind.value == pytest.approx(1.0, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "message"),
+    [
+        (lambda x: lambda y: 4 * (y - x) ** 3, "K"),
+        (lambda x: lambda y: np.ones((3, 3)) @ (y - x), "K is singular, rank 1 of 3"),
+    ],
+    ids=["quartic", "dependent"],
+)
+def test_a_singular_matrix_is_told(
+    gradient: Callable[[Array], Callable[[Array], Array]], message: str
+) -> None:
+    optimality = Optimality(
+        condition=gradient,
+        start=lambda x: x + 0.1,
+        outcome=lambda y, x: y,  # noqa: ARG005 -- of Optimality
+    )
+    x = np.array([1.0, 2.0, 3.0])
+    assert message in Problem(optimality, {"x": x}, x).singularity()
+
+
+def test_where_there_is_no_solution_none_is_claimed() -> None:
+    optimality = Optimality(
+        condition=lambda x: lambda y: np.exp(-y) + 0 * x,
+        start=lambda x: np.zeros(x.size),
+        outcome=lambda y, x: y,  # noqa: ARG005 -- of Optimality
+    )
+    assert not Problem.solved(optimality, {"x": np.ones(1)}).is_solved
