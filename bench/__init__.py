@@ -1,1 +1,1 @@
-"""What it costs: every implementation timed on every computation, size, dtype and device."""
+"""What it costs: every implementation of every computation; argmin layers, by formulation."""

@@ -1,16 +1,20 @@
 """Benchmarks run on request, `pytest --benchmark-only`; every case becomes a row as it is timed."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from results.environment import git_state, write_environment
 from results.errors import ResultsError
 from results.store import Appender
-from results.tables import TIMINGS, Timing
+from results.tables import LAYERS, MEMORY, TIMINGS, Layer, Memory, Row, Table, Timing
 from verify.threads import one_thread
+
+R = TypeVar("R", bound=Row)
 
 HERE = Path(__file__).parent
 DIRECTORY = pytest.StashKey[Path]()
@@ -34,17 +38,33 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 
 @pytest.fixture(scope="session")
-def timings(pytestconfig: pytest.Config) -> Iterator[Appender[Timing]]:
-    """The file that rows are appended to, opened before the first case is timed, on one thread."""
-    directory = pytestconfig.getoption("results") or _new_directory()
-    try:
-        # A thread more halves a few of the times; waiting for it on a busy machine multiplies them.
-        with Appender(directory / TIMINGS.file_name, TIMINGS) as appender, one_thread():
-            write_environment(directory)
-            pytestconfig.stash[DIRECTORY] = directory
-            yield appender
-    except ResultsError as error:
-        pytest.exit(f"benchmarks: {error}", returncode=pytest.ExitCode.USAGE_ERROR)
+def directory(pytestconfig: pytest.Config) -> Iterator[Path]:
+    """Where the rows go, found to be writable before the first case is timed, on one thread."""
+    chosen = pytestconfig.getoption("results") or _new_directory()
+    # A thread more halves a few of the times; waiting for it on a busy machine multiplies them.
+    with one_thread():
+        with _explained():
+            write_environment(chosen)
+        pytestconfig.stash[DIRECTORY] = chosen
+        yield chosen
+
+
+@pytest.fixture(scope="session")
+def timings(directory: Path) -> Iterator[Appender[Timing]]:
+    """The file of the computations' times."""
+    yield from _appender(directory, TIMINGS)
+
+
+@pytest.fixture(scope="session")
+def layers(directory: Path) -> Iterator[Appender[Layer]]:
+    """The file of the argmin layers' times."""
+    yield from _appender(directory, LAYERS)
+
+
+@pytest.fixture(scope="session")
+def memory(directory: Path) -> Iterator[Appender[Memory]]:
+    """The file of the argmin layers' memory."""
+    yield from _appender(directory, MEMORY)
 
 
 def pytest_terminal_summary(
@@ -53,7 +73,8 @@ def pytest_terminal_summary(
     """Say where the rows are, also after Ctrl-C."""
     directory = config.stash.get(DIRECTORY, None)
     if directory:
-        terminalreporter.write_line(f"timings: {directory / TIMINGS.file_name}")
+        for path in sorted(directory.glob("*.csv")):
+            terminalreporter.write_line(f"rows: {path}")
         terminalreporter.write_line(f"compare: python -m results report {directory}")
 
 
@@ -66,3 +87,19 @@ def _new_directory() -> Path:
     commit, _ = git_state(HERE / "__init__.py")
     started = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
     return HERE.parent / "results" / "local" / f"{started}-{(commit or 'no-commit')[:10]}"
+
+
+def _appender(directory: Path, table: Table[R]) -> Iterator[Appender[R]]:
+    with _explained():
+        appender = Appender(directory / table.file_name, table)
+    with appender:
+        yield appender
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """End the run in one line where its results cannot be written."""
+    try:
+        yield
+    except ResultsError as error:
+        pytest.exit(f"benchmarks: {error}", returncode=pytest.ExitCode.USAGE_ERROR)

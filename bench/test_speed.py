@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from pytest_benchmark.stats import Metadata
 
 from bench.gate import hold_against_reference
+from bench.statistics import measured
 from reference_impls import (
     BACKENDS,
     COMPUTATIONS,
@@ -87,7 +87,7 @@ def test_speed(case: Case, benchmark: BenchmarkFixture, timings: Appender[Timing
     benchmark.group = f"{case.computation.name} {case.operator} {case.dtype} {case.size}"
     benchmark(_synchronised(case.backend, compute))
     if benchmark.stats:  # there are none under --benchmark-disable
-        timings.append(case.row(status="ok", **_measured(benchmark.stats), **_gated(worst)))
+        timings.append(case.row(status="ok", **measured(benchmark.stats), **_gated(worst)))
 
 
 def _gate(case: Case, compute: Callable[[], Any]) -> Worst:
@@ -112,17 +112,6 @@ def _synchronised(backend: Backend, compute: Callable[[], Any]) -> Callable[[], 
         backend.synchronize()
 
     return and_wait
-
-
-def _measured(metadata: Metadata) -> dict[str, float | int]:
-    stats = metadata.stats
-    return {
-        "median_s": stats.median,
-        "min_s": stats.min,
-        "iqr_s": stats.iqr,
-        "rounds": stats.rounds,
-        "iterations": metadata.iterations,
-    }
 
 
 def _gated(worst: Worst) -> dict[str, float]:

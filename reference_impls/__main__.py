@@ -4,6 +4,8 @@ from tabulate import tabulate
 
 from reference_impls import BACKENDS, COMPUTATIONS, Computation
 
+MOST_NAMES = 10
+
 
 def support_matrix() -> str:
     """Which computation is differentiated by whom, and with respect to what."""
@@ -19,8 +21,13 @@ def _row(computation: Computation) -> list[str]:
         for size in sorted(computation.sizes)
     ]
     supported = ["✓" if getattr(computation, backend.body) else "—" for backend in BACKENDS]
-    variables = " ".join(computation.wrt)
-    return [computation.name, tutorial, variables, ", ".join(sizes), *supported]
+    return [computation.name, tutorial, _listed(computation.wrt), ", ".join(sizes), *supported]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    if len(names) <= MOST_NAMES:
+        return " ".join(names)
+    return f"{names[0]} {names[1]} … {names[-1]} ({len(names)} in all)"
 
 
 if __name__ == "__main__":

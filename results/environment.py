@@ -21,6 +21,7 @@ from results.errors import ResultsError, explained, make_directory
 FILE_NAME = "environment.json"
 
 _LIBRARIES = ("numpy", "scipy", "torch", "autograd", "pandas", "pytest-benchmark")
+_RIVALS = ("cvxpylayers", "torchopt", "jaxopt", "jax")
 
 
 class _Record(BaseModel):
@@ -192,7 +193,7 @@ def _cpu() -> str:
 
 
 def _versions() -> dict[str, str | None]:
-    installed = {name: _version(name) for name in _LIBRARIES}
+    installed = {name: _version(name) for name in (*_LIBRARIES, *_RIVALS)}
     return {"python": platform.python_version(), **installed, "cupy": _cupy_version()}
 
 

@@ -30,6 +30,17 @@ class Row(BaseModel):
         return " ".join(value.splitlines()) if isinstance(value, str) else value
 
 
+# What every table of times has.
+MeasuredAt = Annotated[str, column("when it was measured, ISO 8601 in UTC")]
+TimedStatus = Annotated[Literal["ok", "skipped", "failed"], column("was it timed")]
+WhyNot = Annotated[str, column("why it was not; empty when ok")]
+MedianSeconds = Annotated[float | None, column("median time of one call over the rounds", "s")]
+ShortestSeconds = Annotated[float | None, column("shortest time of one call", "s")]
+SpreadSeconds = Annotated[float | None, column("interquartile range of the time of one call", "s")]
+Rounds = Annotated[int | None, column("number of rounds timed")]
+Iterations = Annotated[int | None, column("calls in each round")]
+
+
 class Verdict(Row):
     """One check of one implementation."""
 
@@ -41,13 +52,14 @@ class Verdict(Row):
     tutorial_size: Annotated[bool, column("is this the tutorial's own size")]
     seed: Annotated[int, column("of the generator of primals and cotangents")]
     check: Annotated[
-        str, column("what was checked: contract, stability, value, vjp, oracle or precision")
+        str,
+        column("what was checked: contract, stability, value, vjp, oracle, precision or argmin"),
     ]
     against: Annotated[
         str,
         column(
             "what it was held against: another implementation, complex step, Richardson, "
-            "wider precision"
+            "wider precision, or a kind of evidence for an argmin"
         ),
     ]
     argument: Annotated[
@@ -72,10 +84,65 @@ class Verdict(Row):
     detail: Annotated[str, column("what else there is to say; may be empty")] = ""
 
 
+class Argmin(Row):
+    """One implementation of an argmin or root, and the evidence for its Jacobian.
+
+    Errors are relative to the largest entry of what is compared, each the worst of its check in
+    `verdicts.csv`; empty where a check was not made.
+    """
+
+    computation: Annotated[str, column("name of the computation")]
+    implementation: Annotated[str, column("who was checked: autograd, torch or manual")]
+    device: Annotated[str, column("where it ran: cpu or cuda")]
+    size: Annotated[int, column("size given to the computation's sample")]
+    tutorial_size: Annotated[bool, column("is this the tutorial's own size")]
+    seed: Annotated[int, column("of the generator of primals and cotangents")]
+    unknowns: Annotated[int, column("entries of the solution y*")]
+    residual: Annotated[
+        float | None, column("‖F(y*)‖ / (‖K‖ ‖y*‖) at its solution; empty where that is not shown")
+    ] = None
+    condition: Annotated[float, column("condition number of K = ∂F/∂y")]
+    rank: Annotated[int, column("of K")]
+    active: Annotated[
+        int | None, column("unknowns not held at a kink; empty where there are no kinks")
+    ] = None
+    margin: Annotated[
+        float | None, column("relative distance to a change of the active set, where there is one")
+    ] = None
+    optimality: Annotated[float | None, column("Newton step left at y*")] = None
+    defining_equation: Annotated[
+        float | None, column("K J + R, with K and R by the complex step")
+    ] = None
+    implicit_function: Annotated[
+        float | None, column("against -K⁻¹ R, with K and R by the complex step")
+    ] = None
+    finite_differences: Annotated[
+        float | None, column("against differences of the problem solved anew")
+    ] = None
+    plateau: Annotated[str, column("where those differences agree, and where the support changes")]
+    unrolled: Annotated[
+        float | None, column("against the derivative through the iterations of Newton's method")
+    ] = None
+    manual: Annotated[float | None, column("against the derivation by hand, entry by entry")] = None
+    scaled: Annotated[float | None, column("change when the objective is multiplied by 2^±10")] = (
+        None
+    )
+    initial_guess: Annotated[float | None, column("change with the initial guess")] = None
+    guess_gradient: Annotated[float | None, column("gradient for the initial guess")] = None
+    linearity: Annotated[float | None, column("in the cotangent")] = None
+    one_side: Annotated[
+        float | None, column("distance from what lies between the one-sided derivatives, at a kink")
+    ] = None
+    verdict: Annotated[
+        Literal["agree", "disagree", "inconclusive", "unsupported"],
+        column("the worst of its argmin checks"),
+    ]
+
+
 class Timing(Row):
     """One benchmark case."""
 
-    measured_at: Annotated[str, column("when it was measured, ISO 8601 in UTC")]
+    measured_at: MeasuredAt
     computation: Annotated[str, column("name of the computation")]
     operator: Annotated[
         Literal["value", "gradient"], column("what was timed; gradient is value and VJP together")
@@ -85,19 +152,72 @@ class Timing(Row):
     dtype: Annotated[str, column("of the primals: float64 or float32")]
     size: Annotated[int, column("size given to the computation's sample")]
     tutorial_size: Annotated[bool, column("is this the tutorial's own size")]
-    status: Annotated[Literal["ok", "skipped", "failed"], column("was it timed")]
-    reason: Annotated[str, column("why it was not; empty when ok")] = ""
-    median_s: Annotated[float | None, column("median time of one call over the rounds", "s")] = None
-    min_s: Annotated[float | None, column("shortest time of one call", "s")] = None
-    iqr_s: Annotated[float | None, column("interquartile range of the time of one call", "s")] = (
-        None
-    )
-    rounds: Annotated[int | None, column("number of rounds timed")] = None
-    iterations: Annotated[int | None, column("calls in each round")] = None
+    status: TimedStatus
+    reason: WhyNot = ""
+    median_s: MedianSeconds = None
+    min_s: ShortestSeconds = None
+    iqr_s: SpreadSeconds = None
+    rounds: Rounds = None
+    iterations: Iterations = None
     gate_error: Annotated[
         float | None, column("worst absolute error in the check a case passes before it is timed")
     ] = None
     gate_tolerance: Annotated[float | None, column("largest gate_error allowed")] = None
+
+
+class Layer(Row):
+    """One phase of one formulation of an argmin layer, or of a network around it.
+
+    Errors are norms, relative to that of the closed form by hand; the closed form's own, to that
+    of the general operator.
+    """
+
+    measured_at: MeasuredAt
+    layer: Annotated[str, column("name of the computation")]
+    formulation: Annotated[str, column("how the argmin is solved and differentiated")]
+    phase: Annotated[
+        Literal["forward", "backward", "forward and backward", "training step"],
+        column("what was timed; forward is recorded for a backward pass, which is the VJP alone"),
+    ]
+    dtype: Annotated[str, column("of the primals: float64 or float32")]
+    size: Annotated[int, column("size given to the computation's sample")]
+    status: TimedStatus
+    reason: WhyNot = ""
+    median_s: MedianSeconds = None
+    min_s: ShortestSeconds = None
+    iqr_s: SpreadSeconds = None
+    rounds: Rounds = None
+    iterations: Iterations = None
+    first_call_s: Annotated[
+        float | None, column("time of the first call beyond the median: imports, compilation", "s")
+    ] = None
+    tolerance: Annotated[
+        float | None, column("of the solver; empty where it is the formulation's own")
+    ] = None
+    value_error: Annotated[float | None, column("of the value")] = None
+    gradient_error: Annotated[
+        float | None, column("of the cotangents together, for the seed cotangent")
+    ] = None
+
+
+class Memory(Row):
+    """The memory that one pass of one formulation of an argmin layer takes, in a fresh process."""
+
+    measured_at: MeasuredAt
+    layer: Annotated[str, column("name of the computation")]
+    formulation: Annotated[str, column("how the argmin is solved and differentiated")]
+    phase: Annotated[Literal["forward", "backward"], column("which pass")]
+    dtype: Annotated[str, column("of the primals: float64 or float32")]
+    n_y: Annotated[int, column("entries of the solution y")]
+    n_z: Annotated[int, column("entries of the parameters z, all of which get gradients")]
+    status: Annotated[Literal["ok", "skipped", "failed"], column("was it measured")]
+    reason: WhyNot = ""
+    peak_bytes: Annotated[
+        int | None, column("largest resident memory above that before the pass", "B")
+    ] = None
+    gradient_error: Annotated[
+        float | None, column("of the cotangents, relative to the norm of the closed form's")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +263,11 @@ class Table(Generic[R]):
 
 
 VERDICTS = Table("verdicts.csv", Verdict)
+ARGMIN = Table("argmin.csv", Argmin)
 TIMINGS = Table("timings.csv", Timing)
-TABLES: tuple[Table[Any], ...] = (VERDICTS, TIMINGS)
+LAYERS = Table("layers.csv", Layer)
+MEMORY = Table("memory.csv", Memory)
+TABLES: tuple[Table[Any], ...] = (VERDICTS, ARGMIN, TIMINGS, LAYERS, MEMORY)
 
 
 def column_dictionary() -> str:

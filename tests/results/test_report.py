@@ -1,6 +1,7 @@
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -9,9 +10,10 @@ from results.environment import write_environment
 from results.errors import ResultsError
 from results.report import render as rendering
 from results.report import summaries, write_report
-from results.report.render import digits, ratio, render, seconds
+from results.report.render import render
+from results.report.text import digits, memory, ratio, seconds
 from results.store import Appender, read
-from results.tables import TIMINGS, VERDICTS, Timing, Verdict
+from results.tables import ARGMIN, TIMINGS, VERDICTS, Argmin, Timing, Verdict
 
 
 def verdict(**changes: object) -> Verdict:
@@ -263,6 +265,13 @@ class TestNumbersAsText:
     def test_seconds(self, time: float, text: str) -> None:
         assert seconds(time) == text
 
+    @pytest.mark.parametrize(
+        ("size", "text"),
+        [(0.0, "0 B"), (12.0, "12 B"), (999.9e3, "1 MB"), (-2.5e3, "-2.5 kB"), (3e9, "3 GB")],
+    )
+    def test_memory(self, size: float, text: str) -> None:
+        assert memory(size) == text
+
     def test_ratio(self) -> None:
         assert ratio(2.0 / 3.0) == "0.667\N{MULTIPLICATION SIGN}"
 
@@ -436,7 +445,7 @@ class TestRefusal:
             write_report(tmp_path / "nowhere")
 
     def test_no_measurements(self, tmp_path: Path) -> None:
-        with pytest.raises(ResultsError, match=r"neither verdicts\.csv nor timings\.csv"):
+        with pytest.raises(ResultsError, match=r"none of verdicts\.csv, argmin\.csv, timings\.csv"):
             write_report(tmp_path)
 
     def test_a_report_that_cannot_be_written(self, tmp_path: Path) -> None:
@@ -444,3 +453,35 @@ class TestRefusal:
         (tmp_path / "report.md").mkdir()
         with pytest.raises(ResultsError, match=r"cannot write .*report\.md: Is a directory"):
             write_report(tmp_path)
+
+
+ARGMIN_ROW: dict[str, Any] = {
+    "computation": "ridge_argmin",
+    "implementation": "torch",
+    "device": "cpu",
+    "size": 8,
+    "tutorial_size": True,
+    "seed": 0,
+    "unknowns": 200,
+    "condition": 3.93,
+    "rank": 200,
+    "implicit_function": 2.7e-15,
+    "plateau": "within 1e-07 for steps 1e-08 to 6e-05",
+    "verdict": "agree",
+}
+
+
+def test_argmins_have_their_evidence(tmp_path: Path) -> None:
+    with Appender(tmp_path / "argmin.csv", ARGMIN) as rows:
+        rows.append(Argmin(**ARGMIN_ROW | {"verdict": "disagree"}))
+        rows.append(Argmin(**ARGMIN_ROW))
+        rows.append(Argmin(**ARGMIN_ROW | {"computation": "elastic_net_argmin", "active": 10}))
+    report = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "Argmin and root layers, float64" in report
+    ridge, elastic = (line for line in report.splitlines() if "_argmin " in line and "|" in line)
+    cells = [cell.strip() for cell in ridge.strip("|").split("|")]
+    assert cells[:8] == ["ridge_argmin", "torch", "8", "200", "3.9e+00", "200", "—", "—"]
+    assert "2.7e-15" in cells
+    assert cells[-1] == "agree", "the same case checked again counts as last checked"
+    assert " 10 |" in elastic
+    assert "- ridge_argmin 8, seed 0: within 1e-07 for steps 1e-08 to 6e-05" in report

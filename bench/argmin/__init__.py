@@ -1,0 +1,1 @@
+"""What an argmin layer costs: its formulations, from the tutorial's to the closed form."""

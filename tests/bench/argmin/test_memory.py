@@ -1,0 +1,80 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.argmin import memory
+from bench.argmin.formulations import CLOSED_FORM, FULL_HESSIAN, GENERAL, K_ALONE
+from bench.argmin.memory import NotMeasuredError, Size
+
+LARGE = 2**23
+"""Numbers that an allocator asks the kernel for, whatever it has kept of earlier ones: 64 MB."""
+
+SMALL = Size(features=4, targets=3, rows=10)
+
+needs_the_kernel = pytest.mark.skipif(
+    not memory.CLEAR_REFS.exists(), reason="the kernel does not tell the peak"
+)
+
+
+def test_a_size_counts_unknowns_and_parameters() -> None:
+    assert (SMALL.n_y, SMALL.n_z) == (12, 10 * 7 + 1)
+
+
+def test_one_of_y_and_z_grows_at_a_time() -> None:
+    growing_y = [size for size in memory.SIZES if size.n_z == memory.SIZES[0].n_z]
+    growing_z = [size for size in memory.SIZES if size.n_y == memory.SIZES[0].n_y]
+    assert [size.n_y for size in growing_y] == [200, 800, 3_200]
+    assert [size.n_z for size in growing_z] == [3_841, 11_521, 38_401, 384_001]
+
+
+@needs_the_kernel
+class TestPeak:
+    def test_it_is_that_of_the_call_and_not_of_before(self) -> None:
+        assert np.ones(2 * LARGE).sum() == 2 * LARGE
+        peak, result = memory.peak_of(lambda: np.ones(LARGE).sum())
+        assert result == LARGE
+        assert peak == pytest.approx(8 * LARGE, rel=0.1)
+
+    def test_what_is_returned_counts(self) -> None:
+        peak, kept = memory.peak_of(lambda: np.ones(LARGE))
+        assert peak == pytest.approx(kept.nbytes, rel=0.1)
+
+    def test_in_a_process_of_its_own(self) -> None:
+        peaks = memory.measure(GENERAL, SMALL)
+        assert peaks.gradient_error < 1e-12
+        assert not peaks.wrong
+        assert 0 <= peaks.backward < 2**23
+
+    def test_a_large_gradient_takes_at_least_its_own_size(self) -> None:
+        size = Size(features=20, targets=10, rows=10_000)
+        assert memory.measure(CLOSED_FORM, size).backward >= 8 * size.n_z
+
+    def test_a_wrong_formulation_is_said_to_be_wrong(self) -> None:
+        def without_regularization(_f: object, start: object, *z: object) -> object:
+            x, y, lam = z
+            assert GENERAL.solve is not None
+            return GENERAL.solve(_f, start, x, y, 0 * lam)  # type: ignore[operator]
+
+        peaks = memory.measure_here(replace(GENERAL, solve=without_regularization), SMALL)
+        assert "lam off by 1.0e+00" in peaks.wrong
+
+    def test_too_long_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(memory, "MOST_SECONDS", 0.01)
+        with pytest.raises(NotMeasuredError, match=r"took more than 0\.01 s"):
+            memory.measure(GENERAL, SMALL)
+
+
+def test_a_full_hessian_that_does_not_fit_is_not_tried() -> None:
+    large = Size(features=20, targets=10, rows=1_280)
+    with pytest.raises(NotMeasuredError, match=r"would take 23\.8 GB; the limit is 4 GB"):
+        memory.measure(FULL_HESSIAN, large)
+    assert not memory.unfit(K_ALONE, large)
+
+
+def test_a_kernel_that_does_not_tell_the_peak(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.setattr(memory, "CLEAR_REFS", tmp_path_factory.mktemp("proc") / "clear_refs")
+    with pytest.raises(NotMeasuredError, match=r"this system has no .*clear_refs"):
+        memory.measure(GENERAL, SMALL)
