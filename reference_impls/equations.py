@@ -27,15 +27,14 @@ def solve(A: Array, B: Array) -> Array:
     if A.dtype != np.longdouble:
         return np.linalg.solve(A, B)
     double = A.astype(np.float64)
-    X = np.zeros_like(B)
-    residual, norm = B, np.inf
+    X = np.linalg.solve(double, B.astype(np.float64)).astype(B.dtype)
+    residual = B - A @ X
     for _ in range(REFINEMENTS):
         closer = X + np.linalg.solve(double, residual.astype(np.float64))
-        residual = B - A @ closer
-        smaller = float(np.sqrt((residual * residual).sum()))
-        if not smaller < norm:
+        left = B - A @ closer
+        if not (left * left).sum() < (residual * residual).sum():
             break
-        X, norm = closer, smaller
+        X, residual = closer, left
     return X
 
 

@@ -6,7 +6,8 @@ function `v -> loss(unflatten(v))` of one vector, in every implementation alike.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 Vector = npt.NDArray[np.floating[Any]]
+Path = tuple[Any, ...]  # the name of a tree, then keys and indices
 Tree = Any  # a dict, list, tuple or named tuple of trees, or a leaf: a number or an array
 ArrayLike = Any  # of NumPy, CuPy or torch, or autograd's box: they share no base class
 
@@ -51,10 +53,10 @@ class Unflatten:
             vector[start:stop].reshape(shape)
             for (start, stop), shape in zip(pairwise(bounds), self.shapes, strict=True)
         ]
-        return _fill(self.template, leaves)
+        return map_located(lambda _, number: leaves[number], self.template)
 
 
-def flatten(params: Tree) -> tuple[Vector, Unflatten]:
+def flatten(params: Tree, name: str = "params") -> tuple[Vector, Unflatten]:
     """Lays out all entries of nested parameters in one vector.
 
     The order is that of `autograd.misc.flatten`: depth first, the keys of a dict sorted, the
@@ -64,6 +66,8 @@ def flatten(params: Tree) -> tuple[Vector, Unflatten]:
     Args:
         params: nested dicts, lists, tuples and named tuples of floating-point NumPy arrays and
             scalars and of Python ints and floats. Containers may be empty, and so may arrays.
+            Mappings other than dicts are taken as `map_located` does.
+        name: of the params, in messages.
 
     Returns:
         A vector of shape (n,) that shares no memory with the leaves, and the way back, which
@@ -73,8 +77,13 @@ def flatten(params: Tree) -> tuple[Vector, Unflatten]:
         TypeError: a leaf is of another kind, two arrays differ in dtype, or the keys of a dict
             cannot be sorted. The message has the path to it.
     """
-    leaves: list[_Leaf] = []
-    template = _number(params, "params", leaves)
+    leaves: list[Leaf] = []
+
+    def number(path: Path, value: Tree) -> int:
+        leaves.append(Leaf(path, value))
+        return len(leaves) - 1
+
+    template = map_located(number, params, (name,))
     dtype = _common_dtype(leaves)
     arrays = [np.asarray(leaf.value, dtype) for leaf in leaves]
     vector = np.concatenate([np.empty(0, dtype), *(array.ravel() for array in arrays)])
@@ -82,51 +91,94 @@ def flatten(params: Tree) -> tuple[Vector, Unflatten]:
 
 
 @dataclass(frozen=True)
-class _Leaf:
-    path: str
+class Leaf:
+    """What is in a tree, and where.
+
+    Attributes:
+        path: the name of the tree, and the keys and indices that lead to the leaf.
+        value: the leaf.
+    """
+
+    path: Path
     value: Tree
 
-
-def _number(node: Tree, path: str, leaves: list[_Leaf]) -> Tree:
-    """Appends the leaves of a tree to the list; returns the tree with their numbers as leaves."""
-    if type(node) is dict:
-        numbered = {
-            key: _number(node[key], f"{path}[{key!r}]", leaves) for key in _sorted_keys(node, path)
-        }
-        return {key: numbered[key] for key in node}
-    if _is_sequence(node):
-        return _like(node, [_number(child, f"{path}[{i}]", leaves) for i, child in enumerate(node)])
-    leaves.append(_Leaf(path, node))
-    return len(leaves) - 1
+    def __str__(self) -> str:
+        """Returns the path as Python would have it."""
+        return _written(self.path)
 
 
-def _fill(template: Tree, leaves: Sequence[ArrayLike]) -> Tree:
-    """Returns the template with every number replaced by the leaf of that number."""
-    if type(template) is dict:
-        return {key: _fill(child, leaves) for key, child in template.items()}
-    if _is_sequence(template):
-        return _like(template, [_fill(child, leaves) for child in template])
-    return leaves[template]
+def map_located(
+    function: Callable[[Path, Tree], Tree], tree: Tree, path: Path = ("params",)
+) -> Tree:
+    """Returns the tree with the function's values as leaves, taken in the order of `flatten`.
+
+    Subclasses of dict are restored with their types; other mappings, and those that cannot be,
+    become dicts.
+
+    Args:
+        function: from the path to a leaf, and the leaf.
+        tree: with anything as leaves.
+        path: the name of the tree, in messages.
+
+    Raises:
+        TypeError: the keys of a dict cannot be sorted.
+    """
+    if isinstance(tree, Mapping):
+        keys = _sorted_keys(tree, path)
+        mapped = {key: map_located(function, tree[key], (*path, key)) for key in keys}
+        return _mapping_like(tree, {key: mapped[key] for key in tree})
+    if _is_sequence(tree):
+        children = [map_located(function, child, (*path, i)) for i, child in enumerate(tree)]
+        return type(tree)(*children) if hasattr(tree, "_fields") else type(tree)(children)
+    return function(path, tree)
+
+
+def located(tree: Tree, name: str) -> list[Leaf]:
+    """Returns the leaves and where they are, in the order of `flatten`."""
+    leaves: list[Leaf] = []
+    map_located(lambda *leaf: leaves.append(Leaf(*leaf)), tree, (name,))
+    return leaves
+
+
+def kind_of(value: object) -> str:
+    """Returns the type of a value, and the dtype if it has one, for a message."""
+    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+    dtype = getattr(value, "dtype", None)
+    return kind if dtype is None else f"{kind} of {str(dtype).removeprefix('torch.')}"
+
+
+def _written(path: Path) -> str:
+    name, *keys = path
+    return f"{name}{''.join(f'[{key!r}]' for key in keys)}"
 
 
 def _is_sequence(node: Tree) -> bool:
     return type(node) in {list, tuple} or (isinstance(node, tuple) and hasattr(node, "_fields"))
 
 
-def _like(sequence: Tree, children: Iterable[Tree]) -> Tree:
-    """Returns the children in a container of the type of the sequence."""
-    kind = type(sequence)
-    return kind(*children) if hasattr(kind, "_fields") else kind(children)
+def _mapping_like(mapping: Mapping[Any, Tree], children: dict[Any, Tree]) -> Tree:
+    if type(mapping) is dict or not isinstance(mapping, dict):
+        return children
+    try:
+        # The constructor of a subclass may take anything; a shallow copy has the keys already.
+        rebuilt = copy(mapping)
+        for key, child in children.items():
+            rebuilt[key] = child
+    except TypeError:
+        return children
+    return rebuilt
 
 
-def _sorted_keys(node: dict[Any, Tree], path: str) -> list[Any]:
+def _sorted_keys(node: Mapping[Any, Tree], path: Path) -> list[Any]:
     try:
         return sorted(node)
     except TypeError:
-        raise TypeError(f"{path}: got the keys {list(node)}, wanted keys that sort") from None
+        raise TypeError(
+            f"{_written(path)}: got the keys {list(node)}, wanted keys that sort"
+        ) from None
 
 
-def _common_dtype(leaves: Sequence[_Leaf]) -> np.dtype[Any]:
+def _common_dtype(leaves: Sequence[Leaf]) -> np.dtype[Any]:
     """Returns the one dtype of the arrays among the leaves, or float64 if there are none."""
     for leaf in leaves:
         _check_leaf(leaf)
@@ -134,21 +186,19 @@ def _common_dtype(leaves: Sequence[_Leaf]) -> np.dtype[Any]:
     for leaf in arrays:
         if leaf.value.dtype != arrays[0].value.dtype:
             raise TypeError(
-                f"{leaf.path}: got {leaf.value.dtype}, "
-                f"wanted {arrays[0].value.dtype} as in {arrays[0].path}"
+                f"{leaf}: got {leaf.value.dtype}, wanted {arrays[0].value.dtype} as in {arrays[0]}"
             )
     return arrays[0].value.dtype if arrays else np.dtype(np.float64)
 
 
-def _check_leaf(leaf: _Leaf) -> None:
+def _check_leaf(leaf: Leaf) -> None:
     value = leaf.value
     is_array = isinstance(value, np.ndarray | np.generic)
     if type(value) in {int, float} or (is_array and np.issubdtype(value.dtype, np.floating)):
         return
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     raise TypeError(
-        f"{leaf.path}: got {kind}{f' of {value.dtype}' if is_array else ''}, wanted an int, "
-        "a float, a floating-point NumPy array, or a dict, list or tuple of these"
+        f"{leaf}: got {kind_of(value)}, wanted an int, a float, a floating-point NumPy array, "
+        "or a dict, list or tuple of these"
     )
 
 

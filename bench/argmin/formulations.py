@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from bench.argmin.closed_form import closed_form
-from bench.argmin.hessians import full_hessian, k_alone
+from bench.argmin.hessians import full_hessian, k_alone, k_batched
 from bench.argmin.rivals import cvxpylayers_ridge, jaxopt_ridge, torchopt_ridge
 from reference_impls.backends import Native
 from reference_impls.implicit import autograd_argmin, torch_argmin
@@ -59,9 +59,15 @@ K_ALONE = Formulation(
     "torch",
     k_alone,
 )
+K_BATCHED = Formulation(
+    "K batched",
+    "L-BFGS; Hessian in y, all rows together, Cholesky, one VJP",
+    "torch",
+    k_batched,
+)
 GENERAL = Formulation(
     "general operator",
-    "torch_argmin: Newton steps; K in batches of rows, Cholesky, one VJP",
+    "torch_argmin: Newton steps with K, in batches of rows, by Cholesky; its factor, one VJP",
     "torch",
     torch_argmin,
 )
@@ -92,6 +98,7 @@ CLOSED_FORM = Formulation(
 FORMULATIONS = (
     FULL_HESSIAN,
     K_ALONE,
+    K_BATCHED,
     GENERAL,
     GENERAL_CG,
     GENERAL_AUTOGRAD,
@@ -99,7 +106,7 @@ FORMULATIONS = (
     CLOSED_FORM,
 )
 
-ONE_OF_EACH = (FULL_HESSIAN, K_ALONE, GENERAL, GENERAL_CG, CLOSED_FORM)
+ONE_OF_EACH = (FULL_HESSIAN, K_ALONE, K_BATCHED, GENERAL, GENERAL_CG, CLOSED_FORM)
 """Those whose memory is measured: the others need what one of these needs."""
 
 RIVALS = (

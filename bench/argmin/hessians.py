@@ -1,6 +1,6 @@
 """The argmin layer through whole Hessians: the baselines that the general operator is held against.
 
-Both search with torch's L-BFGS as the tutorial sets it (optimization, Part 2): steps of 0.9, at
+All search with torch's L-BFGS as the tutorial sets it (optimization, Part 2): steps of 0.9, at
 most 1000 of them, and torch's own stopping rule, which watches the loss more than the gradient.
 They differ in how their backward pass solves
 
@@ -62,6 +62,19 @@ def k_alone(
     Args as for `full_hessian`.
     """
     return _layer(_pull_through_k, objective, initial, parameters, tolerance)
+
+
+def k_batched(
+    objective: Objective,
+    initial: torch.Tensor,
+    *parameters: torch.Tensor,
+    tolerance: float | None = None,
+) -> torch.Tensor:
+    """Returns the minimizer; its backward pass forms all rows of K together, and takes one VJP.
+
+    Args as for `full_hessian`. K must be positive definite: it is factored by Cholesky.
+    """
+    return _layer(_pull_through_k_batched, objective, initial, parameters, tolerance)
 
 
 def lbfgs(
@@ -146,9 +159,29 @@ def _pull_through_k(
 ) -> Sequence[torch.Tensor]:
     K = hessian(lambda y: objective(y, *z), y)  # type: ignore[no-untyped-call]
     u = torch.linalg.solve(K.reshape(y.numel(), y.numel()), y_bar.reshape(-1))
+    leaves, gradient = _traced_gradient(objective, y, z)
+    return torch.autograd.grad(gradient, leaves[1:], -u.reshape(y.shape))
+
+
+def _pull_through_k_batched(
+    objective: Objective, y: torch.Tensor, z: Sequence[torch.Tensor], y_bar: torch.Tensor
+) -> Sequence[torch.Tensor]:
+    leaves, gradient = _traced_gradient(objective, y, z)
+    rows = torch.eye(y.numel(), dtype=y.dtype).reshape(-1, *y.shape)
+    # Not torch.func.jacrev, which takes longer and leaves no graph for the VJP.
+    (K,) = torch.autograd.grad(gradient, leaves[:1], rows, retain_graph=True, is_grads_batched=True)
+    factor = torch.linalg.cholesky(K.reshape(y.numel(), y.numel()))
+    u = torch.cholesky_solve(y_bar.reshape(-1, 1), factor)
+    return torch.autograd.grad(gradient, leaves[1:], -u.reshape(y.shape))
+
+
+def _traced_gradient(
+    objective: Objective, y: torch.Tensor, z: Sequence[torch.Tensor]
+) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Returns y and z, and ∂f/∂y of y's shape with a graph to all of them."""
     leaves = [tensor.requires_grad_() for tensor in (y, *z)]
     (gradient,) = torch.autograd.grad(objective(*leaves), leaves[:1], create_graph=True)
-    return torch.autograd.grad(gradient, leaves[1:], -u.reshape(y.shape))
+    return leaves, gradient
 
 
 def _split(vector: torch.Tensor, like: Sequence[torch.Tensor]) -> list[torch.Tensor]:

@@ -9,6 +9,7 @@ before. The kernel counts pages in batches: differences below half a megabyte me
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -106,6 +107,10 @@ class NotMeasuredError(Exception):
     """Why there is no number, in one line."""
 
 
+class CrashedError(Exception):
+    """What the process of a measurement died of, in one line."""
+
+
 def measure(formulation: Formulation, size: Size) -> Peaks:
     """Measures a forward and a backward pass in a fresh process.
 
@@ -115,6 +120,7 @@ def measure(formulation: Formulation, size: Size) -> Peaks:
 
     Raises:
         NotMeasuredError: it does not fit, takes too long, or the kernel does not tell.
+        CrashedError: the process failed or was killed; what it wrote to stderr is on ours.
     """
     reason = unfit(formulation, size)
     if reason:
@@ -126,14 +132,27 @@ def measure(formulation: Formulation, size: Size) -> Peaks:
             command,
             cwd=ROOT,
             env=os.environ | ENVIRONMENT,
-            stdout=subprocess.PIPE,
+            capture_output=True,
             text=True,
-            check=True,
+            check=False,
             timeout=MOST_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise NotMeasuredError(f"took more than {MOST_SECONDS:g} s") from error
+    sys.stderr.write(done.stderr)
+    if done.returncode:
+        raise CrashedError(_cause(done.returncode, done.stderr))
     return Peaks(**json.loads(done.stdout))
+
+
+def _cause(status: int, stderr: str) -> str:
+    """What a process died of, from its exit status: that of a signal is negative."""
+    if status == -signal.SIGKILL:
+        return f"killed by signal {-status}, {signal.strsignal(-status)}, as when memory runs out"
+    if status < 0:
+        return f"killed by signal {-status}, {signal.strsignal(-status)}"
+    last = stderr.strip().splitlines()[-1:]
+    return ": ".join([f"exit status {status}", *last])
 
 
 def unfit(formulation: Formulation, size: Size) -> str:

@@ -12,7 +12,15 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.argmin.formulations import ONE_OF_EACH, Formulation
-from bench.argmin.memory import DTYPE, SIZES, NotMeasuredError, Peaks, Size, measure
+from bench.argmin.memory import (
+    DTYPE,
+    SIZES,
+    CrashedError,
+    NotMeasuredError,
+    Peaks,
+    Size,
+    measure,
+)
 from reference_impls.computations import ridge_argmin
 from results.environment import utc_now
 from results.store import Appender
@@ -58,6 +66,9 @@ def test_memory(case: Case, benchmark: BenchmarkFixture, memory: Appender[Memory
     except NotMeasuredError as why:
         _append(case, memory, status="skipped", reason=str(why))
         pytest.skip(str(why))
+    except CrashedError as why:
+        _append(case, memory, status="failed", reason=str(why))
+        pytest.fail(str(why))
     error = peaks.gradient_error
     if peaks.wrong:
         reason = f"wrong result: {peaks.wrong}"

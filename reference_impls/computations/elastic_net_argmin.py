@@ -30,6 +30,8 @@ from reference_impls.implicit import NotConvergedError, autograd_argmin, torch_a
 
 FEATURES = 20
 SWEEPS = 10_000
+ROUNDING = 16 * float(np.finfo(np.float64).eps)
+"""A change of a weight that may go on for ever."""
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
@@ -90,7 +92,7 @@ def by_hand(X: Array, y: Array, l1: Array, l2: Array) -> tuple[Array, Vjp]:
 
 def active_signs(X: Array, y: Array, l1: Array, l2: Array) -> Array:
     """The sign of every weight at the minimum, (n,), each -1, 0 or 1, as a NumPy array."""
-    return np.sign(coordinate_descent(np.finfo(np.float64).eps, X, y, l1, l2))
+    return np.sign(coordinate_descent(ROUNDING, X, y, l1, l2))
 
 
 def coordinate_descent(tolerance: float, X: Array, y: Array, l1: Array, l2: Array) -> Array:
@@ -119,6 +121,9 @@ def coordinate_descent(tolerance: float, X: Array, y: Array, l1: Array, l2: Arra
             f"got penalties l1 {lasso * n:g} and l2 {ridge * n:g}, wanted none below 0"
         )
     curvature = np.diag(gram) + 2 * ridge
+    if not (curvature > 0).all():
+        flat = int(np.argmin(curvature))
+        raise ValueError(f"feature {flat} is zero everywhere, and l2 is 0: any weight will do")
     w = np.zeros(n)
     for _ in range(SWEEPS):
         before = w.copy()

@@ -64,7 +64,7 @@ def by_torch(
 def by_hand(X: Array, y: Array, lam: Array) -> tuple[Array, Vjp]:
     """Newton's method; then the solve and the two terms above."""
     rows, features = X.shape
-    zeros = np.real(0 * X[0])
+    zeros = np.zeros_like(np.real(X[0]))
     identity = np.eye(features, dtype=zeros.dtype, like=zeros)
 
     def system(w: Array, X: Array, lam: Array) -> tuple[Array, Array]:

@@ -65,11 +65,13 @@ def by_hand(x: Array, y: Array, lam: Array) -> tuple[Array, Vjp]:
     weight = lam * (rows / features)
     A = S.T @ S + weight * np.eye(features, dtype=S.dtype, like=S)
     W = solve_system(A, S.T @ Y).T
-    # Sᵀ Y and A are large where the features are nearly dependent; what they leave of F is not.
+    # Where the features are nearly dependent, A has lost digits that S has: each solution is
+    # refined once, with what it leaves over.
     W = W + solve_system(A, S.T @ (Y - S @ W.T) - weight * W.T).T
 
     def vjp(g: Array) -> Arrays:
         V = solve_system(A, g.T).T
+        V = V + solve_system(A, g.T - S.T @ (S @ V.T) - weight * V.T).T
         Y_bar = S @ V.T
         S_bar = (Y - S @ W.T) @ V - Y_bar @ W
         return {

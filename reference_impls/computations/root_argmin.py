@@ -22,11 +22,9 @@ from reference_impls.implicit import autograd_root, torch_root
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """``size`` units; the spectral radius of W is about a half, so that the root is unique."""
-    return {
-        "W": rng.standard_normal((size, size)) / (2 * np.sqrt(size)),
-        "x": rng.standard_normal(size),
-    }
+    """``size`` units; the 2-norm of W is a half, so that tanh contracts and the root is unique."""
+    W = rng.standard_normal((size, size))
+    return {"W": W / (2 * np.linalg.norm(W, 2)), "x": rng.standard_normal(size)}
 
 
 def by_autograd(W: Any, x: Any, *, solve: Callable[..., Any] = autograd_root) -> Any:
@@ -52,7 +50,7 @@ def by_torch(
 
 def by_hand(W: Array, x: Array) -> tuple[Array, Vjp]:
     """Newton's method; then one solve with the transpose."""
-    zeros = np.real(0 * x)
+    zeros = np.zeros_like(np.real(x))
     identity = np.eye(x.size, dtype=zeros.dtype, like=zeros)
 
     def system(y: Array, W: Array, x: Array) -> tuple[Array, Array]:

@@ -15,9 +15,9 @@ Solving and linear algebra happen in NumPy and SciPy, once for both engines (`se
 `linear_solvers`). What only an engine can do, to differentiate, is in `torch_engine` and
 `autograd_engine`. `unrolled` knows nothing of all this: it differentiates the iterations.
 
-A variable that the objective reads from its surroundings, rather than as a parameter, gets no
-gradient. The layers themselves do not run inside `torch.func` transforms; a layer inside the
-objective of another needs ``linear_solver="cg"`` for the other, which forms no K.
+A variable that a function reads from its surroundings, rather than as a parameter, would get no
+gradient, and is refused. The layers themselves do not run inside `torch.func` transforms; a layer
+inside the objective of another needs ``linear_solver="cg"`` for the other, which forms no K.
 """
 
 from reference_impls.implicit.errors import (

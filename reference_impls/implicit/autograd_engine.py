@@ -3,21 +3,39 @@
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from typing import ClassVar
 
 import autograd.numpy as anp
 import numpy as np
 from autograd.core import make_vjp, vspace
 from autograd.extend import defvjp_argnums, primitive
-from autograd.tracer import getval
+from autograd.tracer import getval, isbox
 
 from reference_impls.backends import Native
 from reference_impls.computation import Array
 from reference_impls.implicit.engine import Pullback
+from reference_impls.implicit.trees import leaves_of
 from reference_impls.nested import Tree
 
 
 class AutogradEngine:
     """See `Engine`."""
+
+    array: ClassVar[str] = "an array"
+    variable: ClassVar[str] = "a traced array"
+
+    def is_array(self, value: object) -> bool:
+        """See `Engine.is_array`."""
+        return isinstance(getval(value), np.ndarray | np.generic)
+
+    def is_variable(self, leaf: Tree) -> bool:
+        """See `Engine.is_variable`."""
+        return bool(isbox(leaf))
+
+    def observe(self, name: str, function: Callable[[Native], Tree], x: Array) -> tuple[Tree, bool]:
+        """See `Engine.observe`: x is not traced."""
+        value = function(x)
+        return value, any(isbox(leaf) for leaf in leaves_of(value, name))
 
     def constant(self, leaf: Tree) -> Tree:
         """See `Engine.constant`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from reference_impls.backends import Native
 from reference_impls.computation import Array
@@ -14,7 +14,27 @@ gradient, to those gradients."""
 
 
 class Engine(Protocol):
-    """What differentiates native arrays. Only `constant` and `to_numpy` cut derivatives off."""
+    """What differentiates native arrays. Only `constant` and `to_numpy` cut derivatives off.
+
+    Attributes:
+        array: what an array is called, in messages.
+        variable: what an array that wants a gradient is called.
+    """
+
+    array: ClassVar[str]
+    variable: ClassVar[str]
+
+    def is_array(self, value: object) -> bool:
+        """Is it an array of the library?"""
+        ...
+
+    def is_variable(self, leaf: Tree) -> bool:
+        """Does it want a gradient?"""
+        ...
+
+    def observe(self, name: str, function: Callable[[Native], Tree], x: Array) -> tuple[Tree, bool]:
+        """Returns a function's value, and whether it depends on other variables than x."""
+        ...
 
     def constant(self, leaf: Tree) -> Tree:
         """Returns a leaf without its graph."""

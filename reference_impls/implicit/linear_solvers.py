@@ -18,12 +18,16 @@ CG_STEPS = 10
 NO_DIGIT = 16
 """In units of eps: with a smaller reciprocal condition, no digit of a solution is certain."""
 
+SCALINGS = 6
+"""Of K: each halves the digits by which the sizes of its rows differ."""
+
 CG_RESIDUAL = 100
 """Relative to the right-hand side, in units of eps: 2e-14 in float64."""
 
 NOT_DEFINITE = (
-    "K = ∂F/∂y is not positive definite: y is a saddle, a maximum or one of many solutions; start "
-    "nearer a minimum, add a regularizer to the objective, or ask for linear_solver='pinv'"
+    "K = ∂F/∂y is not positive definite: y is a saddle, a maximum or one of many solutions, or "
+    "rounding hides that it is none; start nearer a minimum, add a regularizer to the objective, "
+    "or ask for linear_solver='pinv'"
 )
 
 
@@ -35,11 +39,13 @@ class Inverse:
         times: from b to K⁻¹ b.
         transposed_times: from b to K⁻ᵀ b.
         defect: what there is to warn of, if anything.
+        iterates: does it take products with K until they are right?
     """
 
     times: Callable[[Array], Array]
     transposed_times: Callable[[Array], Array]
     defect: str = ""
+    iterates: bool = False
 
     def __call__(self, b: Array) -> Array:
         """Returns K⁻¹ b."""
@@ -48,11 +54,13 @@ class Inverse:
     @property
     def T(self) -> "Inverse":  # noqa: N802 -- NumPy's name
         """K⁻ᵀ."""
-        return Inverse(self.transposed_times, self.times, self.defect)
+        return Inverse(self.transposed_times, self.times, self.defect, self.iterates)
 
 
 def _cholesky(K: Array) -> Inverse:
     _check_symmetric(largest(K - K.T), largest(K), K.dtype)
+    scale, _ = _scales(K)
+    K = K * scale * scale[:, None]
     try:
         factor = linalg.cho_factor(K, check_finite=False)
     except linalg.LinAlgError:
@@ -61,20 +69,43 @@ def _cholesky(K: Array) -> Inverse:
     _check_condition(reciprocal, K.dtype)
 
     def times(b: Array) -> Array:
-        return linalg.cho_solve(factor, b, check_finite=False)
+        return scale * linalg.cho_solve(factor, scale * b, check_finite=False)
 
     return Inverse(times, times)
 
 
 def _lu(K: Array) -> Inverse:
+    rows, columns = _scales(K)
+    K = K * columns * rows[:, None]
     # Not lu_factor, which warns of what is refused here.
     lu, pivots, _ = _lapack("getrf", K)(K)
     reciprocal, _ = _lapack("gecon", K)(lu, np.linalg.norm(K, 1))
     _check_condition(reciprocal, K.dtype)
     return Inverse(
-        lambda b: linalg.lu_solve((lu, pivots), b, check_finite=False),
-        lambda b: linalg.lu_solve((lu, pivots), b, trans=1, check_finite=False),
+        lambda b: columns * linalg.lu_solve((lu, pivots), rows * b, check_finite=False),
+        lambda b: rows * linalg.lu_solve((lu, pivots), columns * b, trans=1, check_finite=False),
     )
+
+
+def _scales(K: Array) -> tuple[Array, Array]:
+    """Returns factors of rows and of columns with which the largest entry of each is about 1.
+
+    Units that differ are no ill condition: those of a Lagrangian's y and multipliers, say. Powers
+    of two round nothing; for a symmetric K the two are the same. (Ruiz, *A scaling algorithm to
+    equilibrate both rows and columns norms in matrices*, 2001.)
+    """
+    sizes = np.abs(K)
+    rows, columns = np.ones(len(K), K.dtype), np.ones(len(K), K.dtype)
+    for _ in range(SCALINGS):
+        scaled = sizes * columns * rows[:, None]
+        rows *= _reciprocal_root(scaled.max(axis=1))
+        columns *= _reciprocal_root(scaled.max(axis=0))
+    return rows, columns
+
+
+def _reciprocal_root(sizes: Array) -> Array:
+    positive = np.where(sizes > 0, sizes, 1)
+    return np.exp2(np.round(-np.log2(positive) / 2)).astype(sizes.dtype)
 
 
 def _pinv(K: Array) -> Inverse:
@@ -101,9 +132,13 @@ def conjugate_gradients(product: Callable[[Array], Array], x: Array) -> Inverse:
     _check_symmetric(abs(u @ Kv - v @ Ku), scale, x.dtype)
 
     def times(b: Array) -> Array:
-        return _solution(product, b)
+        # The squares of large and of small entries leave the range of their dtype.
+        scale = largest(b)
+        if not scale or not np.isfinite(scale):
+            return b * np.nan if scale else b
+        return scale * _solution(product, b / scale)
 
-    return Inverse(times, times)
+    return Inverse(times, times, iterates=True)
 
 
 FACTORIZATIONS = {"cholesky": _cholesky, "lu": _lu, "pinv": _pinv}
@@ -116,14 +151,14 @@ def _solution(product: Callable[[Array], Array], b: Array) -> Array:
     """Returns the solution of K x = b from products with a positive definite K."""
     x, residual, direction = np.zeros_like(b), b, b
     target = CG_RESIDUAL * eps(b.dtype) * norm(b)
-    largest = 0.0
+    stiffest = 0.0
     for _ in range(CG_STEPS * b.size):
         if norm(residual) <= target:
             return x
         image = product(direction)
         curvature = direction @ image / (direction @ direction)
-        largest = max(largest, curvature)
-        if not curvature > resolution(b.dtype) * largest:
+        stiffest = max(stiffest, curvature)
+        if not curvature > resolution(b.dtype) * stiffest:
             raise SingularError(NOT_DEFINITE)
         step = residual @ residual / (direction @ image)
         x = x + step * direction

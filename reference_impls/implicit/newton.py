@@ -21,6 +21,15 @@ CONTRACTIONS = 4
 SAME = 8
 """Relative to the rows of K, in units of eps: what two products with the same K may differ by."""
 
+FLOOR = 100
+"""In units of eps, relative to y or to 1: a step that is nothing but rounding."""
+
+ROUNDING = 32
+"""Times the rounding of a step as measured beside y: what a last step may be."""
+
+DOUBT = 16
+"""Times the last step: how far y may be from the root; far enough to drown the rounding of F."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -48,22 +57,19 @@ class Newton:
     Attributes:
         function: F.
         method: the linear solver for K.
-        tolerance: for ‖F‖ at the solution.
-        enough: the ‖F‖ at which to stop; 0 if not before it no longer decreases.
+        start: the initial guess, (n,).
+        enough: the ‖F‖ at which to stop; 0 if not before steps no longer help.
     """
 
     function: Numeric
     method: str
-    tolerance: float
+    start: Array
     enough: float
 
     @classmethod
     def of(cls, function: Numeric, start: Array, method: str, tolerance: float | None) -> "Newton":
-        """Returns the method; a tolerance of None is relative to F at the start."""
-        if tolerance is not None:
-            return cls(function, method, tolerance, enough=tolerance)
-        scale = max(1.0, norm(function(start)))
-        return cls(function, method, resolution(start.dtype) * scale, enough=0.0)
+        """Returns the method; without a tolerance, it goes on as long as steps help."""
+        return cls(function, method, start, enough=tolerance or 0.0)
 
     def run(self, guess: Array) -> Point:
         """Returns where the steps from a guess end.
@@ -86,19 +92,40 @@ class Newton:
             return None
         point = self._point(start, residual)
         x = start - point.step
-        residual = self.function(x)
-        if not norm(residual) <= self.tolerance:
+        left = self.function(x)
+        if not norm(left) <= eps(x.dtype) ** 0.5 * norm(residual):
             return None
-        return self._refined(self._point(x, residual, point))
+        return self._refined(self._point(x, left, point))
 
     def check(self, point: Point) -> None:
         """Raises NotConvergedError or SingularError if there is no differentiable root here."""
-        self._check_small(point)
-        certain = self.enough > 0 and self._contracts(point)
-        if not certain:
-            self._check_move(point)
+        if self.enough:
+            self._check_small(point)
+        rounding = self._ends_in_rounding(point)
+        if not rounding and not (self.enough and self._contracts(point)):
+            raise NotConvergedError(
+                f"not converged: ‖F‖ is {norm(point.residual):.1e}, but the next Newton step would "
+                f"move y by {norm(point.step):.1e}, more than rounding does; check that there is a "
+                "solution, or start nearer"
+            )
         if not point.inverse.defect:
-            self._check_isolated(point, 0 * point.step if certain else 2 * point.step)
+            self._check_isolated(point, doubt=DOUBT if rounding else 0)
+
+    def is_near(self, point: Point) -> bool:
+        """Is the next step so small that no part of it does better than all of it?"""
+        near = float(eps(point.x.dtype) ** 0.5) * norm(self._grain(point.x))
+        return norm(point.step) <= near
+
+    def _grain(self, x: Array) -> Array:
+        """The size of every unknown, of which rounding and probes are fractions.
+
+        One that is zero has that of the others, or of its way from the initial guess, less the
+        digits that are lost against these.
+        """
+        precision = eps(x.dtype)
+        sizes = np.maximum(np.abs(x), precision**0.5 * largest(x))
+        sizes = np.maximum(sizes, precision * np.abs(x - self.start))
+        return np.where(sizes > 0, sizes, 1).astype(x.dtype)
 
     def _looks_linear(self, x: Array, residual: Array) -> bool:
         """Is F halfway along its own direction the mean of its ends?"""
@@ -120,8 +147,9 @@ class Newton:
         size = norm(point.residual)
         if size <= self.enough:
             return None
-        # Once F is small, a shorter step can only win against rounding.
-        for halvings in range(HALVINGS if size > self.tolerance else 1):
+        near = self.is_near(point)
+        # Near the root, a shorter step can only win against rounding.
+        for halvings in range(1 if near else HALVINGS):
             part = 0.5**halvings
             x = point.x - part * point.step
             residual = self.function(x)
@@ -129,7 +157,7 @@ class Newton:
             if norm(residual) < (1 - part / 2) * size:
                 return self._point(x, residual, point)
             # ‖F‖ hardly sees the directions in which K is weak; what is left to go does.
-            if size <= self.tolerance and norm(point.inverse(residual)) < norm(point.step) / 2:
+            if near and norm(point.inverse(residual)) < norm(point.step) / 2:
                 return self._point(x, residual, point)
         return None
 
@@ -142,65 +170,81 @@ class Newton:
         if self.method == "cg":
             # Kᵀ v, but K is symmetric.
             return None, conjugate_gradients(lambda v: self.function.vjp(x, v), x)
-        if previous is not None and previous.K is not None and self._is_jacobian(previous.K, x):
-            return previous.K, previous.inverse
+        known = None if previous is None else previous.K
+        if previous is not None and known is not None and self._is_same(known, previous.x, x):
+            return known, previous.inverse
         K = self.function.jacobian(x)
         return K, FACTORIZATIONS[self.method](K)
 
-    def _is_jacobian(self, K: Array, x: Array) -> bool:
-        """Is K, to rounding, the Jacobian at x too, as it is everywhere for a linear F?"""
-        v = np.random.default_rng(0).uniform(1, 2, x.size).astype(x.dtype)
-        change = np.abs(self.function.vjp(x, v) - v @ K)
-        return bool((change <= SAME * eps(x.dtype) * (v @ np.abs(K))).all())
+    def _is_same(self, K: Array, there: Array, here: Array) -> bool:
+        """Is K, to rounding, here what it is there, as it is for a linear F?"""
+        v = np.random.default_rng(0).uniform(1, 2, here.size).astype(here.dtype)
+        change = np.abs(self.function.vjp(here, v) - self.function.vjp(there, v))
+        return bool((change <= SAME * eps(here.dtype) * (v @ np.abs(K))).all())
 
     def _check_small(self, point: Point) -> None:
         size = norm(point.residual)
-        if not size <= self.tolerance:
+        if not size <= self.enough:
             raise NotConvergedError(
-                f"not converged: ‖F‖ is {size:.1e}, the tolerance {self.tolerance:.1e}; start "
-                "nearer, rescale the problem, or give a solver or another tolerance"
+                f"not converged: ‖F‖ is {size:.1e}, the tolerance {self.enough:.1e}; start "
+                "nearer, or give a solver or another tolerance"
             )
 
     def _contracts(self, point: Point) -> bool:
-        """Do steps with this one K halve each time, so that they lead to a root nearby?
+        """Do steps with this one K shrink in every unknown, so that they lead to a root nearby?
 
         They do not on the way to infinity, as that of exp(-y) and 1/y, nor to where K vanishes.
         """
         x, step = point.x, point.step
+        usual = norm(step) / step.size**0.5
+        goal = np.maximum(np.abs(step), usual) * 0.5**CONTRACTIONS
         for _ in range(CONTRACTIONS):
             x = x - step
             step = point.inverse(self.function(x))
-            if norm(step) <= 0.5**CONTRACTIONS * norm(point.step):
+            if (np.abs(step) <= goal).all():
                 return True
         return False
 
-    def _check_move(self, point: Point) -> None:
-        # F also becomes small on the way to infinity.
-        move = norm(point.step)
-        if not move <= eps(point.x.dtype) ** 0.25 * max(1.0, norm(point.x)):
-            raise NotConvergedError(
-                f"not converged: ‖F‖ is {norm(point.residual):.1e}, but the next Newton step would "
-                f"move y by {move:.1e}; check that there is a solution, or start nearer"
-            )
+    def _ends_in_rounding(self, point: Point) -> bool:
+        """Is the next step, which would no longer help, nothing but rounding?
 
-    def _check_isolated(self, point: Point, doubt: Array) -> None:
-        """Raises SingularError if K is quite another as far away as the root may be.
+        F may be small without a root: on the way to infinity, or where it jumps over zero.
+        """
+        x, precision, move = point.x, eps(point.x.dtype), norm(point.step)
+        if move <= precision * max(FLOOR * norm(x), norm(x - self.start), FLOOR):
+            return True
+        aside = precision**0.5 * self._grain(x) * _signs(x)
+        # Rounding is there on either side; a jump, on one.
+        bend = min(norm(self._bend(point, way)) for way in (aside, -aside))
+        return move <= min(ROUNDING * bend, float(precision**0.25) * max(norm(x), 1.0))
 
-        So it is for (a - x)⁴, where the search may end with any small K.
+    def _check_isolated(self, point: Point, doubt: float) -> None:
+        """Raises SingularError if F is not linear to within a half, however near the root.
+
+        So it is for (a - x)⁴, where the search may end with any small K, and at a kink of F.
 
         Args:
             point: where K is.
-            doubt: how far x may be from the root, besides √eps.
+            doubt: how many of the last step the root may be away.
         """
-        x, dtype = point.x, point.x.dtype
-        image = np.random.default_rng(0).standard_normal(x.size).astype(dtype)
-        beside = x - doubt + eps(dtype) ** 0.5 * (1 + np.abs(x))
-        change = self.function.vjp(beside, point.inverse.T(image)) - image
-        if not norm(change) <= norm(image) / 2:
-            raise SingularError(
-                "K = ∂F/∂y is singular: it vanishes, or is not continuous, where F is zero; add a "
-                "regularizer to the objective, or tighten the tolerance if you gave one"
-            )
+        x = point.x
+        usual = norm(point.step) / x.size**0.5
+        farthest = doubt * np.maximum(np.abs(point.step), usual)
+        aside = (eps(x.dtype) ** 0.5 * self._grain(x) + farthest).astype(x.dtype)
+        for way in (aside * _signs(x), -aside * _signs(x)):
+            if not (np.abs(self._bend(point, way)) <= aside / 2).all():
+                raise SingularError(
+                    "K = ∂F/∂y is singular: it vanishes, or is not continuous, where F is zero; "
+                    "add a regularizer to the objective, or tighten the tolerance if you gave one"
+                )
+
+    def _bend(self, point: Point, way: Array) -> Array:
+        """Returns what K⁻¹ makes of the change of F along a way, less the way: 0 if F is linear."""
+        return point.inverse(self.function(point.x + way) - point.residual) - way
+
+
+def _signs(x: Array) -> Array:
+    return np.random.default_rng(0).choice([-1, 1], x.size).astype(x.dtype)
 
 
 def check_finite(residual: Array) -> None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from numbers import Real
 
 from reference_impls.backends import Native
 from reference_impls.computation import Array
@@ -13,7 +14,7 @@ from reference_impls.implicit.errors import ImplicitError, RankDeficientWarning
 from reference_impls.implicit.linear_solvers import LINEAR_SOLVERS
 from reference_impls.implicit.newton import Newton, Point, check_minimum
 from reference_impls.implicit.precision import searching
-from reference_impls.implicit.problem import Problem, check_shape
+from reference_impls.implicit.problem import Problem
 from reference_impls.implicit.search import Search
 from reference_impls.implicit.torch_engine import TorchEngine
 from reference_impls.nested import Tree
@@ -35,14 +36,18 @@ def torch_argmin(
     by Newton steps until ‖F‖ no longer decreases, or is within the tolerance if one is given. Where
     F is linear and no tolerance is given, one Newton step from the initial guess is the search.
 
+    A batch of B independent problems of n unknowns is the argmin of the sum of their objectives.
+    Its K is one dense matrix of B·n rows, most of them zeros; ``linear_solver="cg"`` forms none.
+
     Args:
-        objective: from y and the parameters to a tensor of shape (), twice differentiable.
+        objective: from y and the parameters to a tensor of shape () and y's dtype, twice
+            differentiable. Nothing else that it reads may require grad: it would get no gradient.
         initial: a tensor, or a nested structure as in `nested.flatten`, which y has too. Its
             gradient is zero.
-        parameters: tensors of any shape and of y's dtype, nested structures of them, and anything
-            else. Tensors that require gradients get them.
+        parameters: tensors of any shape and of y's dtype, nested structures of them as in
+            `nested.flatten`, and anything else. Tensors that require gradients get them.
         constraint: from y and the parameters to a tensor, or a nested structure, that is zero at
-            the solution.
+            the solution. What it reads is as for the objective.
         solver: `solver(objective, initial, *parameters)` returns a point close to the solution.
         linear_solver: for K. ``"cholesky"``, the default without a constraint; ``"lu"``, the
             default with one; ``"cg"``, which only takes products with K; ``"pinv"``, which drops
@@ -57,14 +62,18 @@ def torch_argmin(
         y, of the structure, shapes, dtype and device of `initial`, sharing no memory with it.
 
     Raises:
-        OutputShapeError: the objective is not scalar.
+        OutputShapeError: the objective is not scalar, or the constraint has no entries.
         NotConvergedError: ‖F‖ exceeds the tolerance, or a Newton step would still move y far. With
             a tolerance given it may, if further steps with the same K lead to a point nearby.
         SingularError: y is no strict minimum. K is also refused above a condition of
             1/(16 eps), where no digit is left.
         ConstraintRankError: the constraints are redundant or contradict each other.
-        ValueError: the linear solver is unknown or does not fit, or the initial guess is empty.
-        TypeError: the initial guess is not of floating-point tensors and numbers.
+        ValueError: the linear solver is unknown or does not fit, the tolerance is not positive, the
+            initial guess is empty, or the solver returned another structure.
+        TypeError: the initial guess is not of tensors of float32 or float64 and numbers, what the
+            solver returned is not, or the value of a function is not of tensors of the dtype of
+            the initial guess; a function reads a tensor that requires grad and is none of its
+            arguments; or the layer is in a `torch.func` transform.
     """
     engine = TorchEngine.of(initial, parameters)
     return _argmin(
@@ -107,7 +116,8 @@ def torch_root(
 
     Args:
         condition: from y and the parameters to as many numbers as y has, in a tensor or a nested
-            structure; differentiable. K need not be symmetric.
+            structure; differentiable. K need not be symmetric. Nothing else that it reads may
+            require grad: it would get no gradient.
         initial: as for `torch_argmin`.
         parameters: as for `torch_argmin`.
         solver: `solver(condition, initial, *parameters)` returns a point close to the solution.
@@ -123,8 +133,7 @@ def torch_root(
         NotSymmetricError: K is not symmetric, as the linear solver wants it.
         NotConvergedError: as for `torch_argmin`.
         SingularError: K is singular, or not positive definite, as the linear solver wants it.
-        ValueError: the linear solver is unknown, or the initial guess is empty.
-        TypeError: as for `torch_argmin`.
+        ValueError, TypeError: as for `torch_argmin`.
     """
     engine = TorchEngine.of(initial, parameters)
     return _root(engine, condition, initial, parameters, solver, linear_solver, tolerance)
@@ -157,11 +166,13 @@ def _argmin(
     tolerance: float | None,
 ) -> Tree:
     method = _argmin_method(linear_solver, constrained=constraint is not None)
+    check_tolerance(tolerance)
     problem = Problem.of(engine, initial, parameters)
-    cost = problem.of_vectors(objective)
-    check_shape("objective", problem.at_start(cost), ())
+    problem.check_scalar("objective", objective)
+    if constraint is not None:
+        problem.check_vector("constraint", constraint)
     equality = None if constraint is None else problem.raveled(constraint)
-    search = Search(problem, cost, equality)
+    search = Search(problem, problem.of_vectors(objective), equality)
     y = problem.run(solver, objective) if solver else None
     with engine.without_graph(), searching():
         function = problem.numeric(search.stationarity)
@@ -169,7 +180,7 @@ def _argmin(
         point = _minimum(search, newton, y)
     _warn_of(point)
     root = Root(engine, search.stationarity, point.inverse)
-    solution = engine.attach(root.vjp, point.x, problem.leaves)
+    solution = engine.attach(root.vjp, point.x, problem.inputs)
     return problem.unflatten(solution[: problem.size])
 
 
@@ -202,9 +213,10 @@ def _root(
     tolerance: float | None,
 ) -> Tree:
     check_choice("linear solver", linear_solver, LINEAR_SOLVERS)
+    check_tolerance(tolerance)
     problem = Problem.of(engine, initial, parameters)
+    problem.check_vector("condition", condition, problem.size)
     residual = problem.raveled(condition)
-    check_shape("condition", problem.at_start(residual), (problem.size,))
     y = problem.run(solver, condition) if solver else problem.start
     with engine.without_graph(), searching():
         function = problem.numeric(residual)
@@ -213,12 +225,18 @@ def _root(
         newton.check(point)
     _warn_of(point)
     root = Root(engine, residual, point.inverse)
-    return problem.unflatten(engine.attach(root.vjp, point.x, problem.leaves))
+    return problem.unflatten(engine.attach(root.vjp, point.x, problem.inputs))
 
 
 def _warn_of(point: Point) -> None:
     if point.inverse.defect:
         warnings.warn(point.inverse.defect, RankDeficientWarning, stacklevel=4)
+
+
+def check_tolerance(tolerance: object) -> None:
+    """Raises ValueError if it is neither None nor a positive number."""
+    if tolerance is not None and not (isinstance(tolerance, Real) and float(tolerance) > 0):
+        raise ValueError(f"tolerance: got {tolerance!r}, wanted a positive number")
 
 
 def _argmin_method(linear_solver: str | None, *, constrained: bool) -> str:

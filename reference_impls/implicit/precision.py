@@ -18,8 +18,11 @@ def resolution(dtype: np.dtype[Any]) -> float:
 
 
 def norm(vector: Array) -> float:
-    """Returns the Euclidean norm."""
-    return float(np.linalg.norm(vector))
+    """Returns the Euclidean norm, also where squares overflow or underflow."""
+    scale = float(np.abs(vector).max(initial=0.0))
+    if not scale or not np.isfinite(scale):
+        return scale
+    return scale * float(np.linalg.norm(vector / scale))
 
 
 def largest(matrix: Array) -> float:

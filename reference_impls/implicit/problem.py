@@ -1,5 +1,6 @@
 """What the user gave, in the terms that the numerics works in: vectors and NumPy arrays."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,20 @@ from reference_impls.backends import Native
 from reference_impls.computation import Array
 from reference_impls.implicit.engine import Engine
 from reference_impls.implicit.errors import OutputShapeError
-from reference_impls.implicit.trees import leaves_of, map_leaves, refill
-from reference_impls.nested import Tree, Unflatten, flatten
+from reference_impls.implicit.trees import leaves_of, refill
+from reference_impls.nested import (
+    Leaf,
+    Path,
+    Tree,
+    Unflatten,
+    flatten,
+    kind_of,
+    located,
+    map_located,
+)
+
+DTYPES = ("float32", "float64")
+"""That LAPACK has routines for."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,7 @@ class Problem:
         parameters: as given.
         leaves: the parameters' leaves.
         constants: the same, cut off from the surrounding graph.
+        guesses: the leaves of the initial guess that want a gradient, which is zero.
     """
 
     engine: Engine
@@ -33,21 +47,28 @@ class Problem:
     parameters: tuple[Tree, ...]
     leaves: list[Native]
     constants: list[Native]
+    guesses: list[Native]
 
     @classmethod
     def of(cls, engine: Engine, initial: Tree, parameters: tuple[Tree, ...]) -> "Problem":
         """Returns the problem; raises as `torch_argmin` does for a bad initial guess."""
-        start, unflatten = flatten(map_leaves(engine.to_numpy, initial))
+        start, unflatten = _flatten(engine, initial, "initial")
         if not start.size:
             raise ValueError("initial: got no entries, wanted at least one")
-        leaves = leaves_of(parameters)
+        leaves = leaves_of(parameters, "parameters")
         constants = [engine.constant(leaf) for leaf in leaves]
-        return cls(engine, start, unflatten, parameters, leaves, constants)
+        guesses = [leaf for leaf in leaves_of(initial) if engine.is_variable(leaf)]
+        return cls(engine, start, unflatten, parameters, leaves, constants, guesses)
 
     @property
     def size(self) -> int:
         """The number n of unknowns."""
         return self.start.size
+
+    @property
+    def inputs(self) -> list[Native]:
+        """What y is attached to: functions of the leaves disregard what follows these."""
+        return [*self.leaves, *self.guesses]
 
     def of_vectors(self, function: Callable[..., Tree]) -> Callable[..., Tree]:
         """Returns a function of (y, *parameters) as one of y's vector and the leaves."""
@@ -66,11 +87,57 @@ class Problem:
         """Returns a function's value at the initial guess."""
         return function(self.engine.from_numpy(self.start), *self.constants)
 
+    def check_scalar(self, name: str, function: Callable[..., Tree]) -> None:
+        """Raises TypeError or OutputShapeError if the user's function is not scalar at the start.
+
+        Raises TypeError too if it reads what wants a gradient from its surroundings, which would
+        get none: all that is given to it here is constant.
+        """
+        value = self._observed(name, function)
+        self._check_value(Leaf((name,), value))
+        check_shape(name, value.shape, ())
+
+    def check_vector(
+        self, name: str, function: Callable[..., Tree], wanted: int | None = None
+    ) -> None:
+        """Raises as `check_scalar` does if a value has other than so many entries, or none."""
+        leaves = located(self._observed(name, function), name)
+        for leaf in leaves:
+            self._check_value(leaf)
+        entries = sum(math.prod(leaf.value.shape) for leaf in leaves)
+        if wanted is not None:
+            check_shape(name, (entries,), (wanted,))
+        elif not entries:
+            raise OutputShapeError(f"{name}: got no entries, wanted at least one")
+
+    def _observed(self, name: str, function: Callable[..., Tree]) -> Tree:
+        of_vectors = self.of_vectors(function)
+        value, is_variable = self.engine.observe(
+            name, lambda y: of_vectors(y, *self.constants), self.start
+        )
+        if is_variable:
+            raise TypeError(
+                f"{name}: reads, besides its arguments, {self.engine.variable}, which would get no "
+                "gradient; pass it as a parameter, or detach it"
+            )
+        return value
+
+    def _check_value(self, leaf: Leaf) -> None:
+        value, dtype = leaf.value, self.start.dtype
+        wanted = f"wanted {self.engine.array} of {dtype}"
+        if not self.engine.is_array(value):
+            raise TypeError(f"{leaf}: got {kind_of(value)}, {wanted}")
+        if dtype_of(value) != dtype.name:
+            raise TypeError(
+                f"{leaf}: got {kind_of(value)}, {wanted} as initial is; convert initial, or the "
+                "parameters"
+            )
+
     def run(self, solver: Callable[..., Tree], function: Callable[..., Tree]) -> Array:
         """Returns the vector of what the user's solver makes of a copy of the initial guess."""
         initial = self.unflatten(self.engine.from_numpy(self.start.copy()))
         y = solver(function, initial, *refill(self.parameters, self.constants))
-        vector, unflatten = flatten(map_leaves(self.engine.to_numpy, y))
+        vector, unflatten = _flatten(self.engine, y, "solver")
         if unflatten != self.unflatten:
             raise ValueError("solver: its result must have the structure and shapes of initial")
         return vector.astype(self.start.dtype)
@@ -112,12 +179,31 @@ class Numeric:
         return self.engine.from_numpy(np.asarray(x, self.dtype))
 
 
-def check_shape(kind: str, value: Native, wanted: tuple[int, ...]) -> None:
+def dtype_of(array: Native) -> str:
+    """Returns the name that NumPy has for the dtype, if any, of an array of any library."""
+    return str(getattr(array, "dtype", "")).removeprefix("torch.")
+
+
+def _flatten(engine: Engine, tree: Tree, name: str) -> tuple[Array, Unflatten]:
+    """Returns what `flatten` does; raises TypeError for what cannot be a value of unknowns."""
+
+    def to_numpy(path: Path, value: Tree) -> Tree:
+        value = engine.constant(value)
+        if type(value) in {int, float} or dtype_of(value) in DTYPES:
+            return engine.to_numpy(value)
+        raise TypeError(
+            f"{Leaf(path, value)}: got {kind_of(value)}, wanted {engine.array} of float32 or "
+            "float64, a number, or a dict, list or tuple of these"
+        )
+
+    return flatten(map_located(to_numpy, tree, (name,)), name)
+
+
+def check_shape(kind: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     """Raises OutputShapeError for another shape than the wanted one."""
-    shape = tuple(np.shape(value))
-    if shape != wanted:
+    if tuple(shape) != wanted:
         remedy = "one entry for each of y's" if wanted else "its sum or mean"
-        raise OutputShapeError(f"{kind}: got shape {shape}, wanted {wanted}: {remedy}")
+        raise OutputShapeError(f"{kind}: got shape {tuple(shape)}, wanted {wanted}: {remedy}")
 
 
 def gradient_of(engine: Engine, function: Callable[..., Native]) -> Callable[..., Native]:

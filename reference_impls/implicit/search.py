@@ -112,6 +112,6 @@ class Search:
         if rank < len(rows) and method != "pinv":
             raise ConstraintRankError(
                 f"constraint: its Jacobian has rank {rank} for {len(rows)} constraints; drop those "
-                "that repeat or contradict others"
+                "that repeat or contradict others, or start elsewhere if one is stationary there"
             )
         return np.asarray(multipliers, y.dtype)

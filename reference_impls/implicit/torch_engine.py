@@ -7,14 +7,20 @@ problems, and the layers do not run inside them.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
+from torch._C._functorch import peek_interpreter_stack
+from torch.autograd.graph import get_gradient_edge
 
 from reference_impls.backends import Native
 from reference_impls.computation import Array
 from reference_impls.implicit.engine import Pullback
 from reference_impls.implicit.trees import leaves_of
 from reference_impls.nested import Tree
+
+LEAF = "torch::autograd::AccumulateGrad"
+"""What is at the far end of a graph, once for each tensor there."""
 
 ENTRIES_AT_ONCE = 2**20
 """What forming K may hold at once beside K itself: 8 MB in float64."""
@@ -29,23 +35,45 @@ class TorchEngine:
         entries: of all parameters together, to which what F computes on its way is proportional.
     """
 
+    array: ClassVar[str] = "a tensor"
+    variable: ClassVar[str] = "a tensor that requires grad"
+
     device: torch.device
     entries: int
 
     @classmethod
     def of(cls, initial: Tree, parameters: Tree) -> "TorchEngine":
-        """Returns the engine for a problem: on the device of the initial guess."""
-        devices = [leaf.device for leaf in _tensors(initial)]
+        """Returns the engine for a problem: on the device of the initial guess.
+
+        Raises:
+            TypeError: a `torch.func` transform is under way.
+        """
+        _check_untransformed()
+        devices = [leaf.device for leaf in _tensors(initial, "initial")]
         device = devices[0] if devices else torch.device("cpu")
-        return cls(device, sum(leaf.numel() for leaf in _tensors(parameters)))
+        return cls(device, sum(leaf.numel() for leaf in _tensors(parameters, "parameters")))
+
+    def is_array(self, value: object) -> bool:
+        """See `Engine.is_array`."""
+        return isinstance(value, torch.Tensor)
+
+    def is_variable(self, leaf: Tree) -> bool:
+        """See `Engine.is_variable`: a tensor of inference mode cannot be part of a graph."""
+        return isinstance(leaf, torch.Tensor) and leaf.requires_grad and not leaf.is_inference()
+
+    def observe(self, name: str, function: Callable[[Native], Tree], x: Array) -> tuple[Tree, bool]:
+        """See `Engine.observe`: where there is no graph, nothing is a variable."""
+        graph = torch.is_grad_enabled()
+        # With a graph of its own, x is not what a function that differentiates in it starts from.
+        start = self.from_numpy(x).requires_grad_(graph)
+        value = function(start)
+        ends = _ends(_tensors(value, name)) if graph else []
+        return value, any(end is not start for end in ends)
 
     def constant(self, leaf: Tree) -> Tree:
         """See `Engine.constant`."""
-        if not isinstance(leaf, torch.Tensor):
-            return leaf
-        with torch.inference_mode(mode=False):
-            # A tensor of inference mode cannot be part of any graph, not even of F's own.
-            return leaf.clone() if leaf.is_inference() else leaf.detach()
+        leaf = for_graphs(leaf)
+        return leaf.detach() if isinstance(leaf, torch.Tensor) else leaf
 
     def to_numpy(self, leaf: Native) -> Native:
         """See `Engine.to_numpy`."""
@@ -87,15 +115,25 @@ class TorchEngine:
         most = max(size**2, ENTRIES_AT_ONCE) // max(1, self.entries)
         return min(max(1, most), size)
 
+    @staticmethod
     @contextmanager
-    def without_graph(self) -> Iterator[None]:
+    def without_graph() -> Iterator[None]:
         """See `Engine.without_graph`."""
         with torch.inference_mode(mode=False), torch.no_grad():
             yield
 
     def attach(self, pullback: Pullback, x: Array, leaves: Sequence[Tree]) -> Native:
         """See `Engine.attach`."""
-        return _Attached.apply(pullback, self.from_numpy(x), *leaves)  # type: ignore[no-untyped-call]
+        given = map(for_graphs, leaves)
+        return _Attached.apply(pullback, self.from_numpy(x), *given)  # type: ignore[no-untyped-call]
+
+
+def for_graphs(leaf: Tree) -> Tree:
+    """Returns a copy of a tensor of inference mode, which no graph takes; others as they are."""
+    if not (isinstance(leaf, torch.Tensor) and leaf.is_inference()):
+        return leaf
+    with torch.inference_mode(mode=False):
+        return leaf.clone()
 
 
 def _traced(
@@ -135,8 +173,29 @@ def _gradients(
     )
 
 
-def _tensors(tree: Tree) -> Iterable[torch.Tensor]:
-    return (leaf for leaf in leaves_of(tree) if isinstance(leaf, torch.Tensor))
+def _tensors(tree: Tree, name: str) -> list[torch.Tensor]:
+    return [leaf for leaf in leaves_of(tree, name) if isinstance(leaf, torch.Tensor)]
+
+
+def _check_untransformed() -> None:
+    if peek_interpreter_stack() is not None:
+        raise TypeError(
+            "torch.func: no layer runs in its transforms; differentiate by torch.autograd.grad or "
+            "torch.autograd.functional, and solve a batch as the argmin of the sum"
+        )
+
+
+def _ends(values: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Yields the tensors at the far end of the graph that values have, if any."""
+    nodes = [get_gradient_edge(value).node for value in values if value.requires_grad]
+    seen = set(nodes)
+    while nodes:
+        node = nodes.pop()
+        if node.name() == LEAF:
+            yield node.variable  # type: ignore[attr-defined]
+        before = {parent for parent, _ in node.next_functions if parent is not None} - seen
+        seen |= before
+        nodes += before
 
 
 class _Attached(torch.autograd.Function):

@@ -12,6 +12,7 @@ it. It costs far more, in time and memory.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -28,8 +29,8 @@ from reference_impls.implicit.newton import (
     check_minimum,
 )
 from reference_impls.implicit.precision import norm, searching
-from reference_impls.implicit.problem import Problem, check_shape, lagrangian_of
-from reference_impls.implicit.torch_engine import TorchEngine
+from reference_impls.implicit.problem import Problem, lagrangian_of
+from reference_impls.implicit.torch_engine import TorchEngine, for_graphs
 from reference_impls.nested import Tree
 
 ORDERS = 2
@@ -52,7 +53,7 @@ def torch_unrolled_argmin(
 
     Args:
         objective: as for `torch_argmin`, and within what `torch.func` transforms.
-        initial: as for `torch_argmin`; gets no gradient.
+        initial: as for `torch_argmin`.
         parameters: as for `torch_argmin`.
         constraint: as for `torch_argmin`; multipliers start from zero.
 
@@ -68,16 +69,18 @@ def torch_unrolled_argmin(
     Source: Gilbert, *Automatic differentiation and iterative processes*, 1992.
     """
     problem = Problem.of(TorchEngine.of(initial, parameters), initial, parameters)
+    problem.check_scalar("objective", objective)
     cost = problem.of_vectors(objective)
-    check_shape("objective", problem.at_start(cost), ())
     function, start = cost, problem.start
     if constraint is not None:
+        problem.check_vector("constraint", constraint)
         equality = problem.raveled(constraint)
         function = lagrangian_of(cost, equality, problem.size)
         start = np.append(start, np.zeros(len(problem.at_start(equality)), start.dtype))
-    x, K = _iterated(problem, _gradient_of(function), start)
-    check_minimum(problem.engine.to_numpy(K), problem.size)
-    return problem.unflatten(x[: problem.size])
+    with _outside_inference_mode():
+        x, K = _iterated(problem, _gradient_of(function), start)
+        check_minimum(problem.engine.to_numpy(K), problem.size)
+        return problem.unflatten(_attached(x[: problem.size], problem.guesses))
 
 
 def torch_unrolled_root(condition: Callable[..., Tree], initial: Tree, *parameters: Tree) -> Tree:
@@ -85,7 +88,7 @@ def torch_unrolled_root(condition: Callable[..., Tree], initial: Tree, *paramete
 
     Args:
         condition: as for `torch_root`, and within what `torch.func` transforms.
-        initial: as for `torch_root`; gets no gradient.
+        initial: as for `torch_root`.
         parameters: as for `torch_root`.
 
     Returns:
@@ -99,10 +102,23 @@ def torch_unrolled_root(condition: Callable[..., Tree], initial: Tree, *paramete
     Source: as `torch_unrolled_argmin`.
     """
     problem = Problem.of(TorchEngine.of(initial, parameters), initial, parameters)
-    residual = problem.raveled(condition)
-    check_shape("condition", problem.at_start(residual), (problem.size,))
-    x, _ = _iterated(problem, residual, problem.start)
-    return problem.unflatten(x)
+    problem.check_vector("condition", condition, problem.size)
+    with _outside_inference_mode():
+        x, _ = _iterated(problem, problem.raveled(condition), problem.start)
+        return problem.unflatten(_attached(x, problem.guesses))
+
+
+def _outside_inference_mode() -> AbstractContextManager[object]:
+    """Returns a context without that mode, whose tensors cannot be part of any graph, even F's."""
+    if not torch.is_inference_mode_enabled():
+        return nullcontext()
+    # Leaving the mode would enable the graph too.
+    return TorchEngine.without_graph()
+
+
+def _attached(x: torch.Tensor, guesses: list[torch.Tensor]) -> torch.Tensor:
+    """Returns x with derivatives of zero in each guess."""
+    return x + sum((0 * guess).sum() for guess in guesses)
 
 
 def _gradient_of(function: Callable[..., Native]) -> Condition:
@@ -116,9 +132,10 @@ def _iterated(
     with torch.no_grad(), searching():
         newton = Newton.of(problem.numeric(condition), start, "lu", None)
         check_finite(newton.function(start))
+    leaves = list(map(for_graphs, problem.leaves))
     x = problem.engine.from_numpy(start)
     for _ in range(STEPS):
-        K, residual = _linearized(condition, x, problem.leaves)
+        K, residual = _linearized(condition, x, leaves)
         point = _without_graph(problem, x, K, residual)
         part = _part(newton, point)
         if part is None:
@@ -127,7 +144,7 @@ def _iterated(
     with torch.no_grad(), searching():
         newton.check(point)
     for _ in range(ORDERS):
-        K, residual = _linearized(condition, x, problem.leaves)
+        K, residual = _linearized(condition, x, leaves)
         x = x - torch.linalg.solve(K, residual)
     return x, K
 
@@ -152,7 +169,7 @@ def _part(newton: Newton, point: Point) -> float | None:
     """Returns the longest part of a step that decreases ‖F‖, or None."""
     size = norm(point.residual)
     with torch.no_grad(), searching():
-        for halvings in range(HALVINGS if size > newton.tolerance else 1):
+        for halvings in range(1 if newton.is_near(point) else HALVINGS):
             part = 0.5**halvings
             residual = newton.function(point.x - part * point.step)
             if norm(residual) < (1 - part / 2) * size:

@@ -20,6 +20,7 @@ from results.tables import Layer, Memory
 CLOSED_FORM = "closed form"
 TUTORIAL = "full Hessian"
 GENERAL = "general operator"
+K_BATCHED = "K batched"
 RIVALS = ("cvxpylayers", "torchopt", "jaxopt")
 
 FORWARD, BACKWARD, BOTH = "forward", "backward", "forward and backward"
@@ -27,7 +28,10 @@ STEP = "training step"
 
 HEADLINES = (
     ((CLOSED_FORM, BOTH), (TUTORIAL, BACKWARD)),
+    ((CLOSED_FORM, BOTH), (TUTORIAL, BOTH)),
     ((GENERAL, BACKWARD), (TUTORIAL, BACKWARD)),
+    ((GENERAL, BOTH), (TUTORIAL, BOTH)),
+    ((K_BATCHED, BACKWARD), (TUTORIAL, BACKWARD)),
     *(((GENERAL, BOTH), (rival, BOTH)) for rival in RIVALS),
 )
 """The fast one and the slow one, each a formulation and a phase."""
@@ -141,11 +145,14 @@ def _phase_table(rows: pd.DataFrame) -> str:
 
 
 def _headline_table(rows: pd.DataFrame) -> str:
+    errors = rows.set_index(["formulation", "phase"])["gradient_error"].to_dict()
     found = [
         {
             "the time of": f"{slow[0]}: {slow[1]}",
             "over that of": f"{fast[0]}: {fast[1]}",
-            "": ratio(number),
+            "ratio": ratio(number),
+            "gradient error of the first": shown(errors[slow], error),
+            "of the second": shown(errors[fast], error),
         }
         for (fast, slow), number in headlines(rows).items()
     ]

@@ -60,3 +60,8 @@ def test_a_method_that_does_not_converge_says_so() -> None:
 
     with pytest.raises(NotConvergedError, match="Newton's method: not converged after 50 steps"):
         newton(without_root, np.array([0.7]))
+
+
+def test_extended_precision_makes_no_zeros_of_nan() -> None:
+    A = np.diag(np.array([np.nan, 1], np.longdouble))
+    assert np.isnan(solve(A, np.ones(2, np.longdouble))[0])

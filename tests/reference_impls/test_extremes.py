@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext
+from itertools import product
 from typing import Any, NamedTuple
 
 import autograd
@@ -222,20 +223,22 @@ def test_large_arguments_give_finite_values_and_gradients(
     computation: Computation,
 ) -> None:
     primals = scaled(computation, dtype, choose(computation))
-    with suppress(*refusals(computation, dtype)):
+    refused = (computation.name, choose.__name__, dtype, backend.name) in REFUSED
+    with pytest.raises(ImplicitError) if refused else nullcontext():
         value, vjp = backend.make_vjp(computation, primals)
         for name, array in {"value": value, **vjp(seed_cotangent(value))}.items():
             assert np.isfinite(array).all(), name
             assert array.dtype == dtype, name
 
 
-def refusals(computation: Computation, dtype: str) -> tuple[type[Exception], ...]:
-    """What may be raised, in plain words, where there is no number to give."""
-    # Data of 1e4 beside a penalty of 1 make a K of condition 1e8, which leaves float32 no digit.
-    beyond_float32 = computation.optimality is not None and dtype == "float32"
-    # With weights of 1e4 the recurrent layer has many fixed points, and Newton's method finds none.
-    no_contraction = computation.name == "root_argmin"
-    return (ImplicitError,) if beyond_float32 or no_contraction else ()
+REFUSED = {
+    # Sixteen rows of 1e4 for twenty features, beside a penalty of 1: float32 sees no definite K.
+    *product(["ridge_argmin"], ["data_alone"], ["float32"], ["autograd", "torch"]),
+    # With weights of 1e4 tanh does not contract: where there is a fixed point, it is a cliff.
+    *product(["root_argmin"], ["everything"], ["float32"], ["autograd", "torch", "manual"]),
+    ("root_argmin", "everything", "float64", "manual"),
+}
+"""What is answered by an error that says why, for want of a number."""
 
 
 @every_backend

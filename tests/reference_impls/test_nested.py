@@ -1,6 +1,6 @@
 import pickle
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import ChainMap, OrderedDict, defaultdict
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import autograd
@@ -11,6 +11,7 @@ import torch
 from autograd.misc import flatten as autograd_flatten
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from reference_impls.implicit.trees import refill
 from reference_impls.nested import flatten
 
 
@@ -239,8 +240,7 @@ WANTED = "wanted an int, a float, a floating-point NumPy array, or a dict, list 
         (np.array([True]), "numpy.ndarray of bool"),
         (np.array([None]), "numpy.ndarray of object"),
         (np.int32(1), "numpy.int32 of int32"),
-        (torch.zeros(2), "torch.Tensor"),
-        (OrderedDict(a=1.0), "collections.OrderedDict"),
+        (torch.zeros(2), "torch.Tensor of float32"),
         ({1.0}, "set"),
     ],
 )
@@ -253,6 +253,40 @@ def test_a_leaf_of_another_kind_is_named(leaf: object, got: str) -> None:
 def test_a_wrong_bare_leaf_is_named() -> None:
     with pytest.raises(TypeError, match=r"^params: got NoneType, wanted"):
         flatten(None)
+    with pytest.raises(TypeError, match=r"^initial\['a'\]: got NoneType, wanted"):
+        flatten({"a": None}, "initial")
+
+
+class Frozen(dict[str, Any]):
+    def __setitem__(self, key: str, value: object) -> None:
+        raise TypeError(f"{key} is frozen at {value}")
+
+
+@pytest.mark.parametrize(
+    ("mapping", "kind"),
+    [
+        (OrderedDict(b=1.0, a=2.0), OrderedDict),
+        (defaultdict(float, b=1.0, a=2.0), defaultdict),
+        (ChainMap({"b": 1.0, "a": 2.0}), dict),
+        (Frozen(b=1.0, a=2.0), dict),
+    ],
+)
+def test_other_mappings_keep_their_type_or_become_dicts(
+    mapping: Mapping[str, float], kind: type[Mapping[str, float]]
+) -> None:
+    vector, unflatten = flatten([mapping])
+    assert vector.tolist() == [2.0, 1.0]
+    restored = unflatten(vector + 1)
+    assert type(restored[0]) is kind
+    assert list(restored[0].items()) == [("b", 2.0), ("a", 3.0)]
+    assert dict(mapping) == {"b": 1.0, "a": 2.0}
+
+
+def test_a_copied_mapping_keeps_what_else_it_has() -> None:
+    state = torch.nn.Linear(2, 1).state_dict()
+    restored = refill(state, [1.0, 2.0])
+    assert restored == {"bias": 1.0, "weight": 2.0}
+    assert restored._metadata is state._metadata  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def test_mixed_dtypes_are_named_with_both_paths() -> None:

@@ -48,16 +48,19 @@ def write(directory: Path, table: Table[R], *rows: R) -> pd.DataFrame:
     return read(path, table).frame
 
 
-def timed(formulation: str, forward: float, backward: float, both: float) -> list[Layer]:
+def timed(
+    formulation: str, forward: float, backward: float, both: float, error: float = 1e-14
+) -> list[Layer]:
     times = {"forward": forward, "backward": backward, "forward and backward": both}
     return [
-        layer(formulation=formulation, phase=phase, median_s=time, gradient_error=1e-14)
+        layer(formulation=formulation, phase=phase, median_s=time, gradient_error=error)
         for phase, time in times.items()
     ]
 
 
-THREE = [
-    *timed("full Hessian", forward=0.004, backward=1.0, both=1.1),
+FOUR = [
+    *timed("full Hessian", forward=0.004, backward=1.0, both=1.1, error=1e-4),
+    *timed("K batched", forward=0.004, backward=0.002, both=0.006, error=1e-5),
     *timed("general operator", forward=0.01, backward=0.001, both=0.012),
     *timed("closed form", forward=2e-5, backward=3e-5, both=5e-5),
 ]
@@ -81,18 +84,23 @@ def cells(text: str, *starts: str) -> list[str]:
 
 class TestNumbers:
     def test_phases_by_formulation_in_the_order_of_the_file(self, tmp_path: Path) -> None:
-        times = layers.phase_times(write(tmp_path, LAYERS, *THREE))
-        assert list(times.index) == ["full Hessian", "general operator", "closed form"]
+        times = layers.phase_times(write(tmp_path, LAYERS, *FOUR))
+        assert list(times.index) == [
+            *("full Hessian", "K batched", "general operator", "closed form")
+        ]
         assert list(times.columns) == ["forward", "backward", "forward and backward"]
-        assert times.to_numpy()[1].tolist() == [0.01, 0.001, 0.012]
+        assert times.to_numpy()[2].tolist() == [0.01, 0.001, 0.012]
 
     def test_headlines_are_of_what_was_timed(self, tmp_path: Path) -> None:
-        found = layers.headlines(write(tmp_path, LAYERS, *THREE))
-        assert list(found.values()) == pytest.approx([1.0 / 5e-5, 1.0 / 0.001])
-        assert next(iter(found)) == (
-            ("closed form", "forward and backward"),
-            ("full Hessian", "backward"),
-        )
+        found = layers.headlines(write(tmp_path, LAYERS, *FOUR))
+        both, backward = "forward and backward", "backward"
+        assert found == {
+            (("closed form", both), ("full Hessian", backward)): pytest.approx(1.0 / 5e-5),
+            (("closed form", both), ("full Hessian", both)): pytest.approx(1.1 / 5e-5),
+            (("general operator", backward), ("full Hessian", backward)): pytest.approx(1000),
+            (("general operator", both), ("full Hessian", both)): pytest.approx(1.1 / 0.012),
+            (("K batched", backward), ("full Hessian", backward)): pytest.approx(500),
+        }
 
     def test_growth_of_each_kind(self, tmp_path: Path) -> None:
         growth = layers.growth(write(tmp_path, MEMORY, *PEAKS))
@@ -107,15 +115,30 @@ class TestNumbers:
 
 class TestReport:
     def test_the_table_of_formulations(self, tmp_path: Path) -> None:
-        write(tmp_path, LAYERS, *THREE)
+        write(tmp_path, LAYERS, *FOUR)
         text = render(tmp_path)
         assert "### ridge, size 8, float64\n" in text
         assert cells(text, "general operator") == [
             *("10 ms", "1 ms", "12 ms", "240\N{MULTIPLICATION SIGN}"),
             *("—", "1.0e-14", "—"),
         ]
+
+    def test_a_headline_says_how_wrong_each_side_is(self, tmp_path: Path) -> None:
+        write(tmp_path, LAYERS, *FOUR)
+        text = render(tmp_path)
+        assert cells(text, "full Hessian: backward", "K batched: backward") == [
+            *("500\N{MULTIPLICATION SIGN}", "1.0e-04", "1.0e-05")
+        ]
         assert cells(text, "full Hessian: backward", "general operator: backward") == [
-            "1000\N{MULTIPLICATION SIGN}"
+            *("1000\N{MULTIPLICATION SIGN}", "1.0e-04", "1.0e-14")
+        ]
+
+    def test_a_headline_without_an_error(self, tmp_path: Path) -> None:
+        slow, fast = ({"formulation": f} for f in ("full Hessian", "closed form"))
+        write(tmp_path, LAYERS, layer(**slow, median_s=2.0), layer(**fast, median_s=1.0))
+        name = "{}: forward and backward".format
+        assert cells(render(tmp_path), name("full Hessian"), name("closed form")) == [
+            *("2\N{MULTIPLICATION SIGN}", "—", "—")
         ]
 
     def test_a_first_call_within_the_spread_is_no_number(self, tmp_path: Path) -> None:
@@ -181,7 +204,7 @@ class TestReport:
         assert "Nothing was measured." in text
 
     def test_a_torn_line_is_said(self, tmp_path: Path) -> None:
-        write(tmp_path, LAYERS, *THREE)
+        write(tmp_path, LAYERS, *FOUR)
         write(tmp_path, MEMORY, *PEAKS)
         for name in ("layers.csv", "memory.csv"):
             with (tmp_path / name).open("a") as file:

@@ -1,6 +1,7 @@
 """Every formulation is the same layer; every name in the report is one of theirs."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from results.report import layers
 
 RIDGE = ridge_argmin.COMPUTATION
 SMALL = 1
-EARLY_STOPPERS = {"full Hessian", "K alone", "cvxpylayers"}
+TEMPLATE = Path(layers.__file__).with_name("layers.md.jinja")
+EARLY_STOPPERS = {"full Hessian", "K alone", "K batched", "cvxpylayers"}
 
 
 def check(formulation: Formulation, value: np.ndarray, cotangents: Arrays) -> None:
@@ -59,7 +61,7 @@ def test_names_are_unique_and_tell_pytest_apart() -> None:
 
 def test_the_reports_names_are_theirs() -> None:
     own = {formulation.name for formulation in FORMULATIONS}
-    assert {layers.CLOSED_FORM, layers.TUTORIAL, layers.GENERAL} <= own
+    assert {layers.CLOSED_FORM, layers.TUTORIAL, layers.GENERAL, layers.K_BATCHED} <= own
     assert set(layers.RIVALS) == {rival.name for rival in RIVALS}
     assert set(ONE_OF_EACH) <= set(FORMULATIONS)
 
@@ -68,3 +70,10 @@ def test_only_what_is_not_installed_is_missing() -> None:
     assert [formulation.missing() for formulation in FORMULATIONS] == [None] * len(FORMULATIONS)
     absent = replace(RIVALS[0], package="no_such_package")
     assert absent.missing() == "no_such_package is not installed"
+
+
+def test_the_report_says_where_each_forms_its_matrices() -> None:
+    text = TEMPLATE.read_text(encoding="utf-8")
+    paragraph = text[text.index("Where matrices are formed") :].split("\n\n")[1]
+    for formulation in (*FORMULATIONS, *RIVALS):
+        assert f"*{formulation.name}*" in paragraph

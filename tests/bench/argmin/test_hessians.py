@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from bench.argmin.closed_form import closed_form
-from bench.argmin.hessians import full_hessian, k_alone
+from bench.argmin.hessians import full_hessian, k_alone, k_batched
 from bench.argmin.phases import solved_by
 from bench.gate import layer_errors
 from reference_impls import Arrays, Torch, draw
@@ -20,6 +21,9 @@ SMALL = 1
 
 Solve = Callable[..., torch.Tensor]
 
+BASELINES = (full_hessian, k_alone, k_batched)
+BASELINE_NAMES = ("full Hessian", "K alone", "K batched")
+
 
 def errors(solve: Solve, primals: Arrays) -> tuple[float, float]:
     value, vjp = Torch().make_vjp(solved_by(RIDGE, solve), primals)
@@ -29,8 +33,8 @@ def errors(solve: Solve, primals: Arrays) -> tuple[float, float]:
 
 @pytest.mark.parametrize(
     "solve",
-    [partial(full_hessian, tolerance=1e-12), partial(k_alone, tolerance=1e-12), closed_form],
-    ids=["full Hessian", "K alone", "closed form"],
+    [*(partial(solve, tolerance=1e-12) for solve in BASELINES), closed_form],
+    ids=[*BASELINE_NAMES, "closed form"],
 )
 class TestOperators:
     def test_every_gradient_is_that_of_the_closed_form(self, solve: Solve) -> None:
@@ -45,7 +49,7 @@ class TestOperators:
         assert lam.grad.item() == pytest.approx(vjp(np.ones(W.shape))["lam"], rel=1e-8)
 
 
-@pytest.mark.parametrize("solve", [full_hessian, k_alone], ids=["full Hessian", "K alone"])
+@pytest.mark.parametrize("solve", BASELINES, ids=BASELINE_NAMES)
 class TestSearch:
     def test_torchs_own_rule_stops_early_but_near(self, solve: Solve) -> None:
         value_error, gradient_error = errors(solve, draw(RIDGE, SMALL, "float64"))
@@ -71,3 +75,18 @@ class TestSearch:
         torch.autograd.backward(solve(objective, target.detach().clone(), target).sum())
         assert target.grad is not None
         assert target.grad.tolist() == pytest.approx([1, 1, 1])
+
+
+def test_k_in_a_batch_is_one_walk_of_the_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    walks = []
+    grad = torch.autograd.grad
+
+    def counted(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 -- as torch's
+        walks.append(options.get("is_grads_batched", False))
+        return grad(*arguments, **options)
+
+    target = torch.arange(3, dtype=torch.float64, requires_grad=True)
+    y = k_batched(lambda y, t: ((y - t) ** 2).sum(), torch.ones(3, dtype=torch.float64), target)
+    monkeypatch.setattr(torch.autograd, "grad", counted)
+    torch.autograd.backward(y.sum())
+    assert walks == [False, True, False]

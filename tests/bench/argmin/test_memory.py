@@ -1,11 +1,13 @@
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.argmin import memory
 from bench.argmin.formulations import CLOSED_FORM, FULL_HESSIAN, GENERAL, K_ALONE
-from bench.argmin.memory import NotMeasuredError, Size
+from bench.argmin.memory import CrashedError, NotMeasuredError, Size
 
 LARGE = 2**23
 """Numbers that an allocator asks the kernel for, whatever it has kept of earlier ones: 64 MB."""
@@ -63,6 +65,45 @@ class TestPeak:
         monkeypatch.setattr(memory, "MOST_SECONDS", 0.01)
         with pytest.raises(NotMeasuredError, match=r"took more than 0\.01 s"):
             memory.measure(GENERAL, SMALL)
+
+
+@needs_the_kernel
+class TestCrash:
+    def test_a_child_that_is_killed_is_said_to_be(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        run_instead(
+            monkeypatch, tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+        )
+        with pytest.raises(CrashedError, match=r"killed by signal 9, Killed, .*memory"):
+            memory.measure(GENERAL, SMALL)
+
+    def test_what_a_child_dies_of_is_said_in_one_line(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        run_instead(monkeypatch, tmp_path, "raise MemoryError('no 64 GB\\n')")
+        with pytest.raises(CrashedError) as caught:
+            memory.measure(GENERAL, SMALL)
+        assert str(caught.value) == "exit status 1: MemoryError: no 64 GB"
+        assert "Traceback" in capsys.readouterr().err
+
+    def test_a_child_that_says_nothing(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        run_instead(monkeypatch, tmp_path, "raise SystemExit(3)")
+        with pytest.raises(CrashedError, match=r"^exit status 3$"):
+            memory.measure(GENERAL, SMALL)
+
+
+def run_instead(monkeypatch: pytest.MonkeyPatch, directory: Path, code: str) -> None:
+    """Let the child run this code, in place of the measurement."""
+    program = directory / "python"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
 
 
 def test_a_full_hessian_that_does_not_fit_is_not_tried() -> None:

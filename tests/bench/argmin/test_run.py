@@ -13,7 +13,7 @@ from bench.argmin import test_layers as layers
 from bench.argmin import test_memory as memory
 from bench.argmin.closed_form import closed_form
 from bench.argmin.formulations import CLOSED_FORM_TORCH, FULL_HESSIAN, RIVALS
-from bench.argmin.memory import Size
+from bench.argmin.memory import CrashedError, Size
 from reference_impls.computations import ridge_argmin, timeseries_net
 from results.store import Appender, read
 from results.tables import LAYERS, MEMORY, Layer
@@ -86,12 +86,34 @@ def test_a_rival_that_is_not_installed_is_a_skipped_row(tmp_path: Path) -> None:
     assert (row.status, row.reason) == ("skipped", "no_such_package is not installed")
 
 
-def test_memory_that_is_not_there_is_a_skipped_row_for_each_pass(tmp_path: Path) -> None:
-    class OneCall:
-        def pedantic(self, function: Any, args: Any, rounds: int) -> Any:  # noqa: ANN401
-            assert rounds == 1
-            return function(*args)
+class OneCall:
+    """Stands in for the fixture: calls once, and times nothing."""
 
+    def pedantic(self, function: Any, args: Any, rounds: int) -> Any:  # noqa: ANN401
+        assert rounds == 1
+        return function(*args)
+
+
+def test_a_crash_fails_its_own_case_alone_and_leaves_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object) -> None:
+        raise CrashedError("exit status 1: MemoryError")
+
+    monkeypatch.setattr(memory, "measure", crash)
+    case = memory.Case(FULL_HESSIAN, Size(20, 10, 128))
+    with (
+        Appender(tmp_path / MEMORY.file_name, MEMORY) as appender,
+        pytest.raises(pytest.fail.Exception, match="exit status 1"),
+    ):
+        memory.test_memory(case, cast("BenchmarkFixture", OneCall()), appender)
+    found = read(tmp_path / MEMORY.file_name, MEMORY).rows
+    assert [(row.status, row.phase, row.reason) for row in found] == [
+        ("failed", phase, "exit status 1: MemoryError") for phase in ("forward", "backward")
+    ]
+
+
+def test_memory_that_is_not_there_is_a_skipped_row_for_each_pass(tmp_path: Path) -> None:
     case = memory.Case(FULL_HESSIAN, Size(20, 10, 1_280))
     with (
         Appender(tmp_path / MEMORY.file_name, MEMORY) as appender,

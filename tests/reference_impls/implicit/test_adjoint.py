@@ -43,7 +43,7 @@ def damping_left_in_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     right = problem.Numeric.jacobian
 
     def wrong(function: Native, x: Array) -> Array:
-        return np.asarray(right(function, x) + 1e-3 * np.eye(x.size))
+        return np.asarray(right(function, x) + 0.1 * np.eye(x.size))
 
     monkeypatch.setattr(problem.Numeric, "jacobian", wrong)
 

@@ -10,6 +10,7 @@ from reference_impls.implicit import (
     linear_solvers,
 )
 from reference_impls.implicit.autograd_engine import AutogradEngine
+from reference_impls.implicit.linear_solvers import FACTORIZATIONS, conjugate_gradients
 from reference_impls.implicit.torch_engine import TorchEngine
 from tests.reference_impls.implicit.shared import (
     AUTOGRAD,
@@ -101,3 +102,28 @@ def test_unconverged_conjugate_gradients_are_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(linear_solvers, "CG_RESIDUAL", 0.0)
     with pytest.raises(NotConvergedError, match="conjugate gradients: not converged, residual"):
         ridge_layer(TORCH, linear_solver="cg")(torch_array(2.0))
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e20])
+def test_conjugate_gradients_take_any_size_of_vector(scale: float) -> None:
+    K = np.array([[4, 1], [1, 3]], np.float32)
+    inverse = conjugate_gradients(lambda v: K @ v, np.zeros(2, np.float32))
+    b = np.array([1, 2], np.float32)
+    found = inverse(np.float32(scale) * b) / np.float32(scale)
+    np.testing.assert_allclose(found, np.linalg.solve(K, b), rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_conjugate_gradients_of_what_is_not_finite_are_not_zero(bad: float) -> None:
+    inverse = conjugate_gradients(lambda v: 2 * v, np.zeros(2))
+    assert np.isnan(inverse(np.array([bad, 1.0]))).all()
+
+
+@pytest.mark.parametrize("method", ["cholesky", "lu"])
+def test_different_units_are_no_ill_condition(method: str) -> None:
+    units = np.array([1.0, 1e9, 1e-9])
+    K = np.array([[4.0, 1, 0], [1, 3, 1], [0, 1, 2]]) * units * units[:, None]
+    b = np.array([1.0, 2.0, 3.0]) * units
+    inverse = FACTORIZATIONS[method](K)
+    for one in (inverse, inverse.T):
+        np.testing.assert_allclose((K @ one(b)), b, rtol=1e-12)

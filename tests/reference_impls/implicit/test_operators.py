@@ -1,11 +1,15 @@
+from collections import ChainMap, OrderedDict, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
-import autograd
 import numpy as np
 import pytest
 import torch
 
 from reference_impls import implicit
+from reference_impls.implicit import ConstraintRankError, OutputShapeError
 from tests.reference_impls.implicit.shared import (
     BOUND,
     POINTS,
@@ -268,7 +272,8 @@ def test_only_tensors_that_want_a_gradient_get_one() -> None:
     w = implicit.torch_argmin(loss, initial, S, Y, 2, unused, penalty)
     w.sum().backward()
     assert Y.grad is None
-    assert initial.grad is None
+    assert initial.grad is not None
+    assert initial.grad.tolist() == [0.0, 0.0]
     assert unused.grad is not None
     assert unused.grad.tolist() == [0.0]
     assert penalty.grad is not None
@@ -285,24 +290,85 @@ def test_one_gradient_can_be_asked_for_alone() -> None:
     assert close(slope, RIDGE[1][0])
 
 
-def test_nothing_requires_a_gradient_if_no_parameter_does() -> None:
-    initial = torch_array([0.0, 0.0]).requires_grad_()
+def test_nothing_requires_a_gradient_if_no_argument_does() -> None:
+    initial = torch_array([0.0, 0.0])
     S, Y = (torch_array(values) for values in POINTS)
     assert not implicit.torch_argmin(ridge, initial, 2.0, S, Y).requires_grad
     with torch.no_grad():
         assert not ridge_layer(TORCH)(torch_array(2.0).requires_grad_()).requires_grad
 
 
-def test_in_autograd_the_gradient_of_the_initial_guess_is_zero() -> None:
-    S, Y = (np.array(values) for values in POINTS)
+@every_engine
+@pytest.mark.parametrize("constrained", [False, True])
+def test_the_gradient_of_the_initial_guess_is_zero(engine: Engine, *, constrained: bool) -> None:
+    penalty, S, Y = map(engine.array, (2.0, *POINTS))
 
-    def first(initial: Native, penalty: Native) -> Native:
-        return implicit.autograd_argmin(ridge, initial, penalty, S, Y)[0]
+    def on_line(w: Native, *_: Native) -> Native:
+        return w.sum() - 1
 
-    start = np.array([0.3, 0.4])
-    by_initial, by_penalty = autograd.grad(first, [0, 1])(start, 2.0)
-    assert by_initial.tolist() == [0.0, 0.0]
-    assert close(by_penalty, RIDGE[1][0])
+    def argmin(start: Native, penalty: Native) -> Native:
+        constraint = on_line if constrained else None
+        return engine.argmin(ridge, start, penalty, S, Y, constraint=constraint)
+
+    def root(start: Native, penalty: Native) -> Native:
+        return engine.root(lambda y, z: [y["a"] * z - Y[:2]], {"a": start}, penalty)["a"]
+
+    def checked(layer: Callable[[Native, Native], Native]) -> None:
+        start = engine.array([0.3, 0.4])
+        zeros = engine.jacobian(lambda start: layer(start, penalty))(start)
+        assert numbers(zeros).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+        through_both = engine.jacobian(lambda z: layer(z * start, z))(penalty)
+        assert close(through_both, numbers(engine.jacobian(lambda z: layer(start, z))(penalty)))
+
+    checked(argmin)
+    checked(root)
+
+
+@every_engine
+@pytest.mark.parametrize(
+    "holding", [OrderedDict, partial(defaultdict, list), ChainMap], ids=["dict", "default", "chain"]
+)
+def test_parameters_in_any_mapping_get_gradients(
+    engine: Engine, holding: Callable[..., Mapping[str, Any]]
+) -> None:
+    def loss(y: Native, held: Mapping[str, Any], penalty: float) -> Native:
+        return ((y - held["z"]) ** 2).sum() + penalty * (y**2).sum()
+
+    def layer(z: Native) -> Native:
+        return engine.argmin(loss, engine.array([0.0, 0.0]), holding({"z": z}), 1.0)
+
+    assert close(engine.jacobian(layer)(engine.array([1.0, 2.0])), np.eye(2) / 2)
+
+
+@every_engine
+def test_a_variable_that_is_no_parameter_is_refused(engine: Engine) -> None:
+    start = engine.array([0.0, 0.0])
+
+    def refused(name: str, layer: Callable[[Native], Native]) -> None:
+        message = (
+            f"^{name}: reads, besides its arguments, .*; pass it as a parameter, or detach it$"
+        )
+        with pytest.raises(TypeError, match=message):
+            engine.jacobian(layer)(engine.array([1.0, 2.0]))
+
+    refused("objective", lambda z: engine.argmin(lambda y: ((y - z) ** 2).sum(), start))
+    refused("condition", lambda z: engine.root(lambda y: {"a": y - z}, start))
+    refused(
+        "constraint",
+        lambda z: engine.argmin(
+            lambda y: (y**2).sum(), start, constraint=lambda y: (y[0], y[1] - z[1])
+        ),
+    )
+    refused(
+        "objective", lambda z: engine.argmin(lambda y, p: ((y - p.z) ** 2).sum(), start, Held(z))
+    )
+
+
+@dataclass
+class Held:
+    """What no structure of parameters is."""
+
+    z: Any
 
 
 @every_engine
@@ -437,7 +503,100 @@ def test_wrong_arguments_are_refused(engine: Engine) -> None:
         engine.argmin(square, start, constraint=square, linear_solver="cg")
     with pytest.raises(ValueError, match="initial: got no entries"):
         engine.argmin(square, engine.array([]))
-    with pytest.raises(TypeError, match="of int64, wanted"):
-        engine.argmin(square, engine.array([1, 1], "int64"))
     with pytest.raises(ValueError, match="must have the structure and shapes of initial"):
         engine.argmin(square, start, solver=lambda _, y: [y])
+
+
+INITIAL: list[tuple[str, Any, str]] = [
+    ("none", None, "initial: got NoneType, wanted an? (tensor|array) of float32 or float64, a"),
+    ("text", {"a": ["y"]}, r"initial\['a'\]\[0\]: got str, wanted"),
+    ("truth", True, "initial: got bool, wanted"),
+    ("integers", "int64", r"initial: got .* of int64, wanted an? (tensor|array) of float32 or"),
+    ("half", "float16", "initial: got .* of float16, wanted"),
+    ("complex", "complex128", "initial: got .* of complex128, wanted"),
+    ("keys", {1: 0.0, "a": 0.0}, r"initial: got the keys \[1, 'a'\], wanted keys that sort"),
+]
+
+
+@every_engine
+@pytest.mark.parametrize(
+    ("initial", "message"), [case[1:] for case in INITIAL], ids=[case[0] for case in INITIAL]
+)
+def test_a_wrong_initial_guess_is_refused(engine: Engine, initial: Native, message: str) -> None:
+    of_dtype = isinstance(initial, str)
+    start = engine.array([1, 1], initial) if of_dtype else initial
+    with pytest.raises(TypeError, match=f"^{message}"):
+        engine.argmin(lambda y: (y**2).sum(), start)
+    with pytest.raises(TypeError, match=f"^{message.replace('initial', 'solver', 1)}"):
+        engine.root(lambda y: y, engine.array([1.0, 1.0]), solver=lambda *_: start)
+
+
+def test_a_dtype_that_numpy_lacks_is_refused() -> None:
+    half = torch.ones(2, dtype=torch.bfloat16)
+    with pytest.raises(
+        TypeError, match=r"^initial: got torch\.Tensor of bfloat16, wanted a tensor"
+    ):
+        implicit.torch_argmin(lambda y: (y**2).sum(), half)
+    with pytest.raises(TypeError, match=r"^solver: got torch\.Tensor of bfloat16, wanted a tensor"):
+        implicit.torch_argmin(
+            lambda y: (y**2).sum(), torch_array([1.0, 1.0]), solver=lambda *_: half
+        )
+
+
+@every_engine
+def test_a_value_of_another_kind_is_refused(engine: Engine) -> None:
+    start, square = engine.array([1.0, 1.0]), lambda y: (y**2).sum()
+    for value, got in [(3.0, "float"), (None, "NoneType"), ([start.sum()], "list")]:
+        with pytest.raises(TypeError, match=f"^objective: got {got}, wanted an? .* of float64$"):
+            engine.argmin(lambda _, value=value: value, start)
+    with pytest.raises(TypeError, match=r"^objective: got .* of complex128, wanted an? .* float64"):
+        engine.argmin(lambda y: y.sum() * 1j, start)
+    with pytest.raises(TypeError, match=r"^condition\[1\]: got float, wanted an? .* of float64$"):
+        engine.root(lambda y: [y[:1], 0.5], start)
+    with pytest.raises(TypeError, match=r"^condition: got NoneType, wanted an? .* of float64$"):
+        engine.root(lambda _: None, start)
+    with pytest.raises(TypeError, match=r"^constraint: got NoneType, wanted an? .* of float64$"):
+        engine.argmin(square, start, constraint=lambda _: None)
+    with pytest.raises(OutputShapeError, match=r"^constraint: got no entries, wanted at least one"):
+        engine.argmin(square, start, constraint=lambda _: [])
+    with pytest.raises(
+        TypeError, match=r"^condition: got the keys \[1, 'a'\], wanted keys that so"
+    ):
+        engine.root(lambda y: {1: y, "a": y}, start)
+
+
+@every_engine
+def test_another_dtype_than_that_of_the_initial_guess_is_refused(engine: Engine) -> None:
+    single, double = engine.array([0.0], "float32"), engine.array([1.0])
+    message = "got .* of float64, wanted an? .* of float32 as initial is; convert initial, or the"
+    with pytest.raises(TypeError, match=f"^condition: {message}"):
+        engine.root(lambda y, b: y - b, single, double)
+    with pytest.raises(TypeError, match=f"^objective: {message}"):
+        engine.argmin(lambda y, b: ((y - b) ** 2).sum(), single, double)
+
+
+@every_engine
+@pytest.mark.parametrize("tolerance", ["x", 0, -1.0, float("nan"), 1j])
+def test_a_tolerance_that_is_not_positive_is_refused(engine: Engine, tolerance: Native) -> None:
+    start = engine.array([1.0, 1.0])
+    message = "^tolerance: got .*, wanted a positive number$"
+    with pytest.raises(ValueError, match=message):
+        engine.argmin(lambda y: (y**2).sum(), start, tolerance=tolerance)
+    with pytest.raises(ValueError, match=message):
+        engine.root(lambda y: y, start, tolerance=tolerance)
+
+
+@every_engine
+def test_keys_of_parameters_that_do_not_sort_are_named(engine: Engine) -> None:
+    message = r"^parameters\[1\]: got the keys \[1, 'a'\], wanted keys that sort$"
+    with pytest.raises(TypeError, match=message):
+        engine.root(lambda y, *_: y, engine.array([1.0]), 2.0, {1: 2.0, "a": 3.0})
+
+
+@every_engine
+def test_a_constraint_that_is_stationary_at_the_guess_is_told_so(engine: Engine) -> None:
+    message = "has rank 0 for 1 constraints; .*, or start elsewhere if one is stationary there"
+    with pytest.raises(ConstraintRankError, match=message):
+        engine.argmin(
+            lambda y: y[0], engine.array([0.0, 0.0]), constraint=lambda y: (y**2).sum() - 1
+        )

@@ -87,11 +87,12 @@ def test_an_objective_may_have_a_layer_in_it() -> None:
 
 def test_a_matrix_of_zeros_is_singular_even_if_something_else_wants_a_gradient() -> None:
     slope = torch_array([1.0, 2.0, 3.0]).requires_grad_()
-    with pytest.raises(SingularError):
+    # With a graph, what else wants a gradient would be refused at once.
+    with torch.no_grad(), pytest.raises(SingularError):
         torch_root(lambda y: slope + 0 * y.detach(), torch_array([0.0, 0.0, 0.0]))
     with pytest.raises(SingularError):
         torch_root(lambda y: 0 * y.detach() + 1, torch_array([0.0, 0.0, 0.0]))
-    with pytest.raises(SingularError):
+    with torch.no_grad(), pytest.raises(SingularError):
         torch_argmin(lambda y: (y * slope).sum(), torch_array([0.0, 0.0, 0.0]), tolerance=9.0)
 
 
@@ -102,3 +103,51 @@ def test_inference_mode_has_values() -> None:
         assert close(y**3 + 2 * y, z)
         y = torch_root(lambda y, z: y**3 + 2 * y - z, z * 0, z)
         assert close(y**3 + 2 * y, z)
+
+
+def test_tensors_of_inference_mode_may_be_parameters_beside_others() -> None:
+    with torch.inference_mode():
+        z = torch_array([0.3, 5.0])
+    scale = torch_array(2.0).requires_grad_()
+    y = torch_root(lambda y, z, scale: y - z * scale, torch_array([0.0, 0.0]), z, scale)
+    assert close(torch.autograd.grad(y.sum(), scale)[0], 5.3)
+    with torch.inference_mode():
+        assert close(torch_root(lambda y, scale: y - scale, torch_array([0.0]), scale), [2.0])
+
+
+@pytest.mark.parametrize("computed", [False, True], ids=["leaf", "computed"])
+def test_a_variable_that_is_no_parameter_is_refused(*, computed: bool) -> None:
+    z = torch_array([0.3, 5.0]).requires_grad_()
+    closed = z.exp() if computed else z
+    start = torch_array([0.0, 0.0])
+    message = "reads, besides its arguments, a tensor that requires grad, .*pass it as a parameter"
+    for condition in (lambda y: y - closed, lambda _: closed, lambda y, z: [y - z * closed]):
+        with pytest.raises(TypeError, match=f"^condition: {message}"):
+            torch_root(condition, start, *[z] * (condition.__code__.co_argcount - 1))
+    # Where nobody asks for a gradient, none is lost.
+    with torch.no_grad():
+        assert close(torch_root(lambda y: y - closed, start), closed.detach())
+    assert close(torch_root(lambda y: y - closed.detach(), start), closed.detach())
+
+
+def test_a_variable_of_the_outer_objective_is_refused_in_the_inner_one() -> None:
+    def outer(y: Native) -> Native:
+        return torch_argmin(lambda w: ((w - y) ** 2).sum(), torch_array([0.0, 0.0])).sum()
+
+    with pytest.raises(TypeError, match="objective: reads, besides its arguments, a tensor that"):
+        torch_argmin(outer, torch_array([0.1, 0.1]))
+
+
+@pytest.mark.parametrize("transform", [torch.func.vmap, torch.func.jacrev])
+@pytest.mark.parametrize("closed", [False, True])
+def test_transforms_are_refused(transform: Any, *, closed: bool) -> None:  # noqa: ANN401
+    def layer(z: Native) -> Native:
+        if closed:
+            return torch_argmin(lambda y: energy(y, z), torch_array(0.0))
+        return torch_argmin(energy, z * 0, z)
+
+    message = (
+        r"torch\.func: no layer runs in its transforms; differentiate by torch\.autograd\.grad"
+    )
+    with pytest.raises(TypeError, match=message):
+        transform(layer)(torch_array([0.3, 5.0]))

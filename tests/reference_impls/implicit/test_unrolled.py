@@ -18,6 +18,7 @@ from reference_impls.implicit import (
 )
 from tests.reference_impls.implicit.shared import (
     POINTS,
+    RIDGE,
     TORCH,
     Native,
     close,
@@ -124,7 +125,7 @@ def test_logistic_regression_is_that_of_the_layer(order: int) -> None:
     assert close(differentiated(torch_unrolled_argmin), wanted, BOUND)
 
 
-def test_the_structure_is_kept_and_the_initial_guess_gets_no_gradient() -> None:
+def test_the_structure_is_kept_and_the_gradient_of_the_initial_guess_is_zero() -> None:
     start, b = (torch_array(values).requires_grad_() for values in ([0.0, 1.0], [4.0, 6.0]))
 
     def condition(y: dict[str, Native], b: Native, scale: int) -> tuple[Native, Native]:
@@ -134,9 +135,48 @@ def test_the_structure_is_kept_and_the_initial_guess_gets_no_gradient() -> None:
     assert list(y) == ["b", "a"]
     assert close(y["a"], [2.0, 3.0])
     (y["b"] + y["a"].sum() * 3).backward()
-    assert start.grad is None
+    assert start.grad is not None
+    assert start.grad.tolist() == [0.0, 0.0]
     assert b.grad is not None
     assert close(b.grad, [1.0, 1.0])
+
+
+def test_the_gradient_of_the_initial_guess_can_be_asked_for_alone() -> None:
+    start = torch_array([0.0, 1.0]).requires_grad_()
+    y = torch_unrolled_argmin(lambda y: ((y - 1) ** 2).sum(), start)
+    assert torch.autograd.grad(y.sum(), start)[0].tolist() == [0.0, 0.0]
+
+
+def test_inference_mode_has_values() -> None:
+    with torch.inference_mode():
+        z = torch_array([0.3, 5.0])
+        y = torch_unrolled_root(lambda y, z: y**3 + 2 * y - z, z * 0, z)
+        assert close(y**3 + 2 * y, z)
+        assert close(unrolled_ridge(torch_array(2.0)), RIDGE[0])
+    scale = torch_array(2.0).requires_grad_()
+    y = torch_unrolled_root(lambda y, z, scale: y - z * scale, torch_array([0.0, 0.0]), z, scale)
+    assert close(torch.autograd.grad(y.sum(), scale)[0], 5.3)
+
+
+def test_without_a_graph_there_is_none() -> None:
+    with torch.no_grad():
+        assert not unrolled_ridge(torch_array(2.0).requires_grad_()).requires_grad
+
+
+def test_wrong_arguments_are_refused() -> None:
+    start, z = torch_array([0.0, 0.0]), torch_array([1.0, 2.0]).requires_grad_()
+    with pytest.raises(TypeError, match="objective: got NoneType, wanted a tensor of float64"):
+        torch_unrolled_argmin(lambda _: None, start)
+    with pytest.raises(TypeError, match=r"condition\[1\]: got float, wanted a tensor of float64"):
+        torch_unrolled_root(lambda y: [y[:1], 0.5], start)
+    with pytest.raises(OutputShapeError, match="constraint: got no entries"):
+        torch_unrolled_argmin(lambda y: y.sum(), start, constraint=lambda _: [])
+    with pytest.raises(TypeError, match="objective: reads, besides its arguments, a tensor"):
+        torch_unrolled_argmin(lambda y: ((y - z) ** 2).sum(), start)
+    with pytest.raises(TypeError, match="condition: reads, besides its arguments, a tensor"):
+        torch_unrolled_root(lambda y: y - z, start)
+    with pytest.raises(TypeError, match=r"torch\.func: no layer runs in its transforms"):
+        torch.func.vmap(unrolled_ridge)(torch_array([1.0, 2.0]))
 
 
 def test_single_precision_is_kept() -> None:
@@ -148,7 +188,7 @@ def test_single_precision_is_kept() -> None:
 
 def test_what_has_no_derivative_is_refused() -> None:
     one, ones = torch_array(1.0), torch_array([1.0, 1.0])
-    with pytest.raises(NotConvergedError, match=r"‖F‖ is 1\.0e\+00, the tolerance"):
+    with pytest.raises(NotConvergedError, match=r"‖F‖ is 1\.0e\+00, but the next Newton step"):
         torch_unrolled_root(lambda y: y**2 + 1, one)
     with pytest.raises(NotConvergedError, match="F is not finite at the guess"):
         torch_unrolled_root(lambda y: y + np.nan, one)
