@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from results.tables import ARGMIN, VERDICTS, Argmin, Row, Table, Verdict
 from verify.argmin import Evidence, argmin_evidence
 from verify.compare import Check, overall
 from verify.gradients import DEVICE_MARK, Case, make_cases, verify_case
+from verify.optimality import OptimalityError
 from verify.terminal import Report, catalogue, make_console, progress
 from verify.threads import one_thread
 
@@ -46,7 +47,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return _complain(error.format_message())
-    except (ResultsError, DatasetError) as error:
+    except (ResultsError, DatasetError, OptimalityError) as error:
         return _complain(str(error))
     return status
 
@@ -80,6 +81,15 @@ def _check(kind: str, given: str, accepted: Iterable[str]) -> None:
         raise click.UsageError(str(error)) from None
 
 
+def _not_the_argmins_file(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    if path and path.name == ARGMIN.file_name:
+        raise click.UsageError(
+            f"--csv: got {path}, wanted another name: the evidence for argmins goes there, beside "
+            f"the checks, which go to {VERDICTS.file_name}, say"
+        )
+    return path
+
+
 @click.command
 @click.argument("computations", nargs=-1, metavar="[COMPUTATION]...", callback=_known_computations)
 @click.option(
@@ -97,6 +107,7 @@ def _check(kind: str, given: str, accepted: Iterable[str]) -> None:
     "--csv",
     "path",
     type=click.Path(path_type=Path),
+    callback=_not_the_argmins_file,
     help="Append every check here, and the evidence for argmins to argmin.csv beside it; "
     "`python -m results report` reads verdicts.csv and argmin.csv.",
 )
@@ -126,16 +137,15 @@ def main(
     try:
         with (
             _appender(path, VERDICTS) as verdicts,
-            _appender(_argmin_path(path, computations), ARGMIN) as argmins,
+            _ArgminFile(_argmin_path(path, computations)) as argmins,
             one_thread(),
         ):
             for case, checks, evidence in _run(plan, seed, dtypes, backends):
                 if verdicts:
                     for check in checks:
                         verdicts.append(_row(case, check))
-                if argmins:
-                    for each in evidence:
-                        argmins.append(_argmin_row(case, each))
+                for each in evidence:
+                    argmins.append(_argmin_row(case, each))
                 report.add(case, checks, evidence)
     except KeyboardInterrupt:
         kept = f"; the rows so far are in {path}" if path else ""
@@ -167,6 +177,27 @@ def _appender(path: Path | None, table: Table[R]) -> Appender[R] | nullcontext[N
     if path.resolve().is_file():
         write_environment(path.parent)
     return appender
+
+
+class _ArgminFile(ExitStack):
+    """Begun with its first row; opened at once if it is there, so that it can be refused at once.
+
+    Args:
+        path: of the file; without one, rows are dropped.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        super().__init__()
+        self._path = path
+        self._appender = self._opened() if path and path.exists() else None
+
+    def append(self, row: Argmin) -> None:
+        self._appender = self._appender or self._opened()
+        if self._appender:
+            self._appender.append(row)
+
+    def _opened(self) -> Appender[Argmin] | None:
+        return self.enter_context(Appender(self._path, ARGMIN)) if self._path else None
 
 
 def _argmin_path(verdicts: Path | None, computations: Sequence[Computation]) -> Path | None:

@@ -17,11 +17,12 @@ held, in float64, against
   derivatives, these instead of the five above that differentiate.
 
 A singular K determines no Jacobian: what an implementation returns there is wrong, whatever it is.
+Where there are several solutions, an implementation is held against K and R at its own.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from inspect import signature
 from typing import Any
 
@@ -30,11 +31,13 @@ import numpy as np
 from reference_impls.backends import Backend, Manual, Torch
 from reference_impls.computation import Array, Arrays, Computation, Vjp, generator
 from reference_impls.implicit import ImplicitError, torch_unrolled_argmin, torch_unrolled_root
+from reference_impls.implicit.trees import leaves_of, map_leaves
 from verify.compare import Check, Verdict, Worst, contract_violation, make_worst, worst_entry
 from verify.condition import Problem, finite_differences, implicit_function, one_sided
-from verify.gradients import Case, Result, backend_label, dot_test, severity
+from verify.gradients import Case, Result, backend_label, dot_test, one_line, severity
+from verify.optimality import check_optimality
 from verify.oracles import Estimate
-from verify.tolerance import pair, unit_roundoff
+from verify.tolerance import SAFETY, pair, unit_roundoff
 
 KIND = "argmin"
 
@@ -43,6 +46,14 @@ ROWS = 3
 
 FACTORS = (2.0**10, 2.0**-10)
 """Of the objective; powers of two, so that not even rounding changes."""
+
+SHIFT = 0.1
+"""Of the guess, in units of the solution: far enough to tell, near enough for the same solution."""
+
+COARSE = 1e-3
+"""A tolerance that is more than this of what it is for decides nothing."""
+
+WITHOUT_OPERATOR = "takes no keyword `solve` with an operator as its default"
 
 Solve = Callable[..., Any]
 """An operator such as `reference_impls.implicit.torch_argmin`."""
@@ -78,7 +89,7 @@ class Evidence:
             (
                 c.worst.error / c.worst.scale
                 for c in self.checks
-                if c.against == against and c.worst
+                if c.against == against and c.worst and np.isfinite(c.worst.error)
             ),
             None,
         )
@@ -110,35 +121,83 @@ class _Implementation:
     y: Array | None
 
 
+_Held = Callable[[_Implementation], list[Check]]
+"""From an implementation to checks of its Jacobian; what they share is computed once."""
+
+
 def argmin_evidence(case: Case, backends: Sequence[Backend]) -> list[Evidence]:
     """Everything in the list above, for each implementation that returns a result at all.
 
     Args:
         case: of a computation with an `Optimality`, in float64.
         backends: whose implementations to hold against it.
+
+    Raises:
+        OptimalityError: the optimality is not what `Optimality` documents.
     """
     optimality = case.computation.optimality
     if optimality is None or case.dtype != "float64":
         return []
-    problem = Problem.solved(optimality, case.primals)
-    implementations = [each for backend in backends for each in _implementations(case, backend)]
-    if problem.singularity() or not problem.is_solved:
-        return [_evidence(each, problem, _singular(problem, each)) for each in implementations]
+    check_optimality(case.computation, case.primals, case.cotangent.shape)
+    observed = (_observed(case, backend) for backend in backends)
+    implementations = [each for each in observed if each]
+    try:
+        problem = Problem.solved(optimality, case.primals)
+    except ImplicitError as error:
+        return [_unsolved(case, each, error) for each in implementations]
+
+    @cache
+    def shared() -> _Held:
+        return _held(case, problem, implementations)
+
+    found = []
+    for each in implementations:
+        own = _at_its_own_solution(problem, each)
+        if own.singularity() or not own.is_solved:
+            checks = _singular(own, each)
+        else:
+            held = shared() if own is problem else _held(case, own, implementations)
+            checks = _checks(case, own, each, held)
+        found.append(_evidence(each, own, checks))
+    return found
+
+
+def _at_its_own_solution(problem: Problem, each: _Implementation) -> Problem:
+    """Where that is another than the one found from the initial guess, and no less a solution."""
+    if each.y is None or problem.optimality.search:
+        return problem
+    own = replace(problem, y=each.y, guess=each.y)
+    is_minimum = own.optimality.is_root or own.descents <= problem.descents
+    is_another = not problem.is_solved or own.is_apart_from(problem.y)
+    return own.settled() if own.is_solved and is_another and is_minimum else problem
+
+
+def _held(case: Case, problem: Problem, implementations: Sequence[_Implementation]) -> _Held:
     derivative = _at_kink if problem.at_kink else _where_smooth
-    held = derivative(case, problem, implementations)
-    return [
-        _evidence(
-            each,
-            problem,
-            [
-                *_optimality(problem, each),
-                *held(each),
-                *_invariances(case, problem, each),
-                *_linearity(case, each),
-            ],
-        )
-        for each in implementations
+    try:
+        return derivative(case, problem, implementations)
+    except (ImplicitError, np.linalg.LinAlgError) as error:
+        detail = f"beside the solution, verify's own search {one_line(error)}"
+        return lambda each: [Check(each.name, KIND, "implicit function", "unsupported", detail)]
+
+
+def _checks(case: Case, problem: Problem, each: _Implementation, held: _Held) -> list[Check]:
+    checks = [
+        *_optimality(problem, each),
+        *held(each),
+        *_invariances(case, problem, each),
+        *_linearity(case, problem, each),
     ]
+    if SAFETY * unit_roundoff(case.dtype) * problem.condition_number <= COARSE:
+        return checks
+    detail = f"K has condition {problem.condition_number:.0e}: rounding leaves too few digits"
+    return [replace(check, verdict="inconclusive", detail=detail) for check in checks]
+
+
+def _unsolved(case: Case, each: _Implementation, error: Exception) -> Evidence:
+    detail = f"verify's own search {one_line(error)}"
+    check = Check(each.name, KIND, "K", "unsupported", detail)
+    return Evidence(each.name, _unknowns(case), None, np.nan, 0, None, None, (check,))
 
 
 def _evidence(each: _Implementation, problem: Problem, checks: Sequence[Check]) -> Evidence:
@@ -156,33 +215,60 @@ def _evidence(each: _Implementation, problem: Problem, checks: Sequence[Check]) 
     )
 
 
-def _implementations(case: Case, backend: Backend) -> Iterator[_Implementation]:
+def _observed(case: Case, backend: Backend) -> _Implementation | None:
     """The implementation, unless it fails: then its contract says how."""
-    body = getattr(case.computation, backend.body)
+    try:
+        return _run(case.computation, case, backend)
+    except Exception:  # noqa: BLE001 -- whatever an implementation raises, its contract check reports
+        return None
+
+
+def _run(computation: Computation, case: Case, backend: Backend) -> _Implementation | None:
+    """None where it breaks its contract; raises whatever it raises."""
+    body = getattr(computation, backend.body)
     if body is None:
-        return
+        return None
     found: list[Any] = []
     solve = _operator(body)
-    watched = case.computation
     if solve:
-        watched = _with_operator(case.computation, backend, _recording(solve, found))
-    try:
-        value, vjp = backend.make_vjp(watched, case.primals)
-        cotangents = vjp(case.cotangent)
-        if contract_violation(value, cotangents, case.primals, case.computation.wrt):
-            return
-    except Exception:  # noqa: BLE001 -- whatever an implementation raises, its contract check reports
-        return
-    unknowns = case.computation.optimality.start(**case.primals).size  # type: ignore[union-attr]
-    y = np.ravel(value) if value.size == unknowns else _seen(backend, found)
-    name = backend_label(backend)
-    yield _Implementation(name, backend, solve, vjp, Result(name, value, cotangents), y)
+        computation = _with_operator(computation, backend, _recording(solve, found))
+    value, vjp = backend.make_vjp(computation, case.primals)
+    cotangents = vjp(case.cotangent)
+    if contract_violation(value, cotangents, case.primals, case.computation.wrt):
+        return None
+    result = Result(backend_label(backend), value, cotangents)
+    y = _solution(case, backend, value, found)
+    return _Implementation(result.name, backend, solve, vjp, result, y)
+
+
+def _solution(case: Case, backend: Backend, value: Array, found: Sequence[Any]) -> Array | None:
+    if _is_solution(case, value):
+        return np.ravel(value)
+    if not found:
+        return None
+    # Out of autograd's boxes.
+    leaves = (getattr(leaf, "_value", leaf) for leaf in leaves_of(found[-1]))
+    y = np.concatenate([np.ravel(backend.to_numpy(leaf)) for leaf in leaves])
+    return y if y.size == _unknowns(case) else None
+
+
+def _is_solution(case: Case, value: Array) -> bool:
+    """Is the computation's value the solution itself?"""
+    optimality = case.computation.optimality
+    if optimality is None or value.size != _unknowns(case):
+        return False
+    return bool(np.array_equal(optimality.outcome(np.ravel(value), **case.primals), value))
+
+
+def _unknowns(case: Case) -> int:
+    optimality = case.computation.optimality
+    return optimality.start(**case.primals).size if optimality else 0
 
 
 def _operator(body: Callable[..., Any]) -> Solve | None:
     """The default of a body's keyword ``solve``."""
     parameter = signature(body).parameters.get("solve")
-    return None if parameter is None else parameter.default
+    return parameter.default if parameter and callable(parameter.default) else None
 
 
 def _with_operator(computation: Computation, backend: Backend, solve: Solve) -> Computation:
@@ -201,11 +287,6 @@ def _recording(solve: Solve, found: list[Any]) -> Solve:
         return found[-1]
 
     return recorded
-
-
-def _seen(backend: Backend, found: Sequence[Any]) -> Array | None:
-    native = getattr(found[-1], "_value", found[-1]) if found else None  # out of autograd's box
-    return None if native is None else np.ravel(backend.to_numpy(native))
 
 
 def _singular(problem: Problem, each: _Implementation) -> list[Check]:
@@ -229,19 +310,17 @@ def _optimality(problem: Problem, each: _Implementation) -> list[Check]:
     """Is its solution one, as far as rounding lets it be known?"""
     if each.y is None:
         return []
+    detail = ""
+    if problem.guess is not None:
+        detail = "judged at its own solution; the initial guess leads verify to another"
     own, wanted = replace(problem, y=each.y).support, problem.support
     if own is not None and wanted is not None and (own != wanted).any():
         odd = int(np.argmax(own != wanted))
         detail = f"unknown [{odd}] has sign {own[odd]:g}, wanted {wanted[odd]:g}"
         return [Check(each.name, KIND, "optimality", "disagree", detail)]
     exact = {"y*": each.y - problem.newton_step(each.y)}
-    # No method that is stable does better than the condition of K lets it.
-    noise = {"y*": np.full(each.y.shape, problem.condition_number * np.abs(problem.y).max())}
-    return [_check(each, "optimality", worst_entry({"y*": each.y}, exact, noise))]
-
-
-_Held = Callable[[_Implementation], list[Check]]
-"""From an implementation to checks of its Jacobian; what they share is computed once."""
+    worst = _worst(problem, {"y*": each.y}, exact, {"y*": np.zeros(each.y.shape)})
+    return [_check(each, "optimality", worst, detail=detail)]
 
 
 def _where_smooth(
@@ -250,26 +329,18 @@ def _where_smooth(
     sweep = finite_differences(problem, case.cotangent, case.directions[0])
     implicit = [implicit_function(problem, case.cotangent, v) for v in case.directions]
     cotangents = _gaussian_cotangents(case)
-    # What implementations are held against must itself be right: a wrong body would blame others.
-    manual = [
-        each.vjp
-        for each in implementations
-        if each.name == Manual.name and _paired(case, each.result, implicit).verdict == "agree"
-    ]
-    rows = [vjp(cotangent) for vjp in manual for cotangent in cotangents]
-    unrolled = [
-        result.cotangents
-        for result in _unrolled(case)
-        if _paired(case, result, implicit).verdict == "agree"
-    ]
+    rows = _rows_by_hand(case, problem, implementations, implicit, cotangents)
+    unrolled = _unrolled(case, problem, implicit)
 
     def held(each: _Implementation) -> list[Check]:
+        by_hand = each.name == Manual.name
+        own_rows = [] if by_hand else [each.vjp(cotangent) for cotangent in cotangents]
         return [
             *_defining_equation(case, problem, each),
-            _paired(case, each.result, implicit),
-            _paired(case, each.result, [sweep.estimate], sweep.plateau),
-            *_entries(case, each, "unrolled", [each.result.cotangents for _ in unrolled], unrolled),
-            *_rows(case, each, cotangents, rows),
+            _paired(case, problem, each.result, implicit),
+            _paired(case, problem, each.result, [sweep.estimate], sweep.plateau),
+            *_against(case, problem, each, "unrolled", [each.result.cotangents], unrolled),
+            *([] if by_hand else _against(case, problem, each, Manual.name, own_rows, rows)),
         ]
 
     return held
@@ -288,59 +359,120 @@ def _defining_equation(case: Case, problem: Problem, each: _Implementation) -> l
 
     Solving with K brings an error of the condition of K, however K was come by.
     """
-    if case.cotangent.size != problem.y.size:
+    if not _is_solution(case, each.result.value):
         return []
     found = []
     for w in _gaussian_cotangents(case):
-        cotangents = each.vjp((problem.K.T @ w.ravel()).reshape(w.shape))
-        for v in case.directions:
+        cotangent = (problem.K.T @ w.ravel()).reshape(w.shape)
+        cotangents = each.vjp(cotangent)
+        longer = float(np.linalg.norm(cotangent) / np.linalg.norm(case.cotangent))
+        for v, measured in zip(case.directions, case.noise.pairings, strict=True):
             terms = w.ravel() * problem.partial_along(v)
             scale = float(np.linalg.norm(terms))
-            units = (unit_roundoff(case.dtype), scale, problem.condition_number * scale)
+            noise = problem.condition_number * scale + longer * float(measured)
+            units = (unit_roundoff(case.dtype), scale, noise)
             found.append(
                 make_worst("wᵀ K J v", "", pair(cotangents, v), float(-terms.sum()), units)
             )
     return [_check(each, "K J + R", *found)]
 
 
-def _paired(case: Case, result: Result, estimates: Sequence[Estimate], detail: str = "") -> Check:
-    checks = [dot_test(case, result, k, estimate, KIND) for k, estimate in enumerate(estimates)]
+def _paired(
+    case: Case, problem: Problem, result: Result, estimates: Sequence[Estimate], detail: str = ""
+) -> Check:
+    checks = [
+        dot_test(case, result, k, estimate, KIND, problem.condition_number)
+        for k, estimate in enumerate(estimates)
+    ]
     worst = max(checks, key=severity)
-    return replace(worst, detail=worst.detail or detail)
+    return replace(worst, detail="; ".join(filter(None, (worst.detail, detail))))
 
 
-def _entries(
-    case: Case, each: _Implementation, against: str, got: Sequence[Arrays], wanted: Sequence[Arrays]
-) -> list[Check]:
-    """Cotangents, entry by entry, within the noise of their array; nothing if there are none."""
-    noise = {
-        name: np.full(array.shape, array.max()) for name, array in case.noise.cotangents.items()
-    }
-    found = [worst_entry(*arrays, noise) for arrays in zip(got, wanted, strict=True)]
-    return [_check(each, against, *found)] if found else []
+@dataclass(frozen=True)
+class _Reference:
+    """Cotangents to hold others against, or why there are none that may be trusted.
+
+    What implementations are held against must itself be right: a wrong body would blame others.
+    """
+
+    cotangents: Sequence[Arrays] = ()
+    missing: str = ""
 
 
-def _rows(
-    case: Case, each: _Implementation, cotangents: Sequence[Array], manual: Sequence[Arrays]
-) -> list[Check]:
-    if each.name == Manual.name or not manual:
-        return []
-    own = [each.vjp(cotangent) for cotangent in cotangents]
-    return _entries(case, each, Manual.name, own, manual)
+def _rows_by_hand(
+    case: Case,
+    problem: Problem,
+    implementations: Sequence[_Implementation],
+    implicit: Sequence[Estimate],
+    cotangents: Sequence[Array],
+) -> _Reference:
+    by_hand = next((each for each in implementations if each.name == Manual.name), None)
+    if by_hand is None:
+        return _Reference()
+    if _paired(case, problem, by_hand.result, implicit).verdict != "agree":
+        return _Reference(missing="by_hand does not agree with the implicit function here")
+    return _Reference([by_hand.vjp(cotangent) for cotangent in cotangents])
 
 
-def _unrolled(case: Case) -> list[Result]:
-    """torch's cotangents through the iterations; nothing where its body cannot give them."""
-    body, optimality = case.computation.by_torch, case.computation.optimality
-    if body is None or optimality is None or not _operator(body):
-        return []
-    solve = torch_unrolled_root if optimality.is_root else torch_unrolled_argmin
+def _unrolled(case: Case, problem: Problem, implicit: Sequence[Estimate]) -> _Reference:
+    """torch's cotangents through the iterations."""
+    body = getattr(case.computation, Torch.body)
+    if body is None:
+        return _Reference()
+    if not _operator(body):
+        return _Reference(missing=f"by_torch {WITHOUT_OPERATOR}")
+    solve = torch_unrolled_root if problem.optimality.is_root else torch_unrolled_argmin
     computation = _with_operator(case.computation, Torch(), solve)
     try:
         value, vjp = Torch().make_vjp(computation, case.primals)
-    except ImplicitError:
+        result = Result("unrolled", value, vjp(case.cotangent))
+    except Exception as error:  # noqa: BLE001 -- a reference that fails is no fault of the others
+        return _Reference(missing=one_line(error))
+    if _paired(case, problem, result, implicit).verdict != "agree":
+        return _Reference(
+            missing="unrolled, by_torch does not agree with the implicit function here"
+        )
+    return _Reference([result.cotangents])
+
+
+def _against(
+    case: Case,
+    problem: Problem,
+    each: _Implementation,
+    against: str,
+    own: Sequence[Arrays],
+    reference: _Reference,
+) -> list[Check]:
+    if reference.missing:
+        return [Check(each.name, KIND, against, "unsupported", reference.missing)]
+    if not reference.cotangents:
         return []
-    return [Result("unrolled", value, vjp(case.cotangent))]
+    return _entries(case, problem, each, against, own, reference.cotangents)
+
+
+def _entries(
+    case: Case,
+    problem: Problem,
+    each: _Implementation,
+    against: str,
+    got: Sequence[Arrays],
+    wanted: Sequence[Arrays],
+) -> list[Check]:
+    """Cotangents, entry by entry, within the noise of their array."""
+    noise = {
+        name: np.full(array.shape, array.max()) for name, array in case.noise.cotangents.items()
+    }
+    found = [_worst(problem, *arrays, noise) for arrays in zip(got, wanted, strict=True)]
+    return [_check(each, against, *found)]
+
+
+def _worst(problem: Problem, got: Arrays, wanted: Arrays, noise: Arrays) -> Worst:
+    """No method that is stable does better than the condition of K lets it."""
+    conditioned = {
+        name: noise[name] + problem.condition_number * np.abs(array).max()
+        for name, array in wanted.items()
+    }
+    return worst_entry(got, wanted, conditioned)
 
 
 def _at_kink(case: Case, problem: Problem, _: Sequence[_Implementation]) -> _Held:
@@ -355,7 +487,7 @@ def _at_kink(case: Case, problem: Problem, _: Sequence[_Implementation]) -> _Hel
             nearest = (
                 low if got < low.value else high if got > high.value else replace(low, value=got)
             )
-            check = dot_test(case, each.result, k, nearest, KIND)
+            check = dot_test(case, each.result, k, nearest, KIND, problem.condition_number)
             detail = (
                 f"a weight sits at the kink: ⟨Jᵀu, v⟩ is {got:.6g}, "
                 f"between {low.value:.6g} and {high.value:.6g} from either side"
@@ -368,48 +500,83 @@ def _at_kink(case: Case, problem: Problem, _: Sequence[_Implementation]) -> _Hel
 
 def _invariances(case: Case, problem: Problem, each: _Implementation) -> list[Check]:
     """What changing the problem's statement leaves alone; one by hand has none to change."""
-    if each.solve is None:
+    if each.backend.name == Manual.name:
         return []
-    shift = float(np.sqrt(np.mean(np.square(problem.y)))) or 1.0
+    if each.solve is None:
+        detail = f"{each.backend.body} {WITHOUT_OPERATOR}"
+        names = ("c · f", "initial guess", "gradient for the guess")
+        return [Check(each.name, KIND, name, "unsupported", detail) for name in names]
+    shift = SHIFT * float(np.sqrt(np.mean(np.square(problem.y)))) or 1.0
+    scaled = [_scaled(each.solve, factor) for factor in FACTORS]
     return [
-        _unchanged(case, each, "c · f", [_scaled(each.solve, factor) for factor in FACTORS]),
-        _unchanged(case, each, "initial guess", [_shifted(each.solve, shift)]),
+        _unchanged(case, problem, each, "c · f", scaled),
+        _unchanged(case, problem, each, "initial guess", [_shifted(each.solve, shift)]),
         _no_gradient_for_the_guess(case, each),
     ]
 
 
 def _scaled(solve: Solve, factor: float) -> Solve:
+    """Objective, or condition, and constraint: all of the matrix that is solved with."""
+
+    def times(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given: map_leaves(lambda leaf: factor * leaf, function(*given))
+
     def scaled(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        return solve(lambda *given: factor * function(*given), *arguments, **options)
+        if options.get("constraint") is not None:
+            options["constraint"] = times(options["constraint"])
+        return solve(times(function), *arguments, **options)
 
     return scaled
 
 
 def _shifted(solve: Solve, shift: Any) -> Solve:
     def shifted(function: Callable[..., Any], initial: Any, *arguments: Any, **options: Any) -> Any:
-        return solve(function, initial + shift, *arguments, **options)
+        moved = map_leaves(lambda leaf: leaf + shift, initial)
+        return solve(function, moved, *arguments, **options)
 
     return shifted
 
 
-def _unchanged(case: Case, each: _Implementation, against: str, solves: Sequence[Solve]) -> Check:
+def _unchanged(
+    case: Case, problem: Problem, each: _Implementation, against: str, solves: Sequence[Solve]
+) -> Check:
     found = []
     for solve in solves:
-        varied = _with_operator(case.computation, each.backend, solve)
+        computation = _with_operator(case.computation, each.backend, solve)
         try:
-            value, vjp = each.backend.make_vjp(varied, case.primals)
-            cotangents = vjp(case.cotangent)
+            varied = _run(computation, case, each.backend)
         except Exception as error:  # noqa: BLE001 -- whatever it raises here, it did not before
-            detail = f"raised {type(error).__name__}: {error}".splitlines()[0]
-            return Check(each.name, KIND, against, "disagree", detail)
-        found.append(worst_entry({"value": value}, {"value": each.result.value}, case.noise.value))
-        found.append(worst_entry(cotangents, each.result.cotangents, case.noise.cotangents))
+            return _refusal(each, against, error)
+        if varied is None:
+            return Check(each.name, KIND, against, "disagree", "breaks its contract")
+        if _is_another_solution(problem, each, varied):
+            return Check(each.name, KIND, against, "inconclusive", "leads to another solution")
+        value = {"value": varied.result.value}
+        found += [
+            _worst(problem, value, {"value": each.result.value}, case.noise.value),
+            _worst(
+                problem, varied.result.cotangents, each.result.cotangents, case.noise.cotangents
+            ),
+        ]
     return _check(each, against, *found)
+
+
+def _refusal(each: _Implementation, against: str, error: Exception) -> Check:
+    """To refuse is not to answer wrongly; anything else that is raised is a fault."""
+    verdict: Verdict = "inconclusive" if isinstance(error, ImplicitError) else "disagree"
+    return Check(each.name, KIND, against, verdict, one_line(error))
+
+
+def _is_another_solution(problem: Problem, one: _Implementation, other: _Implementation) -> bool:
+    if one.y is None or other.y is None or problem.optimality.search:
+        return False
+    at_one, at_other = replace(problem, y=one.y), replace(problem, y=other.y)
+    return at_one.is_solved and at_other.is_solved and at_one.is_apart_from(other.y)
 
 
 def _no_gradient_for_the_guess(case: Case, each: _Implementation) -> Check:
     """With the guess moved by a primal of its own: nothing may flow back to it."""
-    computation, solve = case.computation, each.solve
+    against, computation, solve = "gradient for the guess", case.computation, each.solve
     body = getattr(computation, each.backend.body)
 
     def with_guess(guess: Any, **primals: Any) -> Any:
@@ -420,17 +587,20 @@ def _no_gradient_for_the_guess(case: Case, each: _Implementation) -> Check:
         wrt=(*computation.wrt, "guess"),
         shapes={**computation.shapes, "guess": ""} if computation.shapes else {},
     )
-    _, vjp = each.backend.make_vjp(varied, case.primals | {"guess": np.zeros(())})
-    got = float(vjp(case.cotangent)["guess"])
+    try:
+        _, vjp = each.backend.make_vjp(varied, case.primals | {"guess": np.zeros(())})
+        got = float(vjp(case.cotangent)["guess"])
+    except Exception as error:  # noqa: BLE001 -- as above
+        return _refusal(each, against, error)
     largest = max(float(np.abs(array).max()) for array in each.result.cotangents.values())
     scale = max(largest, float(np.finfo(case.dtype).tiny))
     units = (unit_roundoff(case.dtype), scale, 0.0)
-    return _check(each, "gradient for the guess", make_worst("guess", "", got, 0.0, units))
+    return _check(each, against, make_worst("guess", "", got, 0.0, units))
 
 
-def _linearity(case: Case, each: _Implementation) -> list[Check]:
+def _linearity(case: Case, problem: Problem, each: _Implementation) -> list[Check]:
     """Jᵀ(u - w)/2 = (Jᵀu - Jᵀw)/2."""
     u, w = case.cotangent, _gaussian_cotangents(case)[0]
     together, apart = each.vjp((u - w) / 2), each.vjp(w)
     wanted = {name: (array - apart[name]) / 2 for name, array in each.result.cotangents.items()}
-    return _entries(case, each, "linearity", [together], [wanted])
+    return _entries(case, problem, each, "linearity", [together], [wanted])

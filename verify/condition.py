@@ -5,7 +5,7 @@ are taken by the complex step, so that dy*/dz · v = -K⁻¹ (R v) is exact to r
 differences of the problem solved anew use no derivative of F in z at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -24,6 +24,9 @@ POLISHING = 100
 KINK = 1e-6
 """A margin below which the support counts as changing here: no step of a difference is so small."""
 
+APART = 1e-3
+"""Of the larger norm: two solutions so far apart are two, not one found twice."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -33,11 +36,13 @@ class Problem:
         optimality: the condition F, and what surrounds it.
         primals: z, float64.
         y: the solution, (n,).
+        guess: where searches for it begin, if not where the optimality says.
     """
 
     optimality: Optimality
     primals: Arrays
     y: Array
+    guess: Array | None = None
 
     @classmethod
     def solved(cls, optimality: Optimality, primals: Arrays) -> "Problem":
@@ -45,8 +50,12 @@ class Problem:
 
         The initial guess is the optimality's own.
         """
-        K = jacobian(optimality.condition(**primals), optimality.start(**primals))
-        problem = cls(optimality, primals, _search(optimality, primals, TOLERANCES[-1], K))
+        at_start = cls(optimality, primals, optimality.start(**primals))
+        return replace(at_start, y=_search(at_start, primals, TOLERANCES[-1])).settled()
+
+    def settled(self) -> "Problem":
+        """The problem after as many Newton steps as halve ‖F(y)‖."""
+        problem = self
         for _ in range(POLISHING):
             closer = problem.polished()
             if not closer.residual < problem.residual / 2:
@@ -87,6 +96,11 @@ class Problem:
         return int((values > values.size * np.finfo(values.dtype).eps * values[0]).sum())
 
     @property
+    def descents(self) -> int:
+        """In how many directions a stationary point of an objective is none of its minima."""
+        return int((np.linalg.eigvalsh((self.K + self.K.T) / 2) < 0).sum())
+
+    @property
     def support(self) -> Array | None:
         """The signs of the unknowns, 0 if held at a kink; None where there are no kinks."""
         holds = self.optimality.support
@@ -104,19 +118,36 @@ class Problem:
 
     def newton_step(self, y: Array) -> Array:
         """K⁻¹ F(y): what separates a point near the solution from it; NaN if K is singular."""
-        residual = self.F(y)
         try:
-            step = np.linalg.solve(self.K, residual)
+            return self.solve(self.F(y))
         except np.linalg.LinAlgError:
             return np.full(y.shape, np.nan)
-        # What is held at a kink is to stay there exactly, which elimination would not see to.
-        return step if self.support is None else np.where(self.support == 0, residual, step)
+
+    def solve(self, b: Array) -> Array:
+        """K⁻¹ b.
+
+        What is held at a kink is to stay there exactly, which elimination would not see to.
+
+        Raises:
+            LinAlgError: K is singular.
+        """
+        x = np.linalg.solve(self.K, b)
+        return x if self.support is None else np.where(self.support == 0, b, x)
 
     @property
     def is_solved(self) -> bool:
-        """Is the Newton step that is left small? Far away, F may be small without a solution."""
+        """Is the Newton step that is left small? Far away, F may be small without a solution.
+
+        The rounding of F alone leaves a step as long as the condition of K makes it.
+        """
+        rounding = NOISE_FACTOR * np.finfo(np.float64).eps * self.condition_number
         step = np.linalg.norm(self.newton_step(self.y))
-        return bool(step <= KINK * (1 + np.linalg.norm(self.y)))
+        return bool(step <= (KINK + rounding) * (1 + np.linalg.norm(self.y)))
+
+    def is_apart_from(self, y: Array) -> bool:
+        """Is this solution another than y, not the same less accurately?"""
+        scale = max(np.linalg.norm(self.y), np.linalg.norm(y))
+        return bool(np.linalg.norm(self.y - y) > APART * scale)
 
     def polished(self) -> "Problem":
         """The problem one Newton step on."""
@@ -126,13 +157,14 @@ class Problem:
         """Why K determines no derivative, or nothing.
 
         Where K vanishes at the solution, as for (a - x)⁴, a search ends near it, with any small K:
-        it shows in how K changes within √eps, about as near as such a y can be known.
+        it shows in how K changes within √eps of y, about as near as such a y can be known.
         """
         if self.rank < self.y.size:
             return f"K is singular, rank {self.rank} of {self.y.size}"
         free = 1 if self.support is None else np.abs(self.support)
-        beside = self.y + np.sqrt(np.finfo(np.float64).eps) * free * (1 + np.abs(self.y))
-        change = np.linalg.norm(jacobian(self.F, beside) - self.K, 2)
+        near = np.sqrt(np.finfo(np.float64).eps)
+        sizes = np.maximum(np.abs(self.y), near * (np.abs(self.y).max() or 1 / near))
+        change = np.linalg.norm(jacobian(self.F, self.y + near * free * sizes) - self.K, 2)
         if not change <= self.singular_values[-1] / 2:
             return "K vanishes, or is not continuous, at the solution"
         return ""
@@ -150,7 +182,7 @@ class Problem:
 
     def rate_along(self, tangents: Mapping[str, Array]) -> Array:
         """dy*/dz · v = -K⁻¹ R v, (n,)."""
-        return -np.linalg.solve(self.K, self.partial_along(tangents))
+        return -self.solve(self.partial_along(tangents))
 
     def outcome_rate(self, cotangent: Array, tangents: Mapping[str, Array]) -> float:
         """⟨u, d(value)/dz · v⟩, where the value depends on y* and on z."""
@@ -179,14 +211,11 @@ def implicit_function(
 
     def rate(k: int) -> float:
         near = replace(problem, primals=problem.moved(tangents, k * NOISE_STEP))
-        return replace(near, y=near.y - _chord(problem, near)).outcome_rate(cotangent, tangents)
+        corrected = near.y - problem.solve(near.F(near.y))
+        return replace(near, y=corrected).outcome_rate(cotangent, tangents)
 
     rates = [rate(k) for k in range(NOISE_POINTS)]
     return Estimate(rates[0], NOISE_FACTOR * noise_of(rates), "implicit function")
-
-
-def _chord(problem: Problem, near: Problem) -> Array:
-    return np.linalg.solve(problem.K, near.F(near.y))
 
 
 @dataclass(frozen=True)
@@ -195,8 +224,8 @@ class Sweep:
 
     Attributes:
         estimate: of ⟨u, J v⟩, with its error bar.
-        plateau: in words: the steps and the loosest tolerance over which the differences agree,
-            and the steps that change the support.
+        plateau: in words: a run of steps over which the differences agree, the loosest tolerance
+            for which all of these do, and the steps that change the support.
     """
 
     estimate: Estimate
@@ -209,37 +238,32 @@ def finite_differences(problem: Problem, cotangent: Array, tangents: Mapping[str
     Every solution starts from the initial guess, never from the one beside it: a solver that is
     content with where it starts would make the differences zero. It is polished by one Newton
     step. Where the tolerance is too loose even so, differences are flat in h, and wrong: so the
-    estimate is the tightest tolerance's, and its bar the change from the neighbouring steps and
-    from the tolerance before, and at least the noise of the solutions over h. Steps that change
-    the support are left out.
+    estimate is the tightest tolerance's, and its bar holds the change from the tolerance before.
+    Steps that change the support are left out, and those that reach too far.
     """
-    noise = _noise(problem, cotangent, tangents)
-    changing: set[float] = set()
     swept = {
-        tolerance: _slopes(problem, cotangent, tangents, tolerance, changing)
-        for tolerance in TOLERANCES
+        tolerance: _slopes(problem, cotangent, tangents, tolerance) for tolerance in TOLERANCES
     }
-    looser, tightest = (_extrapolated(swept[tolerance]) for tolerance in TOLERANCES[-2:])
-    estimates = _estimates(tightest, noise)
+    steps = _within_reach(problem, tangents)
+    looser, tightest = (_extrapolated(_at(steps, swept[each])) for each in TOLERANCES[-2:])
+    estimates = _estimates(tightest, _noise(problem, cotangent, tangents))
     bars = [
-        replace(estimate, error_bar=max(estimate.error_bar, abs(estimate.value - looser[step])))
+        replace(
+            estimate,
+            error_bar=max(estimate.error_bar, NOISE_FACTOR * abs(estimate.value - looser[step])),
+        )
         for step, estimate in estimates.items()
+        if step in looser
     ]
-    nothing = Estimate(np.nan, np.inf, "finite differences")
-    best = min([nothing, *bars], key=lambda estimate: estimate.error_bar)
-    return Sweep(best, _plateau(best.value, swept, changing))
+    best = _sharpest(bars, "finite differences")
+    return Sweep(best, _plateau(best.value, swept))
 
 
 def _slopes(
-    problem: Problem,
-    cotangent: Array,
-    tangents: Mapping[str, Array],
-    tolerance: float,
-    changing: set[float],
+    problem: Problem, cotangent: Array, tangents: Mapping[str, Array], tolerance: float
 ) -> dict[float, float]:
-    """By step; steps that change the support are put among the changing ones instead."""
+    """By step, without the steps that change the support."""
     slopes = {step: _central(problem, cotangent, tangents, step, tolerance) for step in STEPS}
-    changing |= {step for step, slope in slopes.items() if slope is None}
     return {step: slope for step, slope in slopes.items() if slope is not None}
 
 
@@ -268,23 +292,44 @@ def _noise(problem: Problem, cotangent: Array, tangents: Mapping[str, Array]) ->
     )
 
 
+def _within_reach(problem: Problem, tangents: Mapping[str, Array]) -> list[float]:
+    """The steps over which K moves no further than half its distance from a singular matrix.
+
+    Beyond that, differences need not resemble the derivative at all, and may still agree.
+    """
+    further, near = (
+        _solved_anew(problem, problem.moved(tangents, step), TOLERANCES[-1]) for step in STEPS[-2:]
+    )
+    rate = np.linalg.norm(further.K - near.K, 2) / (STEPS[-2] - STEPS[-1])
+    return [step for step in STEPS if step * rate <= near.singular_values[-1] / 2]
+
+
+def _at(steps: Sequence[float], slopes: Mapping[float, float]) -> dict[float, float]:
+    return {step: slopes[step] for step in steps if step in slopes}
+
+
 def _solved_anew(problem: Problem, primals: Arrays, tolerance: float) -> Problem:
-    found = _search(problem.optimality, primals, tolerance, problem.K)
+    found = _search(problem, primals, tolerance)
     return replace(problem, primals=primals, y=found).polished()
 
 
-def _search(optimality: Optimality, primals: Arrays, tolerance: float, K: Array) -> Array:
-    """A point near the solution, by MINPACK's hybrid method where F is smooth.
+def _search(problem: Problem, primals: Arrays, tolerance: float) -> Array:
+    """A point near the solution at other primals, by MINPACK's hybrid method where F is smooth.
 
-    K is only where its Broyden updates begin.
+    The problem's K is only where its Broyden updates begin.
     """
+    optimality = problem.optimality
     if optimality.search:
         return optimality.search(tolerance, **primals)
-    F, start = optimality.condition(**primals), optimality.start(**primals)
+    start = optimality.start(**primals) if problem.guess is None else problem.guess
     # With its full output it does not warn where it stops short of the tolerance. Its stub wants
     # the number of axes in the types.
     y, *_ = optimize.fsolve(  # type: ignore[call-overload]
-        F, start, fprime=lambda _: K, xtol=tolerance, full_output=True
+        optimality.condition(**primals),
+        start,
+        fprime=lambda _: problem.K,
+        xtol=tolerance,
+        full_output=True,
     )
     return np.asarray(y)
 
@@ -300,7 +345,10 @@ def _extrapolated(slopes: Mapping[float, float], order: int = 2) -> dict[float, 
 
 
 def _estimates(extrapolated: Mapping[float, float], noise: float) -> dict[float, Estimate]:
-    """By step: the bar is the larger change to the steps beside it, or the noise over h."""
+    """By step, of three in a row: from the larger change to those beside it, and the noise.
+
+    A change is but a sample of the error, and the noise that of the quarter step.
+    """
     changes = [
         (step, abs(value - extrapolated[above]))
         for above, (step, value) in zip(extrapolated, list(extrapolated.items())[1:], strict=False)
@@ -308,29 +356,47 @@ def _estimates(extrapolated: Mapping[float, float], noise: float) -> dict[float,
     return {
         step: Estimate(
             extrapolated[step],
-            max(before, after, NOISE_FACTOR * noise / step),
+            NOISE_FACTOR * max(before, after, noise / (step / 4)),
             "finite differences",
         )
         for (step, before), (_, after) in pairwise(changes)
     }
 
 
-def _plateau(
-    value: float, swept: Mapping[float, Mapping[float, float]], changing: set[float]
-) -> str:
-    agreeing = [
-        (tolerance, step)
-        for tolerance, slopes in swept.items()
-        for step, slope in slopes.items()
-        if abs(slope - value) <= PLATEAU * abs(value)
-    ]
-    tolerances, steps = zip(*agreeing, strict=True) if agreeing else ([np.nan], [np.nan])
-    words = (
-        f"within {PLATEAU:.0e} for steps {min(steps):.0e} to {max(steps):.0e} "
-        f"and tolerances up to {max(tolerances):.0e}"
-    )
-    listed = ", ".join(f"{step:.0e}" for step in sorted(changing))
-    return words + (f"; the support changes at steps {listed}" if changing else "")
+def _sharpest(estimates: Sequence[Estimate], oracle: str) -> Estimate:
+    """The one with the smallest bar; an infinite one if there is none."""
+    nothing = Estimate(np.nan, np.inf, oracle)
+    best = min([nothing, *estimates], key=lambda estimate: estimate.error_bar)
+    return replace(best, oracle=oracle)
+
+
+def _plateau(value: float, swept: Mapping[float, Mapping[float, float]]) -> str:
+    def agree(step: float, tolerance: float) -> bool:
+        slope = swept[tolerance].get(step, np.nan)
+        return bool(abs(slope - value) <= PLATEAU * abs(value))
+
+    *_, tightest = swept
+    steps = _longest_run([agree(step, tightest) for step in STEPS])
+    tolerances = [each for each in swept if all(agree(step, each) for step in steps)]
+    words = f"within {PLATEAU:.0e} for no step"
+    if steps:
+        words = (
+            f"within {PLATEAU:.0e} for steps {steps[-1]:.0e} to {steps[0]:.0e} "
+            f"and tolerances up to {max(tolerances):.0e}"
+        )
+    listed = ", ".join(f"{step:.0e}" for step in sorted(STEPS) if step not in swept[tightest])
+    return words + (f"; the support changes at steps {listed}" if listed else "")
+
+
+def _longest_run(agreeing: Sequence[bool]) -> list[float]:
+    """Of steps that follow one another."""
+    runs: list[list[float]] = [[]]
+    for step, agrees in zip(STEPS, agreeing, strict=True):
+        if agrees:
+            runs[-1].append(step)
+        else:
+            runs.append([])
+    return max(runs, key=len)
 
 
 def one_sided(
@@ -338,8 +404,7 @@ def one_sided(
 ) -> tuple[Estimate, Estimate]:
     """⟨u, dy*⟩ along v and, turned round, against it: the two derivatives at a kink.
 
-    Forward differences, extrapolated once over halved steps; the bar is the change by which the
-    best improves on its neighbours.
+    Forward differences, extrapolated once over quartered steps, with a bar as central ones have.
     """
     ahead = _forward(problem, cotangent, tangents)
     back = _forward(problem, cotangent, {name: -array for name, array in tangents.items()})
@@ -351,7 +416,8 @@ def _forward(problem: Problem, cotangent: Array, tangents: Mapping[str, Array]) 
         anew = _solved_anew(problem, problem.moved(tangents, step), TOLERANCES[-1])
         return anew.paired(cotangent)
 
-    slopes = {step: (paired(step) - paired(0.0)) / step for step in STEPS}
+    slopes = {
+        step: (paired(step) - paired(0.0)) / step for step in _within_reach(problem, tangents)
+    }
     found = _estimates(_extrapolated(slopes, order=1), _noise(problem, cotangent, tangents))
-    best = min(found.values(), key=lambda estimate: estimate.error_bar)
-    return replace(best, oracle="one side")
+    return _sharpest(list(found.values()), "one side")

@@ -205,7 +205,7 @@ def _run(case: Case, backend: Backend) -> tuple[Result | None, str]:
         fault = contract_violation(value, cotangents, case.primals, case.computation.wrt)
         fault = fault or _impurity(case, (primals, cotangent), cotangents, vjp(cotangent))
     except Exception as error:  # noqa: BLE001 -- whatever an implementation raises is its fault
-        return None, f"raised {type(error).__name__}: {error}".splitlines()[0]
+        return None, one_line(error)
     return (None, fault) if fault else (Result(backend_label(backend), value, cotangents), "")
 
 
@@ -263,7 +263,13 @@ def _against_oracle(
         return [Check(result.name, "oracle", "none", "unsupported", detail) for result in results]
     # Of those, bodies that take complex numbers first: the complex step is the sharper oracle.
     forward = max(reversed(trusted), key=lambda backend: backend.takes_complex).forward
-    estimates = [derivative(_functional(case, tangents, forward)) for tangents in case.directions]
+    try:
+        estimates = [
+            derivative(_functional(case, tangents, forward)) for tangents in case.directions
+        ]
+    except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
+        detail = f"at a point beside the primals it {one_line(error)}"
+        return [Check(result.name, "oracle", "none", "unsupported", detail) for result in results]
     return [
         max(
             (dot_test(case, result, k, estimate) for k, estimate in enumerate(estimates)),
@@ -289,7 +295,12 @@ def _functional(
 
 
 def dot_test(
-    case: Case, result: Result, direction: int, estimate: Estimate, kind: str = "oracle"
+    case: Case,
+    result: Result,
+    direction: int,
+    estimate: Estimate,
+    kind: str = "oracle",
+    condition: float = 0.0,
 ) -> Check:
     """⟨Jᵀu, v⟩ of an implementation against an oracle's estimate of ⟨u, J v⟩.
 
@@ -299,14 +310,15 @@ def dot_test(
         direction: which of the case's tangents.
         estimate: the oracle's.
         kind: of check.
+        condition: by which the scale is magnified in the noise, beside what was measured.
     """
     tangents = case.directions[direction]
     terms = [
         np.multiply(result.cotangents[name], tangents[name], dtype=np.float64) for name in tangents
     ]
     unit = unit_roundoff(case.dtype)
-    noise = float(case.noise.pairings[direction])
     scale = float(np.sqrt(sum(np.sum(np.square(term)) for term in terms)))
+    noise = float(case.noise.pairings[direction]) + condition * scale
     worst = make_worst(
         argument="⟨Jᵀu, v⟩",
         index="",
@@ -353,6 +365,11 @@ def _in_wider_dtype(case: Case) -> tuple[Array, Arrays] | None:
     except Exception:  # noqa: BLE001 -- LAPACK has no longdouble, and a body need not be written
         return None
     return np.asarray(value), {name: np.asarray(cotangents[name]) for name in case.computation.wrt}
+
+
+def one_line(error: Exception) -> str:
+    """That it was raised, and the first line of its message."""
+    return f"raised {type(error).__name__}: {error}".splitlines()[0]
 
 
 def severity(check: Check) -> tuple[int, float]:

@@ -48,10 +48,11 @@ def derivative(phi: Functional) -> Estimate:
             stepped = complex_step(phi)
     except (TypeError, ValueError, RuntimeError, np.linalg.LinAlgError, ComplexWarning):
         return richardson(phi)  # the code has no complex arithmetic
-    return stepped if _is_approached(phi, stepped.value) else richardson(phi)
+    return stepped if is_approached(phi, stepped.value) else richardson(phi)
 
 
-def _is_approached(phi: Functional, derivative: float) -> bool:
+def is_approached(phi: Functional, derivative: float) -> bool:
+    """Does a central difference of real values come close to this derivative?"""
     # A kink between -h and h spoils a difference, rounding one with a small h: any h may do.
     for step in TRIAL_STEPS:
         ahead, behind = _real(phi, step), _real(phi, -step)

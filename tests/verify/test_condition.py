@@ -4,7 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference_impls.computation import Array, Optimality
+from reference_impls.computation import Array, Arrays, Optimality, draw
+from reference_impls.computations import elastic_net_argmin
 from verify import condition
 from verify.condition import (
     Problem,
@@ -71,7 +72,7 @@ def test_finite_differences_have_it_within_their_bar() -> None:
     error = abs(sweep.estimate.value - derivative_on_paper())
     assert error <= sweep.estimate.error_bar < 1e-9
     assert sweep.plateau.startswith("within 1e-07 for steps ")
-    assert "tolerances up to 1e-02" in sweep.plateau
+    assert "tolerances up to 1e-08" in sweep.plateau
 
 
 def test_without_polishing_a_loose_tolerance_leaves_the_plateau(
@@ -79,7 +80,7 @@ def test_without_polishing_a_loose_tolerance_leaves_the_plateau(
 ) -> None:
     monkeypatch.setattr(Problem, "polished", lambda self: self)
     sweep = finite_differences(replace(problem()), COTANGENT, TANGENTS)
-    assert "tolerances up to 1e-02" not in sweep.plateau
+    assert "tolerances up to 1e-12" in sweep.plateau
 
 
 def test_a_tolerance_too_loose_everywhere_shows_in_the_bar(
@@ -166,3 +167,59 @@ def test_where_there_is_no_solution_none_is_claimed() -> None:
         outcome=lambda y, x: y,  # noqa: ARG005 -- of Optimality
     )
     assert not Problem.solved(optimality, {"x": np.ones(1)}).is_solved
+
+
+def ill_conditioned(smallest: float) -> tuple[Problem, Arrays]:
+    """M y = x with a singular value that most steps of a difference exceed, and a direction."""
+    rng = np.random.default_rng(0)
+    left, right = (np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in range(2))
+    M = left @ np.diag([1.0, 0.5, smallest]) @ right
+    optimality = Optimality(
+        condition=lambda M, x: lambda y: M @ y - x,
+        start=lambda M, x: np.zeros(x.size),  # noqa: ARG005 -- of Optimality
+        outcome=lambda y, M, x: y,  # noqa: ARG005 -- the same
+    )
+    primals = {"M": M, "x": rng.standard_normal(3)}
+    return Problem.solved(optimality, primals), {"M": rng.standard_normal((3, 3))}
+
+
+@pytest.mark.parametrize("smallest", [1e-3, 1e-5, 1e-8, 1e-10])
+def test_steps_that_reach_a_singular_matrix_are_no_evidence(smallest: float) -> None:
+    solved, tangents = ill_conditioned(smallest)
+    exact = float(np.sum(solved.rate_along(tangents)))
+    for estimate in (
+        finite_differences(solved, np.ones(3), tangents).estimate,
+        *one_sided(solved, np.ones(3), tangents),
+    ):
+        assert estimate.error_bar == np.inf or abs(estimate.value - exact) <= estimate.error_bar
+
+
+def test_an_ill_conditioned_linear_system_is_solved() -> None:
+    solved, _ = ill_conditioned(1e-13)
+    assert solved.is_solved
+
+
+def test_what_is_held_at_zero_stays_there_beside_the_solution() -> None:
+    computation = elastic_net_argmin.COMPUTATION
+    assert computation.optimality
+    problem = Problem.solved(computation.optimality, draw(computation, 10, "float64", 1))
+    tangents = {"l1": np.asarray(30.0), "l2": np.asarray(0.3)}
+    estimate = implicit_function(problem, np.ones(problem.y.size), tangents)
+    assert estimate.error_bar <= 1e-10 * abs(estimate.value)
+
+
+def test_the_plateau_is_a_run_of_steps_on_which_all_agree() -> None:
+    steps = condition.STEPS
+    right = dict.fromkeys(steps, 1.0)
+    swept = {1e-2: right | {steps[4]: 2.0}, 1e-4: right, 1e-12: right | {steps[2]: 2.0}}
+    words = condition._plateau(1.0, swept)  # noqa: SLF001 -- its words are the evidence's
+    assert words == (
+        f"within 1e-07 for steps {steps[-1]:.0e} to {steps[3]:.0e} and tolerances up to 1e-04"
+    )
+
+
+def test_steps_that_change_the_support_at_a_loose_tolerance_only_are_not_named() -> None:
+    steps = condition.STEPS
+    right = dict.fromkeys(steps, 1.0)
+    loose = dict.fromkeys(steps[1:], 1.0)
+    assert "support" not in condition._plateau(1.0, {1e-2: loose, 1e-12: right})  # noqa: SLF001

@@ -331,3 +331,27 @@ def test_a_fault_that_all_three_share_is_told_by_the_oracle(argument: str) -> No
     wrong = [check for check in checks if check.verdict == "disagree"]
     assert [check.kind for check in wrong] == ["oracle"] * 3
     assert "precision" not in {check.kind for check in checks}
+
+
+def test_an_oracle_that_cannot_be_evaluated_is_unsupported() -> None:
+    """The bodies give values at the primals, and refuse beside them."""
+
+    def by_hand(x: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        if np.iscomplexobj(x) or not np.array_equal(x.astype(np.float32), x):
+            raise ArithmeticError("no solution here\nnor there")
+        return 2 * x, lambda g: {"x": 2 * g}
+
+    computation = Computation(
+        name="picky",
+        origin="none",
+        sample=lambda rng, size: {"x": rng.standard_normal(size).astype(np.float32)},
+        wrt=("x",),
+        sizes=(3,),
+        by_autograd=None,  # type: ignore[arg-type]
+        by_torch=None,  # type: ignore[arg-type]
+        by_hand=by_hand,
+    )
+    (case,) = make_cases(computation, 3, 0, ["float64"], [Manual()])
+    (oracle,) = (check for check in verify_case(case, [Manual()]) if check.kind == "oracle")
+    assert oracle.verdict == "unsupported"
+    assert oracle.detail.endswith("raised ArithmeticError: no solution here")

@@ -96,6 +96,7 @@ def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> Non
         (["relu", "--csv", "{file}/verdicts.csv"], ["cannot write {file}/verdicts.csv"]),
         (["relu", "--csv", "{directory}"], ["cannot write {directory}"]),
         (["relu", "--csv", "/dev/full"], ["cannot write /dev/full", "No space left"]),
+        (["relu", "--csv", "{directory}/argmin.csv"], ["{directory}/argmin.csv", "another name"]),
         (["relu", "--csv", "{file}"], ["{file}, line 1", "unknown 'colour'", "missing"]),
     ],
 )
@@ -176,6 +177,39 @@ def test_without_argmins_there_is_neither(tmp_path: Path, capsys: Capture) -> No
     assert run(["relu", *SMALL, "--csv", str(tmp_path / "verdicts.csv")]) == 0
     assert "Argmin" not in capsys.readouterr().out
     assert not (tmp_path / "argmin.csv").exists()
+
+
+def test_float32_has_no_evidence_to_keep(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    assert run(["root_argmin", *SMALL, "--dtype", "float32", "--csv", str(path)]) == 0
+    assert not (tmp_path / "argmin.csv").exists()
+
+
+@pytest.mark.usefixtures("no_computing")
+@pytest.mark.parametrize("kind", ["directory", "foreign"])
+def test_what_is_no_argmin_file_is_refused_before_any_computing(
+    kind: str, tmp_path: Path, capsys: Capture
+) -> None:
+    taken = tmp_path / "argmin.csv"
+    taken.mkdir() if kind == "directory" else taken.write_text("colour\nred\n")
+    assert run(["root_argmin", *SMALL, "--csv", str(tmp_path / "verdicts.csv")]) == 2
+    (line,) = lines(capsys.readouterr().err)
+    assert str(taken) in line
+
+
+def test_an_optimality_that_is_none_is_answered_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    computation = next(each for each in COMPUTATIONS if each.name == "root_argmin")
+    assert computation.optimality
+    scalar = replace(computation.optimality, condition=lambda W, x: lambda y: (W @ y + x).sum())
+    broken = replace(computation, optimality=scalar)
+    monkeypatch.setattr(verify.__main__, "COMPUTATIONS", (broken,))
+    assert run(["root_argmin", *SMALL]) == 2
+    (line,) = lines(capsys.readouterr().err)
+    assert line == (
+        "verify: root_argmin: optimality.condition: got shape (), wanted (2,), that of the start"
+    )
 
 
 @pytest.mark.usefixtures("broken_relu")
