@@ -136,9 +136,9 @@ def main(
     report = Report(console)
     try:
         with (
+            one_thread(),  # first, so that the environment is recorded as it is computed in
             _appender(path, VERDICTS) as verdicts,
             _ArgminFile(_argmin_path(path, computations)) as argmins,
-            one_thread(),
         ):
             for case, checks, evidence in _run(plan, seed, dtypes, backends):
                 if verdicts:
