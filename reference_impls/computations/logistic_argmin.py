@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array, Arrays, Computation, Optimality, Vjp
+from reference_impls.computations import sigmoid
 from reference_impls.equations import newton
 from reference_impls.equations import solve as solve_system
 from reference_impls.implicit import autograd_argmin, torch_argmin
@@ -68,13 +69,13 @@ def by_hand(X: Array, y: Array, lam: Array) -> tuple[Array, Vjp]:
     identity = np.eye(features, dtype=zeros.dtype, like=zeros)
 
     def system(w: Array, X: Array, lam: Array) -> tuple[Array, Array]:
-        probability = _sigmoid(X @ w)
+        probability, _ = sigmoid.by_hand(X @ w)
         K = (X.T * (probability * (1 - probability))) @ X / rows + lam * identity
         return K, X.T @ (probability - y) / rows + lam * w
 
     w = newton(system, zeros, X, lam)
     K, _ = system(w, X, lam)
-    probability = _sigmoid(X @ w)
+    probability, _ = sigmoid.by_hand(X @ w)
     slope = probability * (1 - probability)
 
     def vjp(g: Array) -> Arrays:
@@ -83,12 +84,6 @@ def by_hand(X: Array, y: Array, lam: Array) -> tuple[Array, Vjp]:
         return {"X": -X_bar / rows, "lam": -(u * w).sum()}
 
     return w, vjp
-
-
-def _sigmoid(s: Array) -> Array:
-    exponential: Array = np.exp(np.where(s > 0, -s, s))
-    probability: Array = np.where(s > 0, 1, exponential) / (1 + exponential)
-    return probability
 
 
 def condition(X: Array, y: Array, lam: Array) -> Callable[[Array], Array]:

@@ -42,7 +42,7 @@ def test_implementations_agree_at_every_size(
                 assert np.isfinite(array).all(), (backend.name, name)
                 gradients[backend.name][f"{name} {number}"] = array
 
-    bound = BOUNDS[dtype] * conditioning(computation, primals)
+    bound = BOUNDS[dtype] * (conditioning(computation, primals) if dtype == "float32" else 1)
     for one, other in combinations(values, 2):
         assert values[one]["value"].shape == values[other]["value"].shape
         assert distance(values[one], values[other]) <= bound, (one, other)

@@ -3,10 +3,12 @@ import warnings
 import numpy as np
 import pytest
 
+from reference_impls.computation import Array
 from reference_impls.implicit import (
     NotConvergedError,
     NotSymmetricError,
     RankDeficientWarning,
+    SingularError,
     linear_solvers,
 )
 from reference_impls.implicit.autograd_engine import AutogradEngine
@@ -127,3 +129,23 @@ def test_different_units_are_no_ill_condition(method: str) -> None:
     inverse = FACTORIZATIONS[method](K)
     for one in (inverse, inverse.T):
         np.testing.assert_allclose((K @ one(b)), b, rtol=1e-12)
+
+
+def of_condition(condition: float) -> Array:
+    """A symmetric matrix that no change of units makes any better."""
+    rotation = np.linalg.qr(np.random.default_rng(0).standard_normal((6, 6)))[0]
+    K = rotation * np.logspace(0, -np.log10(condition), 6) @ rotation.T
+    return np.asarray((K + K.T) / 2)
+
+
+def test_what_has_digits_left_is_taken_and_what_has_none_is_refused() -> None:
+    FACTORIZATIONS["lu"](of_condition(1e12))
+    with pytest.raises(SingularError, match="singular to working precision"):
+        FACTORIZATIONS["lu"](of_condition(1e15))
+
+
+def test_a_pseudo_inverse_keeps_what_is_small_but_certain() -> None:
+    K = of_condition(1e9)
+    inverse = FACTORIZATIONS["pinv"](K)
+    assert not inverse.defect
+    np.testing.assert_allclose(K @ inverse(np.ones(6)), np.ones(6), rtol=1e-6)
