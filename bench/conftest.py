@@ -11,7 +11,7 @@ import pytest
 from results.environment import git_state, write_environment
 from results.errors import ResultsError
 from results.store import Appender
-from results.tables import LAYERS, MEMORY, TIMINGS, Layer, Memory, Row, Table, Timing
+from results.tables import COSTS, LAYERS, MEMORY, TIMINGS, Cost, Layer, Memory, Row, Table, Timing
 from verify.threads import one_thread
 
 R = TypeVar("R", bound=Row)
@@ -65,6 +65,12 @@ def layers(directory: Path) -> Iterator[Appender[Layer]]:
 def memory(directory: Path) -> Iterator[Appender[Memory]]:
     """The file of the argmin layers' memory."""
     yield from _appender(directory, MEMORY)
+
+
+@pytest.fixture(scope="session")
+def costs(directory: Path) -> Iterator[Appender[Cost]]:
+    """The file of what checks cost."""
+    yield from _appender(directory, COSTS)
 
 
 def pytest_terminal_summary(

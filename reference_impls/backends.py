@@ -24,12 +24,12 @@ Native = Any
 """An array of the backend's own library, on the backend's own device."""
 
 
-class Backend(Protocol):
-    """One library on one device."""
+class Implementation(Protocol):
+    """What a checker needs of one implementation: values and VJPs, NumPy in and out."""
 
     @property
     def name(self) -> str:
-        """The implementation: ``autograd``, ``torch`` or ``manual``."""
+        """Of the implementation: ``autograd``, ``torch`` or ``manual`` in the catalogue."""
         ...
 
     @property
@@ -38,17 +38,8 @@ class Backend(Protocol):
         ...
 
     @property
-    def body(self) -> str:
-        """The field of `Computation` that holds this implementation."""
-        ...
-
-    @property
     def takes_complex(self) -> bool:
         """Do its bodies compute on complex numbers, where the mathematics is analytic?"""
-        ...
-
-    def missing(self) -> str | None:
-        """Why this backend cannot run here, or None if it can."""
         ...
 
     def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
@@ -74,6 +65,19 @@ class Backend(Protocol):
             TypeError: wrong names or dtypes.
             ValueError: wrong shapes, empty arrays, NaN or infinity.
         """
+        ...
+
+
+class Backend(Implementation, Protocol):
+    """One library on one device."""
+
+    @property
+    def body(self) -> str:
+        """The field of `Computation` that holds this implementation."""
+        ...
+
+    def missing(self) -> str | None:
+        """Why this backend cannot run here, or None if it can."""
         ...
 
     def prepare(

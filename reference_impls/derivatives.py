@@ -6,23 +6,41 @@ fixed tangent v,
     φ(u, x) = ⟨J(x)ᵀ u, v⟩ = ⟨u, J(x) v⟩,
 
 because its gradient with respect to u is the JVP J v (the "double-VJP trick": Townsend, *A new
-trick for calculating Jacobian vector products*, 2017), and with respect to x, for a scalar f and
-u = 1, it is the HVP (∇²f) v (Pearlmutter, *Fast exact multiplication by the Hessian*, 1994).
-The engines differentiate φ by running their own reverse mode twice. A manual computation takes a
-complex step instead: with x + ihv in place of x, the imaginary part of the value is h J v and the
-imaginary part of the VJP is h (∂/∂x) φ, both exact to rounding (Squire & Trapp, 1998).
+trick for calculating Jacobian vector products*, 2017), and with respect to x it is the second-order
+VJP S(v): for a scalar f and u = 1, the HVP (∇²f) v (Pearlmutter, *Fast exact multiplication by the
+Hessian*, 1994). S is the VJP of the *gradient map* x ↦ Jᵀu and, as second derivatives commute, its
+JVP too: an engine has S by reverse over reverse and by forward over reverse. A manual computation
+takes a complex step instead: with x + ihv in place of x, the imaginary part of the value is h J v
+and the imaginary part of the VJP is h S(v), both exact to rounding (Squire & Trapp, 1998).
 """
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import autograd.numpy as anp
 import numpy as np
+import torch
+from autograd.core import make_jvp
+from torch.autograd import forward_ad
 
 from reference_impls.backends import Autograd, Backend, Torch, seed_cotangent
 from reference_impls.computation import Array, Arrays, Computation
+from reference_impls.validation import check_primals
+
+SecondVjp = Callable[[Mapping[str, Array]], Arrays]
+"""From tangents v to S(v), both by argument."""
+
+COTANGENT = "cotangent"
+"""The name of u among the primals of a pairing and of a gradient map."""
 
 COMPLEX_STEP = 2.0**-70
 """Small enough that its square is below any rounding, large enough for float32's exponents."""
+
+# torch gives these no types.
+_dual: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = forward_ad.make_dual
+_parts: Callable[[torch.Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unpack_dual
 
 
 def value(backend: Backend, computation: Computation, primals: Mapping[str, Array]) -> Array:
@@ -79,9 +97,9 @@ def jvp(
             analytic in complex arithmetic.
     """
     result = value(backend, computation, primals)
-    paired = _pairing(computation, primals, tangents, wrt=("cotangent",))
+    paired = _pairing(computation, primals, tangents)
     # φ is linear in u, so any u will do; at u = 0 nothing would show that a body is not analytic.
-    return gradient(backend, paired, {**primals, "cotangent": seed_cotangent(result)})["cotangent"]
+    return gradient(backend, paired, {**primals, COTANGENT: seed_cotangent(result)})[COTANGENT]
 
 
 def hvp(
@@ -97,8 +115,71 @@ def hvp(
     result = value(backend, computation, primals)
     if result.ndim:
         raise ValueError(f"{computation.name}: only a scalar has a Hessian, got {result.shape}")
-    paired = _pairing(computation, primals, tangents, wrt=computation.wrt)
-    return gradient(backend, paired, {**primals, "cotangent": np.ones_like(result)})
+    return second_vjp(backend, computation, primals, np.ones_like(result), tangents)
+
+
+def second_vjp(
+    backend: Backend,
+    computation: Computation,
+    primals: Mapping[str, Array],
+    cotangent: Array,
+    tangents: Mapping[str, Array],
+) -> Arrays:
+    """S(v) = (∂/∂x) ⟨J(x)ᵀ u, v⟩, by reverse over reverse: one array per name in ``wrt``.
+
+    Args:
+        backend: whose derivatives to take.
+        computation: the function f.
+        primals: where.
+        cotangent: u, of the value's shape and dtype.
+        tangents: v, as for `jvp`.
+
+    Raises:
+        TypeError, ValueError: as `jvp`, and for a cotangent that does not fit.
+    """
+    return second_pullback(backend, computation, primals, cotangent)(tangents)
+
+
+def second_pullback(
+    backend: Backend, computation: Computation, primals: Mapping[str, Array], cotangent: Array
+) -> SecondVjp:
+    """The map from v to `second_vjp`, to be called any number of times on the same graph.
+
+    Args and errors as for `second_vjp`.
+    """
+    given = {**primals, COTANGENT: cotangent}
+    with _quiet():
+        _, pull = backend.make_vjp(_gradient_map(computation), given)
+
+    def second(tangents: Mapping[str, Array]) -> Arrays:
+        _check_tangents(computation, primals, tangents)
+        return pull(_as_vector(tangents, computation.wrt))
+
+    return second
+
+
+def forward_over_reverse(
+    backend: Backend,
+    computation: Computation,
+    primals: Mapping[str, Array],
+    cotangent: Array,
+    tangents: Mapping[str, Array],
+) -> Arrays:
+    """S(v) as the JVP of the gradient map, by the engine's own forward mode.
+
+    A manual computation has but its complex step, and gives the same as by `second_vjp`.
+
+    Args and errors as for `second_vjp`; also NotImplementedError if the engine has no forward rule
+    for some node of f or of its VJP.
+    """
+    _check_tangents(computation, primals, tangents)
+    forward_modes = {"by_autograd": _forward_by_autograd, "by_torch": _forward_by_torch}
+    if backend.body not in forward_modes:
+        return second_vjp(backend, computation, primals, cotangent, tangents)
+    mapped = _gradient_map(computation)
+    given = check_primals(mapped, {**primals, COTANGENT: cotangent})
+    pushed = forward_modes[backend.body](mapped, given, tangents, backend.device)
+    return _by_argument(pushed, {name: primals[name] for name in computation.wrt})
 
 
 def _basis(like: Array, entry: int) -> Array:
@@ -108,11 +189,9 @@ def _basis(like: Array, entry: int) -> Array:
 
 
 def _pairing(
-    computation: Computation,
-    primals: Mapping[str, Array],
-    tangents: Mapping[str, Array],
-    wrt: tuple[str, ...],
+    computation: Computation, primals: Mapping[str, Array], tangents: Mapping[str, Array]
 ) -> Computation:
+    """φ as a function of u."""
     _check_tangents(computation, primals, tangents)
 
     def by_autograd(*, cotangent: Any, **primals: Any) -> Any:
@@ -121,38 +200,153 @@ def _pairing(
         return sum((cotangents[name] * tangents[name]).sum() for name in computation.wrt)
 
     def by_torch(*, cotangent: Any, **primals: Any) -> Any:
-        leaves = {
-            name: primal if primal.requires_grad else primal.detach().requires_grad_()
-            for name, primal in primals.items()
-        }
-        _, vjp = Torch().pullback(computation, leaves, create_graph=True)
-        cotangents = vjp(cotangent)
+        cotangents = _torch_gradient(computation, primals, cotangent)
         return sum(
             (cotangents[name] * cotangents[name].new_tensor(tangents[name])).sum()
             for name in computation.wrt
         )
 
     def by_hand(*, cotangent: Array, **primals: Array) -> tuple[Array, Callable[..., Arrays]]:
-        directional, second = _complex_step(computation, primals, tangents, cotangent)
-        paired = np.sum(cotangent * directional)
+        directional, _ = _complex_step(computation, primals, tangents, cotangent)
+        return np.sum(cotangent * directional), lambda scale: {COTANGENT: scale * directional}
 
-        def vjp(scale: Array) -> Arrays:
-            cotangents = {"cotangent": directional, **second}
-            return {name: scale * cotangents[name] for name in wrt}
+    return _derived(
+        computation, f"⟨Jᵀu, v⟩ of {computation.name}", (COTANGENT,), by_autograd, by_torch, by_hand
+    )
 
-        return paired, vjp
 
+def _gradient_map(computation: Computation) -> Computation:
+    """Jᵀu as a function of x: all of it one vector, in the order of ``wrt``."""
+
+    def by_autograd(*, cotangent: Any, **primals: Any) -> Any:
+        value, vjp = Autograd().pullback(computation, primals)
+        _check_shape(computation, cotangent, value)
+        cotangents = vjp(cotangent)
+        return anp.concatenate([anp.ravel(cotangents[name]) for name in computation.wrt])
+
+    def by_torch(*, cotangent: Any, **primals: Any) -> Any:
+        # As a variable, u gives even the gradient of a linear function a graph.
+        variable = cotangent.detach().requires_grad_()
+        cotangents = _torch_gradient(computation, primals, variable)
+        return torch.cat([cotangents[name].reshape(-1) for name in computation.wrt])
+
+    def by_hand(*, cotangent: Array, **primals: Array) -> tuple[Array, Callable[..., Arrays]]:
+        value, pull = computation.by_hand(**primals)
+        _check_shape(computation, cotangent, value)
+
+        def vjp(v: Array) -> Arrays:
+            tangents = _by_argument(v, {name: primals[name] for name in computation.wrt})
+            _, second = _complex_step(computation, primals, tangents, cotangent)
+            return second
+
+        return _as_vector(pull(cotangent), computation.wrt), vjp
+
+    return _derived(
+        computation,
+        f"Jᵀu of {computation.name}",
+        computation.wrt,
+        by_autograd,
+        by_torch,
+        by_hand,
+    )
+
+
+def _derived(
+    computation: Computation,
+    origin: str,
+    wrt: tuple[str, ...],
+    by_autograd: Callable[..., Any],
+    by_torch: Callable[..., Any],
+    by_hand: Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]],
+) -> Computation:
+    """A function of the primals and of u, made of another's derivative."""
     return Computation(
         name=computation.name,
-        origin=f"⟨Jᵀu, v⟩ of {computation.name}",
+        origin=origin,
         sample=computation.sample,
         wrt=wrt,
         sizes=computation.sizes,
         by_autograd=by_autograd,
         by_torch=by_torch,
         by_hand=by_hand,
-        shapes={**computation.shapes, "cotangent": "..."} if computation.shapes else {},
+        shapes={**computation.shapes, COTANGENT: "..."} if computation.shapes else {},
     )
+
+
+def _torch_gradient(
+    computation: Computation, primals: Mapping[str, Any], cotangent: Any
+) -> dict[str, Any]:
+    """Jᵀu with a graph, whether the primals have one or not."""
+    # The others must not: a layer refuses an objective that reads a variable it is not given.
+    varied = {
+        name: primal if primal.requires_grad else primal.detach().requires_grad_()
+        for name, primal in primals.items()
+        if name in computation.wrt
+    }
+    value, vjp = Torch().pullback(computation, {**primals, **varied}, create_graph=True)
+    _check_shape(computation, cotangent, value)
+    return vjp(cotangent)
+
+
+def _check_shape(computation: Computation, cotangent: Any, value: Any) -> None:
+    if tuple(cotangent.shape) != tuple(value.shape):
+        raise ValueError(
+            f"{computation.name}: cotangent has shape {tuple(cotangent.shape)}, "
+            f"but the value has shape {tuple(value.shape)}"
+        )
+
+
+def _as_vector(arrays: Mapping[str, Array], names: tuple[str, ...]) -> Array:
+    return np.concatenate([np.ravel(arrays[name]) for name in names])
+
+
+def _by_argument(vector: Array, like: Mapping[str, Array]) -> Arrays:
+    ends = np.cumsum([array.size for array in like.values()])
+    pieces = np.split(vector, ends[:-1])
+    return {
+        name: piece.reshape(array.shape)
+        for (name, array), piece in zip(like.items(), pieces, strict=True)
+    }
+
+
+def _forward_by_autograd(
+    computation: Computation, primals: Arrays, tangents: Mapping[str, Array], _device: str
+) -> Array:
+    fixed = {name: primal for name, primal in primals.items() if name not in tangents}
+    varied = {name: primals[name] for name in tangents}
+    with _quiet():
+        jvp_at = make_jvp(lambda wrt: computation.by_autograd(**wrt, **fixed), varied)
+        return np.asarray(jvp_at(dict(tangents))[1])
+
+
+def _forward_by_torch(
+    computation: Computation, primals: Arrays, tangents: Mapping[str, Array], device: str
+) -> Array:
+    def tensor(array: Array) -> torch.Tensor:
+        return torch.from_numpy(np.array(array, order="C")).to(device)
+
+    with _quiet(), forward_ad.dual_level():
+        # Constants get a tangent of zeros: where one has none, torch takes a "ZeroTensor", which
+        # the second derivative of its mse_loss cannot divide.
+        duals = {
+            name: _dual(
+                tensor(primal).requires_grad_(name in tangents),
+                tensor(tangents.get(name, np.zeros_like(primal))),
+            )
+            for name, primal in primals.items()
+        }
+        value, tangent = _parts(computation.by_torch(**duals))
+        pushed = torch.zeros_like(value) if tangent is None else tangent
+        return np.array(pushed.detach().cpu().numpy())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A second derivative of zero is nothing to warn of, nor is what torch does for itself."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Output seems independent of input")
+        warnings.filterwarnings("ignore", ".*torch.jit.*", DeprecationWarning)
+        yield
 
 
 def _complex_step(

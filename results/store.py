@@ -21,7 +21,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from results.errors import ResultsError, explained, make_directory
-from results.tables import Row, Table
+from results.tables import Column, Row, Table
 
 R = TypeVar("R", bound=Row)
 
@@ -150,7 +150,8 @@ class Contents(Generic[R]):
 def read(path: Path | str, table: Table[R]) -> Contents[R]:
     """Read a file back, checking every cell.
 
-    A torn last line, left by a run that was killed, is dropped, and the note says so.
+    A torn last line, left by a run that was killed, is dropped, and the note says so. Optional
+    columns at the end may be missing, as from a file older than they are: their cells are empty.
 
     Args:
         path: The file.
@@ -165,8 +166,10 @@ def read(path: Path | str, table: Table[R]) -> Contents[R]:
         whole, torn = _split_torn(path.read_bytes())
     lines = _lines(path, whole)
     _, header = next(lines, (1, []))
-    _check_header(path, header, table)
-    rows = tuple(_to_row(f"{path}, line {number}", cells, table) for number, cells in lines)
+    columns = _columns_of(path, header, table)
+    rows = tuple(
+        _to_row(f"{path}, line {number}", cells, table, columns) for number, cells in lines
+    )
     return Contents(table, rows, f"{path.name}: dropped a torn last line" if torn else "")
 
 
@@ -191,6 +194,15 @@ def _lines(path: Path, whole: bytes) -> Iterator[tuple[int, list[str]]]:
         yield number, cells
 
 
+def _columns_of(path: Path, header: list[str], table: Table[Any]) -> tuple[Column, ...]:
+    """Find the columns that a file has: all, or all but some optional ones at the end."""
+    count = len(header)
+    missing = table.columns[count:]
+    if header != table.header[:count] or any(not column.optional for column in missing):
+        _check_header(path, header, table)
+    return table.columns[:count]
+
+
 def _check_header(path: Path, header: list[str], table: Table[Any]) -> None:
     if header == table.header:
         return
@@ -206,12 +218,12 @@ def _listed(kind: str, names: list[str]) -> str:
     return f"{kind} {', '.join(map(repr, names))}" if names else ""
 
 
-def _to_row(place: str, cells: list[str], table: Table[R]) -> R:
-    if len(cells) != len(table.columns):
-        raise ResultsError(f"{place}: got {len(cells)} cells, wanted {len(table.columns)}")
+def _to_row(place: str, cells: list[str], table: Table[R], columns: tuple[Column, ...]) -> R:
+    if len(cells) != len(columns):
+        raise ResultsError(f"{place}: got {len(cells)} cells, wanted {len(columns)}")
     values = {
         column.name: None if column.optional and not cell else cell
-        for column, cell in zip(table.columns, cells, strict=True)
+        for column, cell in zip(columns, cells, strict=True)
     }
     try:
         return table.row.model_validate(values)

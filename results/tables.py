@@ -1,11 +1,13 @@
 """Every CSV's columns: name, unit, meaning and dtype, written once and read by all.
 
 To add a table, write its row as a `Row`, each field annotated with a `column`, and list it in
-`TABLES`: the store, the reader's messages and the dictionary in `results/README.md` follow.
+`TABLES`: the store, the reader's messages and the dictionary in `results/README.md` follow. A new
+column of an old table comes last and is optional, so that older files can still be read.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import cleandoc
 from types import UnionType
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
@@ -53,7 +55,10 @@ class Verdict(Row):
     seed: Annotated[int, column("of the generator of primals and cotangents")]
     check: Annotated[
         str,
-        column("what was checked: contract, stability, value, vjp, oracle, precision or argmin"),
+        column(
+            "what was checked: contract, stability, value, vjp, oracle, kink, extremes, precision, "
+            "second order or argmin"
+        ),
     ]
     against: Annotated[
         str,
@@ -82,6 +87,9 @@ class Verdict(Row):
         Literal["agree", "disagree", "inconclusive", "unsupported"], column("how the check ended")
     ]
     detail: Annotated[str, column("what else there is to say; may be empty")] = ""
+    diagnosis: Annotated[
+        str | None, column("how the gradient is wrong, where that was recognised")
+    ] = None
 
 
 class Argmin(Row):
@@ -220,6 +228,72 @@ class Memory(Row):
     ] = None
 
 
+class Kill(Row):
+    """One checker's answer to one planted gradient: a wrong one, or a right one that is awkward."""
+
+    measured_at: MeasuredAt
+    fault: Annotated[str, column("name of the fault, or of the correct function")]
+    correct: Annotated[bool, column("is the gradient right, and a rejection a false alarm")]
+    size: Annotated[int, column("size that was planted")]
+    entries: Annotated[int, column("numbers it is differentiated with respect to")]
+    dtype: Annotated[str, column("of the primals: float64 or float32")]
+    seed: Annotated[int, column("of the planting and of the checker")]
+    checker: Annotated[str, column("gradjury, or whose checker")]
+    outcome: Annotated[
+        Literal["caught", "missed", "passed", "flagged", "skipped"],
+        column("caught or missed for a wrong gradient, passed or flagged for a right one"),
+    ]
+    verdict: Annotated[
+        str | None, column("gradjury's: agree, disagree, inconclusive or unsupported")
+    ] = None
+    wanted: Annotated[
+        str | None, column("class of fault that a diagnosis should name; empty if it has none")
+    ] = None
+    diagnosis: Annotated[
+        str | None, column("class of fault that gradjury named; empty if it named none")
+    ] = None
+    time_s: Annotated[float, column("time of the check; 0 if skipped", "s")]
+    detail: Annotated[str, column("the checker's own words, or why it was skipped")] = ""
+
+
+class Alarms(Row):
+    """The checks of one correct computation over many seeds, in which any disagreement is false."""
+
+    measured_at: MeasuredAt
+    computation: Annotated[str, column("name of the computation")]
+    dtype: Annotated[str, column("of the primals: float64 or float32")]
+    size: Annotated[int, column("size given to the computation's sample")]
+    first_seed: Annotated[int, column("of the generators of primals and cotangents")]
+    seeds: Annotated[int, column("how many, one after the other")]
+    checks: Annotated[int, column("made in all")]
+    agree: Annotated[int, column("of them")]
+    disagree: Annotated[int, column("of them")]
+    inconclusive: Annotated[int, column("of them")]
+    unsupported: Annotated[int, column("of them")]
+    closest: Annotated[
+        float | None, column("largest error / tolerance of those that agree: 1 is an alarm")
+    ] = None
+    closest_check: Annotated[str | None, column("which check that was, and of what seed")] = None
+    note: Annotated[str, column("what else there is to say; may be empty")] = ""
+
+
+class Cost(Row):
+    """What one checker takes for one function."""
+
+    measured_at: MeasuredAt
+    function: Annotated[str, column("name of the function")]
+    entries: Annotated[int, column("numbers it is differentiated with respect to")]
+    checker: Annotated[str, column("gradjury, or whose checker")]
+    status: TimedStatus
+    reason: WhyNot = ""
+    median_s: MedianSeconds = None
+    unit_s: Annotated[
+        float | None, column("median time of a value and gradient, interleaved with it", "s")
+    ] = None
+    cost_units: Annotated[float | None, column("median_s / unit_s")] = None
+    evaluations: Annotated[int | None, column("calls of the function and of its VJP")] = None
+
+
 @dataclass(frozen=True)
 class Column:
     """What is known of one column.
@@ -267,7 +341,13 @@ ARGMIN = Table("argmin.csv", Argmin)
 TIMINGS = Table("timings.csv", Timing)
 LAYERS = Table("layers.csv", Layer)
 MEMORY = Table("memory.csv", Memory)
-TABLES: tuple[Table[Any], ...] = (VERDICTS, ARGMIN, TIMINGS, LAYERS, MEMORY)
+KILLS = Table("kills.csv", Kill)
+ALARMS = Table("alarms.csv", Alarms)
+COSTS = Table("costs.csv", Cost)
+TABLES: tuple[Table[Any], ...] = (
+    *(VERDICTS, ARGMIN, KILLS, ALARMS),
+    *(TIMINGS, LAYERS, MEMORY, COSTS),
+)
 
 
 def column_dictionary() -> str:
@@ -279,7 +359,7 @@ def _table_section(table: Table[Any]) -> str:
     lines = [
         f"### `{table.file_name}`",
         "",
-        str(table.row.__doc__),
+        cleandoc(str(table.row.__doc__)),
         "",
         "| column | unit | dtype | meaning |",
         "|---|---|---|---|",

@@ -29,7 +29,7 @@ def test_its_python_runs_and_finds_nothing_wrong(
 
 
 def test_there_is_python_to_run() -> None:
-    assert len(SNIPPETS) == 4
+    assert len(SNIPPETS) == 6
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -1,4 +1,4 @@
-"""Command line: `python -m verify [COMPUTATION]...`."""
+"""Command line: `python -m verify [COMPUTATION | FILE.py:NAME]...`."""
 
 import shlex
 import sys
@@ -8,22 +8,43 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
+from click.core import ParameterSource
+from rich.console import Console
 
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, GPU_BACKENDS, Backend, Computation
 from reference_impls.datasets import DatasetError
 from reference_impls.validation import check_choice, nearest
 from results.environment import write_environment
 from results.errors import ResultsError
+from results.report.trust import OURS
 from results.store import Appender
-from results.tables import ARGMIN, VERDICTS, Argmin, Row, Table, Verdict
-from verify.argmin import Evidence, argmin_evidence
-from verify.compare import Check, overall
-from verify.gradients import DEVICE_MARK, Case, make_cases, verify_case
+from results.tables import ALARMS, ARGMIN, KILLS, VERDICTS, Alarms, Argmin, Kill, Row, Table
+from verify.alarms import count_alarms
+from verify.cases import Case
+from verify.catalogue import Outcome, outcomes
+from verify.checker import check
+from verify.faults import AWKWARD, FAULTS
+from verify.kill_matrix import matrix_table, run_matrix
 from verify.optimality import OptimalityError
-from verify.terminal import Report, catalogue, make_console, progress
+from verify.peers import PEERS, Peer
+from verify.rows import argmin_row, verdict_row
+from verify.terminal import Summary, alarm_line, catalogue, make_console, progress
 from verify.threads import one_thread
+from verify.user_file import UserFileError, check_user_file, is_user_file
 
 R = TypeVar("R", bound=Row)
+Subjects = tuple[list[Computation], list[str]]
+"""Computations of the catalogue, and functions in files as ``FILE.py:NAME``."""
+
+NAMES, FILE, CATALOGUE = "computations", "FILE.py:NAME", "the checks of the catalogue"
+USED = {
+    "--list": (NAMES,),
+    FILE: (NAMES, "--seed"),
+    "--faults": ("--peers", "--seed", "--csv"),
+    "--seeds": (NAMES, "--dtype", "--seed", "--csv", "--jobs"),
+    CATALOGUE: (NAMES, "--dtype", "--size", "--seed", "--csv"),
+}
+"""What each way to run reads of the command line; the first that is asked for is taken."""
 
 SIZE_WORDS = ("tutorial", "smallest", "largest", "all")
 AGREED, DISAGREED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -47,7 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return _complain(error.format_message())
-    except (ResultsError, DatasetError, OptimalityError) as error:
+    except (ResultsError, DatasetError, OptimalityError, UserFileError) as error:
         return _complain(str(error))
     return status
 
@@ -57,13 +78,15 @@ def _complain(message: str) -> int:
     return BAD_INPUT
 
 
-def _known_computations(
-    _: click.Context, __: click.Parameter, names: tuple[str, ...]
-) -> list[Computation]:
+def _known_subjects(_: click.Context, __: click.Parameter, arguments: tuple[str, ...]) -> Subjects:
     by_name = {computation.name: computation for computation in COMPUTATIONS}
+    files = [argument for argument in dict.fromkeys(arguments) if is_user_file(argument)]
+    names = [argument for argument in dict.fromkeys(arguments) if not is_user_file(argument)]
     for name in names:
         _check("computation", name, by_name)
-    return [by_name[name] for name in dict.fromkeys(names)] or list(COMPUTATIONS)
+    if names and files:
+        raise click.UsageError(f"got {names[0]} and {files[0]}, wanted computations or files alone")
+    return [by_name[name] for name in names] or list(COMPUTATIONS), files
 
 
 def _known_dtypes(
@@ -90,8 +113,18 @@ def _not_the_argmins_file(_: click.Context, __: click.Parameter, path: Path | No
     return path
 
 
+def _refuse_unused(context: click.Context, mode: str) -> None:
+    """An option that would be read and forgotten."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        name = parameter.opts[0] if isinstance(parameter, click.Option) else NAMES
+        if source is ParameterSource.COMMANDLINE and name not in (mode, *USED[mode]):
+            homes = [each for each, used in USED.items() if name in used] or ["nothing else"]
+            raise click.UsageError(f"got {name} with {mode}; it goes with {', '.join(homes)}")
+
+
 @click.command
-@click.argument("computations", nargs=-1, metavar="[COMPUTATION]...", callback=_known_computations)
+@click.argument("subjects", nargs=-1, metavar="[NAME]...", callback=_known_subjects)
 @click.option(
     "--dtype", "dtypes", multiple=True, callback=_known_dtypes, help="float64, float32; or both."
 )
@@ -109,50 +142,137 @@ def _not_the_argmins_file(_: click.Context, __: click.Parameter, path: Path | No
     type=click.Path(path_type=Path),
     callback=_not_the_argmins_file,
     help="Append every check here, and the evidence for argmins to argmin.csv beside it; "
-    "`python -m results report` reads verdicts.csv and argmin.csv.",
+    "`python -m results report` reads verdicts.csv and argmin.csv, kills.csv for --faults and "
+    "alarms.csv for --seeds.",
 )
+@click.option("--faults", is_flag=True, help="Check the checker: on planted faults, a kill matrix.")
+@click.option("--peers", is_flag=True, help="With --faults: ask other people's checkers, too.")
+@click.option(
+    "--seeds",
+    default=None,
+    type=click.IntRange(min=1),
+    help="Count false alarms over so many seeds, from --seed on, at the tutorials' sizes.",
+)
+@click.option("--jobs", default=1, type=click.IntRange(min=1), help="With --seeds: processes.")
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 def main(
-    computations: list[Computation],
+    subjects: Subjects,
     dtypes: tuple[str, ...],
     size: str,
     seed: int,
     path: Path | None,
+    seeds: int | None,
+    jobs: int,
     *,
+    faults: bool,
+    peers: bool,
     only_list: bool,
 ) -> int:
-    """Hold every implementation of every COMPUTATION against the others and against an oracle.
+    """Hold every implementation of every computation NAMEd against the others and an oracle.
+
+    A NAME may also be FILE.py:NAME, a function of your own, with its primals in NAME_primals.
 
     Exit status: 0 if nothing disagrees, 1 if something does, 2 for a mistake in the command.
 
     GRADJURY_DIGITS may name a folder of MNIST IDX files to use, GRADJURY_PRICES the DJIA 30 CSV.
     """
     console = make_console()
+    computations, files = subjects
+    asked = {"--list": only_list, FILE: files, "--faults": faults, "--seeds": seeds}
+    mode = next((name for name, given in asked.items() if given), CATALOGUE)
+    _refuse_unused(click.get_current_context(), mode)
     if only_list:
         console.print(catalogue(computations))
         return AGREED
+    if files:
+        return _check_files(console, files, seed)
+    if faults:
+        return _show_kills(console, path, seed, PEERS if peers else ())
+    if seeds:
+        numbers = range(seed, seed + seeds)
+        return _show_alarms(console, path, count_alarms(computations, dtypes, numbers, jobs))
     plan = [(each, chosen) for each in computations for chosen in _sizes(each, size)]
+    return _check_catalogue(console, path, plan, seed, dtypes)
+
+
+def _check_catalogue(
+    console: Console,
+    path: Path | None,
+    plan: list[tuple[Computation, int]],
+    seed: int,
+    dtypes: Sequence[str],
+) -> int:
     backends = [backend for backend in (*BACKENDS, *GPU_BACKENDS) if not backend.missing()]
-    report = Report(console)
+    summary = Summary(console)
     try:
         with (
             one_thread(),  # first, so that the environment is recorded as it is computed in
             _appender(path, VERDICTS) as verdicts,
-            _ArgminFile(_argmin_path(path, computations)) as argmins,
+            _ArgminFile(_argmin_path(path, [computation for computation, _ in plan])) as argmins,
         ):
-            for case, checks, evidence in _run(plan, seed, dtypes, backends):
+            for outcome in _run(plan, seed, dtypes, backends):
                 if verdicts:
-                    for check in checks:
-                        verdicts.append(_row(case, check))
-                for each in evidence:
-                    argmins.append(_argmin_row(case, each))
-                report.add(case, checks, evidence)
+                    for each in outcome.checks:
+                        verdicts.append(verdict_row(outcome.case, each))
+                for evidence in outcome.evidence:
+                    argmins.append(argmin_row(outcome.case, evidence))
+                summary.add(outcome)
     except KeyboardInterrupt:
-        kept = f"; the rows so far are in {path}" if path else ""
-        click.echo(f"verify: interrupted after {report.checks} checks{kept}", err=True)
-        return INTERRUPTED
-    report.show(_command)
-    return DISAGREED if report.disagreements else AGREED
+        return _interrupted(f"{summary.checks} checks", path)
+    summary.show(_command)
+    return DISAGREED if summary.disagreements else AGREED
+
+
+def _interrupted(done: str, path: Path | None) -> int:
+    kept = f"; the rows so far are in {path}" if path else ""
+    click.echo(f"verify: interrupted after {done}{kept}", err=True)
+    return INTERRUPTED
+
+
+def _check_files(console: Console, files: Sequence[str], seed: int) -> int:
+    reports = []
+    for file in files:
+        try:
+            reports.append(check_user_file(file, seed))
+        except (TypeError, ValueError) as error:
+            raise UserFileError(str(error)) from error
+        console.print(str(reports[-1]), markup=False, soft_wrap=True)
+    return AGREED if all(report.verdict == "agree" for report in reports) else DISAGREED
+
+
+def _show_kills(console: Console, path: Path | None, seed: int, peers: Sequence[Peer]) -> int:
+    rows: list[Kill] = []
+    try:
+        with one_thread(), _appender(path, KILLS) as kills:
+            for row in run_matrix(FAULTS, AWKWARD, peers, seed, check):
+                rows.append(row)
+                if kills:
+                    kills.append(row)
+    except KeyboardInterrupt:
+        return _interrupted(f"{len(rows)} answers", path)
+    console.print(matrix_table(rows))
+    ours = [row for row in rows if row.checker == OURS]
+    failed = [row for row in ours if row.outcome in ("missed", "flagged")]
+    for row in failed:
+        line = (
+            f"{row.outcome}: {row.fault}, size {row.size}, {row.dtype}: {row.verdict} {row.detail}"
+        )
+        console.print(line, markup=False)
+    return DISAGREED if failed else AGREED
+
+
+def _show_alarms(console: Console, path: Path | None, rows: Iterator[Alarms]) -> int:
+    counted: list[Alarms] = []
+    try:
+        with _appender(path, ALARMS) as alarms:
+            for row in rows:
+                counted.append(row)
+                if alarms:
+                    alarms.append(row)
+                console.print(alarm_line(row), markup=False)
+    except KeyboardInterrupt:
+        return _interrupted(f"{len(counted)} rows", path)
+    return DISAGREED if any(row.disagree for row in counted) else AGREED
 
 
 def _sizes(computation: Computation, wanted: str) -> list[int]:
@@ -213,73 +333,14 @@ def _run(
     seed: int,
     dtypes: Sequence[str],
     backends: Sequence[Backend],
-) -> Iterator[tuple[Case, list[Check], list[Evidence]]]:
+) -> Iterator[Outcome]:
     with progress() as bar:
         task = bar.add_task("", total=len(plan) * len(dtypes))
         for computation, size in plan:
             bar.update(task, description=f"{computation.name} {size:,}")
-            for case in make_cases(computation, size, seed, dtypes, backends):
-                evidence = argmin_evidence(case, backends)
-                checks = [check for each in evidence for check in each.checks]
-                yield case, verify_case(case, backends) + checks, evidence
+            for outcome in outcomes(computation, size, seed, dtypes, backends):
+                yield outcome
                 bar.advance(task)
-
-
-def _row(case: Case, check: Check) -> Verdict:
-    worst = check.worst
-    implementation, _, device = check.implementation.partition(DEVICE_MARK)
-    return Verdict(
-        computation=case.computation.name,
-        implementation=implementation,
-        device=device or "cpu",
-        dtype=case.dtype,
-        size=case.size,
-        tutorial_size=case.size == case.computation.tutorial_size,
-        seed=case.seed,
-        check=check.kind,
-        against=check.against,
-        argument=worst and worst.argument,
-        index=worst and worst.index,
-        got=worst and worst.got,
-        expected=worst and worst.expected,
-        error=worst and worst.error,
-        scale=worst and worst.scale,
-        tolerance=worst and worst.tolerance,
-        ulps=worst and worst.ulps,
-        verdict=check.verdict,
-        detail=check.detail,
-    )
-
-
-def _argmin_row(case: Case, evidence: Evidence) -> Argmin:
-    implementation, _, device = evidence.implementation.partition(DEVICE_MARK)
-    return Argmin(
-        computation=case.computation.name,
-        implementation=implementation,
-        device=device or "cpu",
-        size=case.size,
-        tutorial_size=case.size == case.computation.tutorial_size,
-        seed=case.seed,
-        unknowns=evidence.unknowns,
-        residual=evidence.residual,
-        condition=evidence.condition,
-        rank=evidence.rank,
-        active=evidence.active,
-        margin=evidence.margin,
-        optimality=evidence.error("optimality"),
-        defining_equation=evidence.error("K J + R"),
-        implicit_function=evidence.error("implicit function"),
-        finite_differences=evidence.error("finite differences"),
-        plateau=evidence.plateau,
-        unrolled=evidence.error("unrolled"),
-        manual=evidence.error("manual"),
-        scaled=evidence.error("c · f"),
-        initial_guess=evidence.error("initial guess"),
-        guess_gradient=evidence.error("gradient for the guess"),
-        linearity=evidence.error("linearity"),
-        one_side=evidence.error("one side"),
-        verdict=overall(evidence.checks),
-    )
 
 
 def _command(case: Case) -> str:

@@ -32,11 +32,21 @@ from reference_impls.backends import Backend, Manual, Torch
 from reference_impls.computation import Array, Arrays, Computation, Vjp, generator
 from reference_impls.implicit import ImplicitError, torch_unrolled_argmin, torch_unrolled_root
 from reference_impls.implicit.trees import leaves_of, map_leaves
-from verify.compare import Check, Verdict, Worst, contract_violation, make_worst, worst_entry
+from verify.cases import Case, implementation_label
+from verify.compare import (
+    Check,
+    Verdict,
+    Worst,
+    contract_violation,
+    make_worst,
+    one_line,
+    worst_entry,
+)
 from verify.condition import Problem, finite_differences, implicit_function, one_sided
-from verify.gradients import Case, Result, backend_label, dot_test, one_line, severity
+from verify.dot_test import dot_test, severity
 from verify.optimality import check_optimality
 from verify.oracles import Estimate
+from verify.properties import Result
 from verify.tolerance import SAFETY, pair, unit_roundoff
 
 KIND = "argmin"
@@ -236,7 +246,7 @@ def _run(computation: Computation, case: Case, backend: Backend) -> _Implementat
     cotangents = vjp(case.cotangent)
     if contract_violation(value, cotangents, case.primals, case.computation.wrt):
         return None
-    result = Result(backend_label(backend), value, cotangents)
+    result = Result(implementation_label(backend), value, cotangents)
     y = _solution(case, backend, value, found)
     return _Implementation(result.name, backend, solve, vjp, result, y)
 

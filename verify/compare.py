@@ -1,7 +1,7 @@
 """Holding arrays against arrays: first what they are, then what is in them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,19 @@ from verify.tolerance import SAFETY, unit_roundoff
 
 Verdict = Literal["agree", "disagree", "inconclusive", "unsupported"]
 
+WRONG_SHAPE = "wrong shape"
+"""The fault of a gradient that no entry can be compared of."""
+
+NOT_LINEAR = "not linear"
+"""The fault of a VJP that is no linear map of its cotangent."""
+
+NOT_FINITE = "not finite"
+"""The fault of NaN and infinity where the derivative is a number."""
+
+
+class RefusalError(Exception):
+    """An implementation cannot be judged, for a reason in one line that is no wrong gradient."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -18,12 +31,14 @@ class Check:
 
     Attributes:
         implementation: whose value or cotangents these are.
-        kind: ``contract``, ``stability``, ``value``, ``vjp``, ``oracle``, ``precision`` or
-            ``argmin``.
+        kind: ``contract``, ``stability``, ``value``, ``vjp``, ``oracle``, ``kink``, ``extremes``,
+            ``precision``, ``second order`` or ``argmin``.
         against: another implementation, or the oracle.
         verdict: agree, disagree, inconclusive or unsupported.
         detail: in words, where numbers do not say it all.
         worst: the entry furthest outside, or closest to leaving, its tolerance.
+        fault: how the gradient is wrong, where that was recognised, in the words of
+            `verify.diagnosis`.
     """
 
     implementation: str
@@ -32,6 +47,22 @@ class Check:
     verdict: Verdict
     detail: str = ""
     worst: "Worst | None" = None
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """What an implementation has done that no VJP does.
+
+    Attributes:
+        fault: its class, in the words of `verify.diagnosis`.
+        sentence: what was seen.
+        argument: whose gradient it was seen in, or ``value``; empty where it is none of them.
+    """
+
+    fault: str
+    sentence: str
+    argument: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +79,7 @@ class Worst:
         scale: the largest entry beside it, of which ``error / scale`` is a fraction.
         ulps: the error beyond the oracle's own, in units of the spacing of floats at ``scale``.
         parts: what the tolerance is made of, in words.
+        flat: its position, with the array laid out in a row.
     """
 
     argument: str
@@ -59,6 +91,7 @@ class Worst:
     scale: float
     ulps: float
     parts: str = field(default="", compare=False)
+    flat: int = field(default=0, compare=False)
 
     @property
     def accepted(self) -> bool:
@@ -75,54 +108,60 @@ def overall(checks: Sequence[Check]) -> Verdict:
 
 def contract_violation(
     value: Array, cotangents: Mapping[str, object], primals: Arrays, wrt: tuple[str, ...]
-) -> str:
-    """What is wrong with the names, shapes, dtypes or finiteness of a result; empty if nothing is.
+) -> Violation | None:
+    """What is wrong with the names, shapes, dtypes or finiteness of a result, if anything is.
 
     Finiteness comes before any comparison: NaN compared with > passes everything.
     """
     dtype = primals[wrt[0]].dtype
     if value.dtype != dtype:
-        return f"value is {value.dtype}, wanted {dtype}"
+        return Violation("dtype drift", f"value is {value.dtype}, wanted {dtype}")
     if not np.isfinite(value).all():
-        return f"value{first_index(~np.isfinite(value))} is not finite"
+        return Violation(
+            NOT_FINITE, f"value{first_index(~np.isfinite(value))} is not finite", "value"
+        )
     if set(cotangents) != set(wrt):
-        return f"cotangents for {', '.join(cotangents)}, wanted {', '.join(wrt)}"
-    for name in wrt:
-        fault = _array_fault(cotangents[name], primals[name])
-        if fault:
-            return f"cotangent {name}{fault}"
-    return ""
+        listed = f"cotangents for {', '.join(cotangents)}, wanted {', '.join(wrt)}"
+        return Violation("wrong names", listed)
+    faults = (_array_fault(name, cotangents[name], primals[name]) for name in wrt)
+    return next((fault for fault in faults if fault), None)
 
 
-def _array_fault(array: object, like: Array) -> str:
+def _array_fault(name: str, array: object, like: Array) -> Violation | None:
+    subject = f"cotangent {name}"
     if not isinstance(array, np.ndarray):
-        return f" is a {type(array).__name__}, wanted an array"
+        wanted = f"{subject} is a {type(array).__name__}, wanted an array"
+        return Violation("not an array", wanted)
     if array.shape != like.shape:
-        return f" has shape {array.shape}, wanted {like.shape}"
+        return Violation(
+            WRONG_SHAPE, f"{subject} has shape {array.shape}, wanted {like.shape}", name
+        )
     if array.dtype != like.dtype:
-        return f" is {array.dtype}, wanted {like.dtype}"
+        return Violation("dtype drift", f"{subject} is {array.dtype}, wanted {like.dtype}")
     if not np.isfinite(array).all():
-        return f"{first_index(~np.isfinite(array))} is not finite"
-    return ""
+        where = first_index(~np.isfinite(array))
+        return Violation(NOT_FINITE, f"{subject}{where} is not finite", name)
+    return None
 
 
 def first_index(mask: Array) -> str:
     """The first true position, as ``[3, 0]``; empty for a scalar."""
-    return _index(int(np.argmax(mask)), mask.shape)
+    return index_of(int(np.argmax(mask)), mask.shape)
 
 
 def worst_entry(got: Arrays, expected: Arrays, noise: Arrays) -> Worst:
     """The entry of `got` with the largest error in units of its tolerance.
 
     Args:
-        got: arrays by argument.
+        got: arrays by argument, not all of them empty.
         expected: arrays of the same names, shapes and dtypes.
         noise: the rounding noise they are allowed, in units of the unit roundoff.
     """
-    largest = max(float(np.abs(array).max()) for array in expected.values())
+    filled = {name: array for name, array in expected.items() if array.size}
+    largest = max(float(np.abs(array).max()) for array in filled.values())
     candidates = [
         _worst_of_array(name, got[name], array, noise[name], largest)
-        for name, array in expected.items()
+        for name, array in filled.items()
     ]
     return max(candidates, key=lambda worst: worst.error / worst.tolerance)
 
@@ -140,13 +179,14 @@ def _worst_of_array(name: str, got: Array, expected: Array, noise: Array, larges
     errors = np.nan_to_num(np.abs(got - expected).astype(np.float64), nan=np.inf)
     with np.errstate(over="ignore"):  # beside zeros, an error may be infinitely many tolerances
         flat = int(np.argmax(errors / tolerances))
-    return make_worst(
+    worst = make_worst(
         argument=name,
-        index=_index(flat, got.shape),
+        index=index_of(flat, got.shape),
         got=float(got.flat[flat]),
         expected=float(expected.flat[flat]),
         units=(unit, scale, float(noise.flat[flat])),
     )
+    return replace(worst, flat=flat)
 
 
 def make_worst(
@@ -175,7 +215,13 @@ def make_worst(
     )
 
 
-def _index(flat: int, shape: tuple[int, ...]) -> str:
+def index_of(flat: int, shape: tuple[int, ...]) -> str:
+    """A flat position as ``[3, 0]``; empty for a scalar."""
     if not shape:
         return ""
     return f"[{', '.join(str(int(i)) for i in np.unravel_index(flat, shape))}]"
+
+
+def one_line(error: BaseException) -> str:
+    """That it was raised, and the first line of its message."""
+    return f"raised {type(error).__name__}: {error}".splitlines()[0]

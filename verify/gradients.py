@@ -1,145 +1,87 @@
-"""One case, a computation at a size, seed and dtype: every implementation against everything.
+"""One case, a function at one point in one dtype: every implementation against everything.
 
 In this order, each step resting on the ones before it:
 
-1. contract: names, shapes, dtypes, finiteness; inputs left alone; the same answer twice.
+1. contract: names, shapes, dtypes, finiteness; what every VJP does (`verify.properties`).
 2. stability: an implementation's rounding errors are not far above the others'.
 3. value: the implementations' values, pair by pair.
 4. vjp: their cotangents Jᵀu, pair by pair, entry by entry, for a Gaussian u.
-5. oracle: ⟨Jᵀu, v⟩ against ⟨u, J v⟩ from values alone, for Gaussian v.
-6. precision: f and Jᵀu, entry by entry, against the manual derivation carried out in a wider dtype.
+5. oracle: ⟨Jᵀu, v⟩ against ⟨u, J v⟩ from values alone, for Gaussian v; at a kink, where the
+   derivative is another on either side, against both, and what lies between (`verify.kinks`).
+6. extremes: finite far away, where the derivative is (`verify.extremes`).
+7. precision: f and Jᵀu, entry by entry, against the manual derivation carried out in a wider dtype.
 
 Step 5 differentiates the values of an implementation that step 3 found no fault with, always in
-float64: a float32 gradient is judged against the float64 derivative at the same point. Step 6 is
-taken where nothing before it speaks against the manual derivation, and tells how many digits each
+float64: a float32 gradient is judged against the float64 derivative at the same point. What it
+finds wrong is looked into, until it is known how (`verify.diagnosis`). Step 7 is taken where
+nothing before it speaks against the manual derivation, and tells how many digits each
 implementation has.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
-import numpy as np
-
-from reference_impls.backends import Backend, Manual
-from reference_impls.computation import Array, Arrays, Computation, cast, draw, generator
-from verify.compare import Check, Verdict, contract_violation, make_worst, worst_entry
-from verify.oracles import Estimate, Functional, Scalar, derivative
-from verify.tolerance import (
-    INSTABILITY,
-    PAIRING,
-    SAFETY,
-    VALUE,
-    Noise,
-    measure_noise,
-    nudged,
-    pair,
-    pooled,
-    unit_roundoff,
+from reference_impls.backends import Implementation, Manual
+from reference_impls.implicit import ImplicitError
+from verify.cases import Case, implementation_label
+from verify.compare import (
+    NOT_FINITE,
+    NOT_LINEAR,
+    WRONG_SHAPE,
+    Check,
+    RefusalError,
+    Verdict,
+    Violation,
+    one_line,
+    worst_entry,
 )
-
-DIRECTIONS = 2
-"""Each is blind to the faults orthogonal to it, which a Gaussian direction never quite is."""
-
-BLUNT = 1e-6
-"""An oracle whose error bar is a larger fraction of the derivative resolves too little."""
-
-
-DEVICE_MARK = "/"
-"""Between an implementation's name and its device, where that is not the CPU."""
+from verify.dot_test import Oracle, against_oracle, at_kink, explained
+from verify.extended import in_extended_precision
+from verify.extremes import extremes
+from verify.oracles import NOISE_POINTS
+from verify.properties import Result, Setting, observe
+from verify.tolerance import INSTABILITY, VALUE, Noise
 
 
-@dataclass(frozen=True)
-class Case:
-    """A computation at one size, seed and dtype, with all that checking it needs.
+def verify_case(
+    case: Case,
+    implementations: Sequence[Implementation],
+    points: int = NOISE_POINTS,
+    *,
+    in_wider_dtype: bool = True,
+) -> list[Check]:
+    """Every check of one case, in order.
 
-    Attributes:
-        computation: the function f.
-        size: of its primals.
-        seed: of everything random.
-        dtype: ``float64`` or ``float32``.
-        primals: finite arrays of that dtype.
-        cotangent: u, Gaussian, of the value's shape.
-        directions: tangents v, Gaussian at the scale of each primal.
-        noises: by implementation, its rounding noise at these primals, the same for both dtypes;
-            of those that give finite numbers.
-        noise: what all of them together are allowed.
+    Args:
+        case: the function, the point, and what noise is allowed there.
+        implementations: of the function.
+        points: how many to measure an oracle's noise at.
+        in_wider_dtype: is the derivation by hand to be carried out with more digits, too?
     """
-
-    computation: Computation
-    size: int
-    seed: int
-    dtype: str
-    primals: Arrays
-    cotangent: Array
-    directions: tuple[Arrays, ...]
-    noises: Mapping[str, Noise]
-    noise: Noise
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one implementation made of a case."""
-
-    name: str
-    value: Array
-    cotangents: Arrays
-
-
-def make_cases(
-    computation: Computation,
-    size: int,
-    seed: int,
-    dtypes: Sequence[str],
-    backends: Sequence[Backend],
-) -> Iterator[Case]:
-    """The case in each dtype: the same numbers, rounded, and the same noise, measured once."""
-    primals = draw(computation, size, np.float64, seed)
-    rng = generator(computation, size, seed, 1)
-    # Gaussian, and never all of one sign: that would cancel on normalised outputs.
-    shape = _shape_of_value(computation, primals, backends)
-    cotangent = np.asarray(rng.standard_normal(shape))
-    directions = [
-        {name: _tangent(primals[name], rng) for name in computation.wrt} for _ in range(DIRECTIONS)
-    ]
-    points = nudged(primals, cotangent, rng)
-    measured = {
-        backend_label(backend): measure_noise(computation, backend, points, directions)
-        for backend in backends
-    }
-    noises = {name: noise for name, noise in measured.items() if noise}
-    noise = pooled(list(noises.values())) if noises else _silence(computation, primals, shape)
-    for dtype in dtypes:
-        yield Case(
-            computation=computation,
-            size=size,
-            seed=seed,
-            dtype=dtype,
-            primals=cast(primals, dtype),
-            cotangent=cotangent.astype(dtype),
-            directions=tuple(cast(tangents, dtype) for tangents in directions),
-            noises=noises,
-            noise=noise,
-        )
-
-
-def verify_case(case: Case, backends: Sequence[Backend]) -> list[Check]:
-    """Every check of one case, in order."""
-    checks: list[Check] = []
-    results: list[Result] = []
-    for backend in backends:
-        result, fault = _run(case, backend)
-        verdict: Verdict = "agree" if result else "disagree"
-        checks.append(Check(backend_label(backend), "contract", "the primals", verdict, fault))
-        results += [result] if result else []
-    checks += [_stability(case, result) for result in results]
-    faulty = {backend_label(backend) for backend in backends} - {result.name for result in results}
+    named = {implementation_label(each): each for each in implementations}
+    observed = [_observed(case, name, each) for name, each in named.items()]
+    results = [each.result for each in observed if each.result and not each.fault]
     values = _pairwise(case, results, "value")
-    checks += values + _pairwise(case, results, "vjp")
-    checks += _against_oracle(case, backends, results, faulty | suspects(values))
-    return checks if Manual.name in blamed(checks) else checks + _precision(case, results)
+    sound = [result for result in results if result.name not in suspects(values)]
+    oracle = _oracle(case, named, observed, sound, points)
+    checks = [_contract(case, named, each, oracle) for each in observed]
+    checks += [_stability(case, result) for result in results] + values
+    if isinstance(oracle, Oracle) and oracle.kinks:
+        return checks + [
+            check for one in results for check in at_kink(case, named[one.name], one, oracle)
+        ]
+    checks += _pairwise(case, results, "vjp")
+    checks += [
+        against_oracle(case, named[result.name], result, oracle)
+        if isinstance(oracle, Oracle)
+        else Check(result.name, "oracle", "none", "unsupported", oracle)
+        for result in results
+    ]
+    checks += [check for one in sound for check in extremes(case, one.name, named[one.name])]
+    if not in_wider_dtype or Manual.name in blamed(checks):
+        return checks
+    return checks + _precision(case, results)
 
 
 def suspects(checks: Sequence[Check]) -> set[str]:
@@ -168,60 +110,48 @@ def blamed(checks: Sequence[Check]) -> set[str]:
     )
 
 
-def backend_label(backend: Backend) -> str:
-    """Its name, and its device where that is not the CPU."""
-    return backend.name if backend.device == "cpu" else backend.name + DEVICE_MARK + backend.device
+@dataclass(frozen=True)
+class _Observed:
+    """What came of one implementation: a result, a fault, or neither and the reason."""
+
+    name: str
+    result: Result | None = None
+    fault: Violation | None = None
+    refusal: str = ""
 
 
-def _shape_of_value(
-    computation: Computation, primals: Arrays, backends: Sequence[Backend]
-) -> tuple[int, ...]:
-    """The shape most implementations give it: the others will not take the cotangent."""
-    shapes: Counter[tuple[int, ...]] = Counter()
-    for backend in backends:
-        with suppress(Exception):  # what an implementation raises, its contract check reports
-            shapes[backend.make_vjp(computation, primals)[0].shape] += 1
-    return shapes.most_common(1)[0][0] if shapes else ()
-
-
-def _silence(computation: Computation, primals: Arrays, shape: tuple[int, ...]) -> Noise:
-    shapes = {VALUE: shape, PAIRING: (DIRECTIONS,)}
-    shapes |= {name: primals[name].shape for name in computation.wrt}
-    nothing = dict.fromkeys(shapes, 0.0)
-    return Noise({name: np.zeros(each) for name, each in shapes.items()}, nothing, nothing, nothing)
-
-
-def _tangent(primal: Array, rng: np.random.Generator) -> Array:
-    size = float(np.sqrt(np.mean(np.square(primal)))) or 1.0
-    return np.asarray(size * rng.standard_normal(primal.shape))
-
-
-def _run(case: Case, backend: Backend) -> tuple[Result | None, str]:
-    primals = {name: array.copy() for name, array in case.primals.items()}
-    cotangent = case.cotangent.copy()
+def _observed(case: Case, name: str, implementation: Implementation) -> _Observed:
+    setting = Setting(case.computation, case.primals, case.cotangent, case.noise)
     try:
-        value, vjp = backend.make_vjp(case.computation, primals)
-        cotangents = vjp(cotangent)
-        fault = contract_violation(value, cotangents, case.primals, case.computation.wrt)
-        fault = fault or _impurity(case, (primals, cotangent), cotangents, vjp(cotangent))
+        return _Observed(name, *observe(name, implementation, setting))
+    except RefusalError as error:
+        return _Observed(name, refusal=str(error))
+    except ImplicitError as error:
+        # A K that is singular in this dtype, say: nothing wrong was returned.
+        return _Observed(name, refusal=one_line(error))
     except Exception as error:  # noqa: BLE001 -- whatever an implementation raises is its fault
-        return None, one_line(error)
-    return (None, fault) if fault else (Result(backend_label(backend), value, cotangents), "")
+        return _Observed(name, fault=Violation("raised", one_line(error)))
 
 
-def _impurity(case: Case, inputs: tuple[Arrays, Array], first: Arrays, second: Arrays) -> str:
-    """What a pure function would not have done: changed its inputs, or its mind."""
-    primals, cotangent = inputs
-    for name, primal in primals.items():
-        if not np.array_equal(primal, case.primals[name]):
-            return f"modified primal {name}"
-    if not np.array_equal(cotangent, case.cotangent):
-        return "modified the cotangent"
-    worst = worst_entry(second, first, case.noise.cotangents)
-    if not worst.accepted:
-        change = f"from {worst.expected!r} to {worst.got!r}"
-        return f"a second call of the VJP changed {worst.argument}{worst.index} {change}"
-    return ""
+def _contract(
+    case: Case,
+    named: Mapping[str, Implementation],
+    observed: _Observed,
+    oracle: "Oracle | str",
+) -> Check:
+    check = Check(observed.name, "contract", "the primals", "agree")
+    if observed.refusal:
+        return replace(check, verdict="unsupported", detail=observed.refusal)
+    fault = observed.fault
+    if not fault:
+        return check
+    wrong = replace(check, verdict="disagree", detail=fault.sentence, fault=fault.fault)
+    if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or not isinstance(oracle, Oracle):
+        return wrong
+    if fault.argument == "value":
+        # Outside the domain of a function that stands alone, there is no telling.
+        return wrong if len(named) > 1 else replace(wrong, verdict="unsupported", fault="")
+    return explained(case, named[observed.name], wrong, fault, oracle)
 
 
 def _stability(case: Case, result: Result) -> Check:
@@ -254,125 +184,44 @@ def _pairwise(case: Case, results: Sequence[Result], kind: str) -> list[Check]:
     return checks
 
 
-def _against_oracle(
-    case: Case, backends: Sequence[Backend], results: Sequence[Result], suspected: set[str]
-) -> list[Check]:
-    trusted = [backend for backend in backends if backend_label(backend) not in suspected]
-    if not trusted:
-        detail = "no values to differentiate that nothing speaks against"
-        return [Check(result.name, "oracle", "none", "unsupported", detail) for result in results]
-    # Of those, bodies that take complex numbers first: the complex step is the sharper oracle.
-    forward = max(reversed(trusted), key=lambda backend: backend.takes_complex).forward
-    try:
-        estimates = [
-            derivative(_functional(case, tangents, forward)) for tangents in case.directions
-        ]
-    except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
-        detail = f"at a point beside the primals it {one_line(error)}"
-        return [Check(result.name, "oracle", "none", "unsupported", detail) for result in results]
-    return [
-        max(
-            (dot_test(case, result, k, estimate) for k, estimate in enumerate(estimates)),
-            key=severity,
-        )
-        for result in results
-    ]
-
-
-def _functional(
-    case: Case, tangents: Arrays, forward: Callable[[Computation, Arrays], Array]
-) -> Functional:
-    """φ(h) = ⟨u, f(x + h v)⟩ in float64, or in complex128 for a complex h."""
-    primals = cast(case.primals, np.float64)
-    wide = cast(tangents, np.float64)
-    cotangent = case.cotangent.astype(np.float64)
-
-    def phi(h: Scalar) -> Scalar:
-        moved = primals | {name: primals[name] + h * wide[name] for name in wide}
-        return np.sum(cotangent * forward(case.computation, moved)).item()
-
-    return phi
-
-
-def dot_test(
+def _oracle(
     case: Case,
-    result: Result,
-    direction: int,
-    estimate: Estimate,
-    kind: str = "oracle",
-    condition: float = 0.0,
-) -> Check:
-    """⟨Jᵀu, v⟩ of an implementation against an oracle's estimate of ⟨u, J v⟩.
-
-    Args:
-        case: with u and the tangents v.
-        result: the implementation's.
-        direction: which of the case's tangents.
-        estimate: the oracle's.
-        kind: of check.
-        condition: by which the scale is magnified in the noise, beside what was measured.
-    """
-    tangents = case.directions[direction]
-    terms = [
-        np.multiply(result.cotangents[name], tangents[name], dtype=np.float64) for name in tangents
-    ]
-    unit = unit_roundoff(case.dtype)
-    scale = float(np.sqrt(sum(np.sum(np.square(term)) for term in terms)))
-    noise = float(case.noise.pairings[direction]) + condition * scale
-    worst = make_worst(
-        argument="⟨Jᵀu, v⟩",
-        index="",
-        got=pair(result.cotangents, tangents),
-        expected=estimate.value,
-        units=(unit, max(scale, float(np.finfo(case.dtype).tiny)), noise),
-        error_bar=estimate.error_bar,
-    )
-    if not worst.accepted:
-        return Check(result.name, kind, estimate.oracle, "disagree", worst=worst)
-    if estimate.error_bar > max(SAFETY * unit * (scale + noise), BLUNT * scale):
-        detail = f"the oracle's error bar is {estimate.error_bar:.1e}"
-        return Check(result.name, kind, estimate.oracle, "inconclusive", detail, worst)
-    return Check(result.name, kind, estimate.oracle, "agree", worst=worst)
+    named: Mapping[str, Implementation],
+    observed: Sequence[_Observed],
+    sound: Sequence[Result],
+    points: int,
+) -> Oracle | str:
+    """From values that nothing speaks against, or why there is none."""
+    trusted = [named[result.name] for result in sound]
+    if len(named) == 1:
+        # Its gradient may be no array at all: its values are all there is to go by.
+        trusted = [named[each.name] for each in observed if not each.refusal]
+    if not trusted:
+        return "no values to differentiate that nothing speaks against"
+    # Bodies that take complex numbers first: the complex step is the sharper oracle.
+    forward = max(reversed(trusted), key=lambda each: each.takes_complex).forward
+    try:
+        return Oracle.of(case, forward, points)
+    except RefusalError as error:
+        return f"at a point beside the primals, {error}"
+    except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
+        return f"at a point beside the primals it {one_line(error)}"
 
 
 def _precision(case: Case, results: Sequence[Result]) -> list[Check]:
-    wide = _in_wider_dtype(case)
-    if wide is None:
+    computation = case.computation
+    exact = in_extended_precision(
+        computation.by_hand, case.primals, case.cotangent, computation.wrt
+    )
+    if exact is None:
         return []
-    value, cotangents = wide
     checks = []
     for result in results:
         found = [
-            worst_entry({"value": result.value}, {"value": value}, case.noise.value),
-            worst_entry(result.cotangents, cotangents, case.noise.cotangents),
+            worst_entry({"value": result.value}, {"value": exact.value}, case.noise.value),
+            worst_entry(result.cotangents, exact.cotangents, case.noise.cotangents),
         ]
         worst = max(found, key=lambda each: each.error / each.tolerance)
         verdict: Verdict = "agree" if worst.accepted else "disagree"
-        checks.append(Check(result.name, "precision", "wider precision", verdict, worst=worst))
+        checks.append(Check(result.name, "precision", exact.carrier, verdict, worst=worst))
     return checks
-
-
-def _in_wider_dtype(case: Case) -> tuple[Array, Arrays] | None:
-    """The manual derivation in float64, or np.longdouble for float64, where that can be had."""
-    dtype = np.float64 if case.dtype == "float32" else np.longdouble
-    if np.finfo(dtype).eps >= np.finfo(case.dtype).eps:
-        return None  # a platform whose longdouble is float64
-    if dtype is np.longdouble and case.size > case.computation.tutorial_size:
-        return None  # no BLAS has it: seconds at the tutorials' sizes, minutes beyond
-    try:
-        value, vjp = case.computation.by_hand(**cast(case.primals, dtype))
-        cotangents = vjp(case.cotangent.astype(dtype))
-    except Exception:  # noqa: BLE001 -- LAPACK has no longdouble, and a body need not be written
-        return None
-    return np.asarray(value), {name: np.asarray(cotangents[name]) for name in case.computation.wrt}
-
-
-def one_line(error: Exception) -> str:
-    """That it was raised, and the first line of its message."""
-    return f"raised {type(error).__name__}: {error}".splitlines()[0]
-
-
-def severity(check: Check) -> tuple[int, float]:
-    """By verdict, the worst last; then by the error in units of its tolerance."""
-    rank = {"agree": 0, "unsupported": 1, "inconclusive": 2, "disagree": 3}[check.verdict]
-    return rank, check.worst.error / check.worst.tolerance if check.worst else 0.0

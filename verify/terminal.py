@@ -3,7 +3,6 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console
@@ -11,9 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from reference_impls import Computation
+from results.tables import Alarms
 from verify.argmin import Evidence
-from verify.compare import Check, Verdict, Worst, overall
-from verify.gradients import Case, blamed
+from verify.cases import Case
+from verify.catalogue import Outcome
+from verify.compare import Check, Verdict, overall
+from verify.gradients import blamed
+from verify.report import told
 
 COLOURS: dict[Verdict, str] = {
     "agree": "green",
@@ -64,14 +67,7 @@ def catalogue(computations: Sequence[Computation]) -> Table:
     return table
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    case: Case
-    checks: list[Check]
-    evidence: list[Evidence]
-
-
-class Report:
+class Summary:
     """Collects the outcome of every case, and shows them once all are done.
 
     Attributes:
@@ -81,15 +77,15 @@ class Report:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._outcomes: list[_Outcome] = []
+        self._outcomes: list[Outcome] = []
         self.checks = 0
         self.disagreements = 0
 
-    def add(self, case: Case, checks: list[Check], evidence: list[Evidence]) -> None:
+    def add(self, outcome: Outcome) -> None:
         """Take in one case."""
-        self._outcomes.append(_Outcome(case, checks, evidence))
-        self.checks += len(checks)
-        self.disagreements += sum(check.verdict == "disagree" for check in checks)
+        self._outcomes.append(outcome)
+        self.checks += len(outcome.checks)
+        self.disagreements += sum(check.verdict == "disagree" for check in outcome.checks)
 
     def show(self, command: Callable[[Case], str]) -> None:
         """Print the table, every disagreement, and the summary.
@@ -135,7 +131,7 @@ class Report:
                 table.add_row(*_argmin_row(outcome.case, evidence))
         return table
 
-    def _show_disagreements(self, outcome: _Outcome, command: str) -> None:
+    def _show_disagreements(self, outcome: Outcome, command: str) -> None:
         wrong = [check for check in outcome.checks if check.verdict == "disagree"]
         if not wrong:
             return
@@ -143,7 +139,8 @@ class Report:
         names = ", ".join(sorted(blamed(outcome.checks)))
         self._console.print(f"\n[bold red]{case.computation.name} {case.dtype}: {names}[/]")
         for check in wrong:
-            self._console.print(f"  {_sentence(check)}", markup=False)
+            for line in told(check):
+                self._console.print(f"  {line}", markup=False)
         self._console.print(f"  reproduce: {command}", markup=False)
 
     def _summary(self) -> str:
@@ -156,7 +153,7 @@ def _box() -> box.Box:
     return box.SIMPLE_HEAD if sys.stdout.isatty() else box.ASCII2
 
 
-def _row(outcome: _Outcome, names: Sequence[str]) -> list[str]:
+def _row(outcome: Outcome, names: Sequence[str]) -> list[str]:
     case, checks = outcome.case, outcome.checks
     accuracies = [
         _accuracy([check for check in checks if name in (check.implementation, check.against)])
@@ -209,15 +206,12 @@ def _accuracy(checks: Sequence[Check]) -> str:
     return f"{error:.0e} {max(each.ulps for each in worst):5.1f}"
 
 
-def _sentence(check: Check) -> str:
-    held = f"{check.kind}: {check.implementation} against {check.against}"
-    if check.worst is None:
-        return f"{held}: {check.detail}"
-    return f"{held}: {_numbers(check.worst)}"
-
-
-def _numbers(worst: Worst) -> str:
-    return (
-        f"{worst.argument}{worst.index}: got {worst.got!r}, expected {worst.expected!r}, "
-        f"error {worst.error:.2e} > tolerance {worst.tolerance:.2e} = {worst.parts}"
+def alarm_line(row: Alarms) -> str:
+    """What came of one computation over its seeds."""
+    others = f", {row.inconclusive} inconclusive, {row.unsupported} unsupported"
+    line = (
+        f"{row.computation} {row.size:,} {row.dtype}: {row.seeds} seeds, {row.checks:,} checks, "
+        f"{row.disagree} disagree{others}; closest to its tolerance {row.closest or 0:.2f}, "
+        f"{row.closest_check}"
     )
+    return f"{line}; {row.note}" if row.note else line

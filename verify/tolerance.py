@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reference_impls.backends import Backend
+from reference_impls.backends import Implementation
 from reference_impls.computation import Array, Arrays, Computation, cast
 
 SAFETY = 32.0
@@ -39,7 +39,7 @@ INSTABILITY = 1000.0
 
 PROBES = 6
 """Enough that an entry's noise is not missed by chance: the probability that six normal numbers
-are all below a tenth of their deviation is 10⁻⁷."""
+are all below a tenth of their deviation is 2.5·10⁻⁷."""
 
 VANISHING = 1e-13
 """A cotangent this small in float64, beside the others, is the rounding error of zero."""
@@ -58,12 +58,15 @@ class Noise:
         scale: the largest entry, by array.
         typical: the largest error at a typical point, by array: one that a kink within rounding
             spoils at one point in six is not unstable.
+        natural: what the terms of each array are of the size of, for one that cancels to zero:
+            the norm of u f, divided by the size of the primal for its cotangent.
     """
 
     errors: Arrays
     spread: Mapping[str, float]
     scale: Mapping[str, float]
     typical: Mapping[str, float]
+    natural: Mapping[str, float]
 
     @property
     def value(self) -> Arrays:
@@ -80,15 +83,26 @@ class Noise:
         """The errors of ⟨Jᵀu, v⟩, by direction v."""
         return self.errors[PAIRING]
 
+    def vanishes(self, name: str, array: Array) -> bool:
+        """Is a cotangent so small, beside what its terms are of the size of, that it is rounding?
+
+        Nothing can then be said of its entries: those of zero are no more like one another.
+        """
+        floor = unit_roundoff(array.dtype) * self.natural.get(name, 0.0)
+        return bool(_largest(array) <= floor)
+
     def level(self, name: str) -> float:
         """The largest error of an array."""
-        return float(self.errors[name].max())
+        return _largest(self.errors[name])
 
     def size(self, name: str) -> float:
-        """The scale of an array; of the whole gradient, for a cotangent that is exactly zero."""
+        """The scale of an array; of what cancelled in it, for one that is exactly zero."""
         largest = max((self.scale[each] for each in self.cotangents), default=0.0)
-        vanishes = name in self.cotangents and self.scale[name] <= VANISHING * largest
-        return largest if vanishes else self.scale[name]
+        if name in self.cotangents and self.scale[name] <= VANISHING * largest:
+            return largest
+        # What float64 leaves is rounding, as float32's noise has it: the array is zero.
+        is_rounding = self.scale[name] <= SAFETY * unit_roundoff(np.float64) * self.typical[name]
+        return max(self.natural[name], self.scale[name]) if is_rounding else self.scale[name]
 
 
 def unit_roundoff(dtype: npt.DTypeLike) -> float:
@@ -96,52 +110,114 @@ def unit_roundoff(dtype: npt.DTypeLike) -> float:
     return float(np.finfo(np.dtype(dtype)).eps) / 2
 
 
+Point = tuple[Arrays, Array]
+"""Primals, and a cotangent u."""
+
+
 def nudged(
-    primals: Arrays, cotangent: Array, rng: np.random.Generator
-) -> list[tuple[Arrays, Array]]:
-    """`PROBES` float32 copies, every entry moved by one rounding up, down, or not at all."""
+    primals: Arrays,
+    cotangent: Array,
+    rng: np.random.Generator,
+    count: int = PROBES,
+    dtype: npt.DTypeLike = np.float32,
+) -> list[Point]:
+    """Copies in a dtype, every entry moved by one rounding up, down, or not at all."""
     return [
-        ({name: _nudge(primal, rng) for name, primal in primals.items()}, _nudge(cotangent, rng))
-        for _ in range(PROBES)
+        (
+            {name: _nudge(primal, rng, dtype) for name, primal in primals.items()},
+            _nudge(cotangent, rng, dtype),
+        )
+        for _ in range(count)
     ]
+
+
+def fits_float32(primals: Arrays) -> bool:
+    """Are all entries that are finite, and not zero, normal numbers in float32 too?"""
+    limits = np.finfo(np.float32)
+    sizes = (np.abs(array[np.isfinite(array) & (array != 0)]) for array in primals.values())
+    return all(bool(np.all((size >= limits.tiny) & (size <= limits.max / 2))) for size in sizes)
 
 
 def measure_noise(
     computation: Computation,
-    backend: Backend,
-    points: Sequence[tuple[Arrays, Array]],
+    implementation: Implementation,
+    points: Sequence[Point],
     directions: Sequence[Arrays],
 ) -> Noise | None:
     """The noise of one implementation, or None if it does not give finite numbers in both dtypes.
 
     Args:
         computation: the function f.
-        backend: its implementation.
+        implementation: of it.
         points: float32 primals and cotangents u, from `nudged`.
         directions: the tangents v.
     """
+    dtypes = (np.float32, np.float64)
     try:
-        samples = [_sample(computation, backend, *point, directions) for point in points]
+        samples = [
+            [_sampled(computation, implementation, point, directions, dtype) for dtype in dtypes]
+            for point in points
+        ]
+        pairs = [(single, double) for single, double in samples]
+        return _noise(pairs, np.float32, points[0])
     except Exception:  # noqa: BLE001 -- what an implementation raises, its contract check reports
         return None
-    double = [wide for _, wide in samples]
-    first, unit = double[0], unit_roundoff(np.float32)
+
+
+def measure_conditioning(
+    computation: Computation,
+    implementation: Implementation,
+    points: Sequence[Point],
+    directions: Sequence[Arrays],
+    dtype: npt.DTypeLike,
+) -> Noise | None:
+    """`measure_noise` of one that computes in a single dtype: its changes from point to point.
+
+    They are less than its noise where rounding errors arise that no change of the input explains.
+    """
+    try:
+        first, *others = [
+            _sampled(computation, implementation, point, directions, dtype) for point in points
+        ]
+        return _noise([(other, first) for other in others], dtype, points[0])
+    except Exception:  # noqa: BLE001 -- what an implementation raises, its contract check reports
+        return None
+
+
+def _noise(
+    samples: Sequence[tuple[Arrays, Arrays]], dtype: npt.DTypeLike, point: Point
+) -> Noise | None:
+    """From results in the dtype, and what they should have been, at points near this one."""
+    exact = [wide for _, wide in samples]
+    first, unit = exact[0], unit_roundoff(dtype)
     errors = {
         name: _root_mean_square([(s[name] - d[name]) / unit for s, d in samples]) for name in first
     }
     noise = Noise(
         errors=errors,
         spread={
-            name: float(_root_mean_square([(d[name] - first[name]) / unit for d in double]).max())
+            name: _largest(_root_mean_square([(d[name] - first[name]) / unit for d in exact]))
             for name in first
         },
-        scale={name: float(np.abs(array).max()) for name, array in first.items()},
+        scale={name: _largest(array) for name, array in first.items()},
         typical={
-            name: float(np.median([np.abs(s[name] - d[name]).max() for s, d in samples])) / unit
+            name: float(np.median([_largest(s[name] - d[name]) for s, d in samples])) / unit
             for name in first
         },
+        natural=_natural(first, point),
     )
     return noise if all(np.isfinite(array).all() for array in errors.values()) else None
+
+
+def _natural(results: Arrays, point: Point) -> dict[str, float]:
+    primals, cotangent = point
+    terms = float(np.linalg.norm(np.multiply(cotangent, results[VALUE], dtype=np.float64)))
+    sizes = {name: _largest(primals[name]) or 1.0 for name in results if name in primals}
+    return {name: terms / sizes.get(name, 1.0) for name in results}
+
+
+def _largest(array: Array) -> float:
+    return float(np.max(np.abs(array), initial=0.0))
 
 
 def pooled(noises: Sequence[Noise]) -> Noise:
@@ -152,7 +228,7 @@ def pooled(noises: Sequence[Noise]) -> Noise:
         limit = EXCUSE * (usual_level(noises, name) + first.size(name))
         largest = np.max([noise.errors[name] for noise in noises], axis=0)
         errors[name] = np.minimum(largest, limit)
-    return Noise(errors, first.spread, first.scale, first.typical)
+    return Noise(errors, first.spread, first.scale, first.typical, first.natural)
 
 
 def usual_level(noises: Sequence[Noise], name: str) -> float:
@@ -171,28 +247,29 @@ def pair(cotangents: Arrays, tangents: Arrays) -> float:
     )
 
 
-def _nudge(array: Array, rng: np.random.Generator) -> Array:
-    single = array.astype(np.float32)
-    moves = rng.integers(-1, 2, array.shape, dtype=np.int8).astype(np.float32)
-    return np.asarray(single * (1 + np.finfo(np.float32).eps * moves))
+def _nudge(array: Array, rng: np.random.Generator, dtype: npt.DTypeLike) -> Array:
+    narrow = array.astype(dtype)
+    moves = rng.integers(-1, 2, array.shape, dtype=np.int8).astype(dtype)
+    return np.asarray(narrow * (1 + np.finfo(np.dtype(dtype)).eps * moves), dtype)
 
 
-def _sample(
+def _sampled(
     computation: Computation,
-    backend: Backend,
-    primals: Arrays,
-    cotangent: Array,
+    implementation: Implementation,
+    point: Point,
     directions: Sequence[Arrays],
-) -> tuple[Arrays, Arrays]:
-    """All that is measured, in float32 and in float64, at one point."""
-
-    def run(dtype: npt.DTypeLike) -> Arrays:
-        value, vjp = backend.make_vjp(computation, cast(primals, dtype))
-        cotangents = vjp(cotangent.astype(dtype))
-        pairings = np.asarray([pair(cotangents, tangents) for tangents in directions])
-        return {VALUE: value, **cotangents, **({PAIRING: pairings} if directions else {})}
-
-    return run(np.float32), run(np.float64)
+    dtype: npt.DTypeLike,
+) -> Arrays:
+    """All that is measured at one point, in one dtype."""
+    primals, cotangent = point
+    value, vjp = implementation.make_vjp(computation, cast(primals, dtype))
+    cotangents = vjp(cotangent.astype(dtype))
+    shapes = {name: cotangents[name].shape for name in computation.wrt}
+    if shapes != {name: primals[name].shape for name in computation.wrt}:
+        raise ValueError(f"gradients have shapes {shapes}")
+    pairings = np.asarray([pair(cotangents, tangents) for tangents in directions])
+    measured = {name: np.array(cotangents[name]) for name in computation.wrt}
+    return {VALUE: np.array(value), **measured, **({PAIRING: pairings} if directions else {})}
 
 
 def _root_mean_square(samples: Sequence[Array]) -> Array:

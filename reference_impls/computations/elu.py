@@ -14,7 +14,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 import torch
-from autograd.extend import defvjp, primitive
+from autograd.extend import defjvp, defvjp, primitive
 
 from reference_impls.computation import Array, Arrays, Computation, Vjp
 
@@ -38,7 +38,13 @@ def _vjp_alpha(_: Any, z: Any, alpha: Any) -> Any:  # noqa: ARG001 -- autograd's
     return lambda g: anp.sum(g * anp.expm1(anp.minimum(z, 0)))
 
 
+def _jvp_alpha(g: Any, _: Any, z: Any, alpha: Any) -> Any:  # noqa: ARG001 -- autograd's signature
+    return g * anp.expm1(anp.minimum(z, 0))
+
+
 defvjp(elu_node, _vjp_z, _vjp_alpha)
+# A diagonal Jacobian is its own transpose.
+defjvp(elu_node, lambda g, *given: _vjp_z(*given)(g), _jvp_alpha)
 
 
 class EluFunction(torch.autograd.Function):
@@ -48,7 +54,9 @@ class EluFunction(torch.autograd.Function):
     def forward(ctx: Any, z: torch.Tensor, alpha: torch.Tensor | float) -> torch.Tensor:
         """z where positive, α (eᶻ - 1) elsewhere."""
         ctx.alpha_is_tensor = isinstance(alpha, torch.Tensor)
-        ctx.save_for_backward(z, torch.as_tensor(alpha, dtype=z.dtype, device=z.device))
+        saved = z, torch.as_tensor(alpha, dtype=z.dtype, device=z.device)
+        ctx.save_for_backward(*saved)
+        ctx.save_for_forward(*saved)
         return torch.where(z > 0, z, alpha * torch.expm1(z.clamp(max=0)))
 
     @staticmethod
@@ -61,6 +69,15 @@ class EluFunction(torch.autograd.Function):
         if not (ctx.alpha_is_tensor and ctx.needs_input_grad[1]):
             return grad_z, None
         return grad_z, (g * torch.expm1(negative)).sum()
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """The tangent of the value, for forward mode; that of α is None where α is a number."""
+        z_tangent, alpha_tangent = grad_inputs
+        z, alpha = ctx.saved_tensors
+        negative = z.clamp(max=0)
+        tangent = z_tangent * torch.where(z > 0, 1, alpha * torch.exp(negative))
+        return tangent if alpha_tangent is None else tangent + alpha_tangent * torch.expm1(negative)
 
 
 def elu_and_slope(z: Array, alpha: Array | float) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 import torch
-from autograd.extend import defvjp, primitive
+from autograd.extend import defjvp, defvjp, primitive
 
 from reference_impls.computation import Array, Arrays, Computation, Vjp
 
@@ -34,8 +34,9 @@ def logsumexp_node(x: Any) -> Any:
     return m + np.log(np.sum(np.exp(x - m)))
 
 
-# Written in autograd.numpy, so that the VJP can be differentiated again.
+# Written in autograd.numpy, so that both can be differentiated again.
 defvjp(logsumexp_node, lambda f, x: lambda g: g * anp.exp(x - f))
+defjvp(logsumexp_node, lambda g, f, x: anp.sum(g * anp.exp(x - f)))
 
 
 def by_autograd(x: Any) -> Any:

@@ -1,6 +1,7 @@
 """A report in Markdown, from the summaries and a template."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,12 +11,15 @@ import pandas as pd
 from results import environment
 from results.environment import Environment, read_environment
 from results.errors import ResultsError, explained
-from results.report import layers, summaries
+from results.report import layers, summaries, trust
 from results.report.argmin import evidence_section
 from results.report.text import MISSING, digits, error, markdown, ratio, seconds, shown, table
 from results.store import Contents, read
 from results.tables import (
+    ALARMS,
     ARGMIN,
+    COSTS,
+    KILLS,
     LAYERS,
     MEMORY,
     TABLES,
@@ -39,8 +43,7 @@ def write_report(directory: Path | str) -> Path:
     """Write `report.md` beside the measurements it is made from.
 
     Args:
-        directory: Holds `environment.json` and at least one of `verdicts.csv`, `argmin.csv`,
-            `timings.csv`, `layers.csv` and `memory.csv`.
+        directory: Holds `environment.json` and at least one of the files in `TABLES`.
 
     Returns:
         The report's path.
@@ -63,27 +66,28 @@ def render(directory: Path) -> str:
     """
     if not directory.is_dir():
         raise ResultsError(f"cannot read {directory}: not a directory")
-    verdicts = _read(directory, VERDICTS)
-    argmin = _read(directory, ARGMIN)
-    timings = _read(directory, TIMINGS)
-    layer_times = _read(directory, LAYERS)
-    layer_memory = _read(directory, MEMORY)
-    if not any((verdicts, argmin, timings, layer_times, layer_memory)):
+    if not any((directory / kind.file_name).exists() for kind in TABLES):
         names = ", ".join(kind.file_name for kind in TABLES)
         raise ResultsError(f"{directory}: none of {names}")
     return _template().render(
         environment=_environment(directory),
-        verdicts=verdicts and _verdict_section(verdicts),
-        argmin=argmin and evidence_section(argmin),
-        timings=timings and _timing_section(timings),
-        layers=layer_times and layers.time_section(layer_times),
-        memory=layer_memory and layers.memory_section(layer_memory),
+        verdicts=_section(directory, VERDICTS, _verdict_section),
+        argmin=_section(directory, ARGMIN, evidence_section),
+        kills=_section(directory, KILLS, trust.kill_section),
+        alarms=_section(directory, ALARMS, trust.alarm_section),
+        timings=_section(directory, TIMINGS, _timing_section),
+        layers=_section(directory, LAYERS, layers.time_section),
+        memory=_section(directory, MEMORY, layers.memory_section),
+        costs=_section(directory, COSTS, trust.cost_section),
     )
 
 
-def _read(directory: Path, table: Table[R]) -> Contents[R] | None:
+def _section(
+    directory: Path, table: Table[R], section: Callable[[Contents[R]], dict[str, Any]]
+) -> dict[str, Any] | None:
+    """Make a section of a file, if it is there."""
     path = directory / table.file_name
-    return read(path, table) if path.exists() else None
+    return section(read(path, table)) if path.exists() else None
 
 
 def _environment(directory: Path) -> Environment | None:

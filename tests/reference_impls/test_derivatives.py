@@ -1,8 +1,12 @@
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+import autograd
 import numpy as np
 import pytest
+import torch
+from torch.autograd import forward_ad
 
 from reference_impls import (
     BACKENDS,
@@ -10,6 +14,7 @@ from reference_impls import (
     Arrays,
     Autograd,
     Backend,
+    Computation,
     Manual,
     Torch,
     draw,
@@ -19,12 +24,16 @@ from reference_impls import (
     jvp,
     value,
 )
+from reference_impls.computations.elu import EluFunction, elu_node
+from reference_impls.derivatives import forward_over_reverse, second_pullback, second_vjp
 from tests.reference_impls.shared import (
     BOUNDS,
     BY_NAME,
     distance,
     every_backend,
+    every_computation,
     every_dtype,
+    gaussian_cotangent,
     gaussian_tangents,
     norm,
 )
@@ -161,6 +170,152 @@ def test_the_hvps_of_all_backends_agree(name: str) -> None:
     for backend in (Autograd(), Torch()):
         got = hvp(backend, computation, primals, tangents)
         assert distance(got, manual) <= BOUNDS["float64"], backend.name
+
+
+SECOND = [second_vjp, forward_over_reverse]
+either_mode = pytest.mark.parametrize("second", SECOND, ids=["reverse", "forward"])
+
+
+@either_mode
+@every_backend
+@every_dtype
+def test_the_second_derivative_of_tanh_is_known(
+    second: Callable[..., Arrays], backend: Backend, dtype: str
+) -> None:
+    computation, primals = BY_NAME["tanh"], small("tanh", dtype)
+    cotangent = gaussian_cotangent(computation, primals["x"])
+    tangents = gaussian_tangents(computation, primals)
+    got = second(backend, computation, primals, cotangent, tangents)
+    t = np.tanh(primals["x"].astype(np.float64))
+    assert distance(got, {"x": -2 * t * (1 - t**2) * cotangent * tangents["x"]}) <= BOUNDS[dtype]
+    assert got["x"].dtype == dtype
+
+
+@either_mode
+@every_backend
+@every_dtype
+def test_the_second_derivative_of_a_layer_is_known(
+    second: Callable[..., Arrays], backend: Backend, dtype: str
+) -> None:
+    """⟨u, x Wᵀ + b⟩ is bilinear in x and W, and linear in b."""
+    computation, primals = BY_NAME["linear"], small("linear", dtype)
+    cotangent = np.arange(1, 6, dtype=dtype)[None]
+    tangents = gaussian_tangents(computation, primals)
+    got = second(backend, computation, primals, cotangent, tangents)
+    expected = {"x": cotangent @ tangents["W"], "W": cotangent.T @ tangents["x"]}
+    assert distance({name: got[name] for name in expected}, expected) <= BOUNDS[dtype]
+    assert list(got) == list(computation.wrt)
+    np.testing.assert_array_equal(got["b"], np.zeros(5, dtype))
+    assert all(got[name].shape == tangents[name].shape for name in got)
+    assert all(got[name].dtype == dtype for name in got)
+
+
+@either_mode
+@every_backend
+def test_a_second_derivative_of_zero_is_zeros_without_a_warning(
+    second: Callable[..., Arrays], backend: Backend
+) -> None:
+    computation, primals = BY_NAME["relu"], small("relu")
+    tangents = gaussian_tangents(computation, primals)
+    got = second(backend, computation, primals, np.ones_like(primals["x"]), tangents)
+    np.testing.assert_array_equal(got["x"], np.zeros_like(primals["x"]))
+
+
+@every_computation
+def test_the_second_derivatives_of_all_backends_agree(computation: Computation) -> None:
+    primals = small(computation.name)
+    cotangent = gaussian_cotangent(computation, value(Torch(), computation, primals))
+    tangents = gaussian_tangents(computation, primals)
+    reference = second_vjp(Autograd(), computation, primals, cotangent, tangents)
+    for backend in BACKENDS:
+        if computation.name == "least_squares" and backend.name == "manual":
+            continue  # not analytic
+        got = second_vjp(backend, computation, primals, cotangent, tangents)
+        difference = norm(got[name] - reference[name] for name in got)
+        assert difference <= BOUNDS["float64"] * norm(reference.values()), backend.name
+
+
+HAVE_NO_FORWARD_RULE = {
+    "autograd": ["conv_encoder", "least_squares", "ridge_argmin"],
+    "torch": ["ridge_argmin"],
+}
+
+
+@pytest.mark.parametrize("backend", [Autograd(), Torch()], ids=lambda backend: backend.name)
+@pytest.mark.parametrize("name", [*VECTORS, *SCALARS, "least_squares", "ridge_argmin"])
+def test_forward_over_reverse_is_reverse_over_reverse(backend: Backend, name: str) -> None:
+    computation, primals = BY_NAME[name], small(name)
+    cotangent = gaussian_cotangent(computation, value(backend, computation, primals))
+    tangents = gaussian_tangents(computation, primals)
+    given = backend, computation, primals, cotangent, tangents
+    if name in HAVE_NO_FORWARD_RULE[backend.name]:
+        with pytest.raises(NotImplementedError):
+            forward_over_reverse(*given)
+        return
+    forward, reverse = forward_over_reverse(*given), second_vjp(*given)
+    difference = norm(forward[name] - reverse[name] for name in reverse)
+    assert difference <= BOUNDS["float64"] * norm(reverse.values())
+
+
+def test_the_forward_rule_of_the_elu_node_is_that_of_its_backward() -> None:
+    """At the kink and far from it, for α differentiated and for α a number."""
+    z, v = np.array([-800.0, -1.0, 0.0, 1.0, 1e4]), np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    half, rate = np.asarray(0.5), np.asarray(3.0)
+    along_z = np.where(z > 0, 1, 0.5 * np.exp(np.minimum(z, 0))) * v
+    along_both = along_z + 3.0 * np.expm1(np.minimum(z, 0))
+    jvp_of = autograd.make_jvp
+    np.testing.assert_allclose(jvp_of(lambda z: elu_node(z, 0.5))(z)(v)[1], along_z, rtol=1e-15)
+    both = jvp_of(lambda pair: elu_node(*pair))((z, half))((v, rate))[1]
+    np.testing.assert_allclose(both, along_both, rtol=1e-15)
+    # Untyped: torch gives its forward mode no types, and has deprecated what it is built with.
+    elu, mode = EluFunction.apply, forward_ad  # type: Any, Any
+    with warnings.catch_warnings(), mode.dual_level():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        moving = mode.make_dual(torch.tensor(z), torch.tensor(v))
+        alpha = mode.make_dual(torch.tensor(half), torch.tensor(rate))
+        for number, expected in ((0.5, along_z), (alpha, along_both)):
+            pushed = mode.unpack_dual(elu(moving, number)).tangent
+            np.testing.assert_allclose(pushed.numpy(), expected, rtol=1e-15)
+
+
+@every_backend
+def test_the_hessian_is_the_second_derivative_of_a_scalar(backend: Backend) -> None:
+    computation, primals = BY_NAME["mlp_regression"], small("mlp_regression")
+    tangents = gaussian_tangents(computation, primals)
+    one = np.ones(())
+    for second in SECOND:
+        got = second(backend, computation, primals, -2 * one, tangents)
+        hessian = hvp(backend, computation, primals, tangents)
+        assert distance(got, {"theta": -2 * hessian["theta"]}) <= BOUNDS["float64"]
+
+
+@every_backend
+def test_one_graph_has_any_number_of_second_derivatives(backend: Backend) -> None:
+    computation, primals = BY_NAME["batch_norm"], small("batch_norm")
+    cotangent = gaussian_cotangent(computation, value(backend, computation, primals))
+    v, w = (gaussian_tangents(computation, primals, seed) for seed in (1, 2))
+    second = second_pullback(backend, computation, primals, cotangent)
+    of_v, of_w, again = second(v), second(w), second(v)
+    for name in computation.wrt:
+        np.testing.assert_array_equal(of_v[name], again[name])
+    scale = norm(of_v.values()) * norm(w.values()) + norm(of_w.values()) * norm(v.values())
+    assert abs(pairing(of_v, w) - pairing(of_w, v)) <= BOUNDS["float64"] * scale
+
+
+@either_mode
+@every_backend
+def test_a_cotangent_that_does_not_fit_is_refused_in_one_line(
+    second: Callable[..., Arrays], backend: Backend
+) -> None:
+    computation, primals = BY_NAME["linear"], small("linear")
+    tangents = gaussian_tangents(computation, primals)
+    refusals = [
+        (np.ones(5), r"cotangent has shape \(5,\), but the value has shape \(1, 5\)"),
+        (np.ones((1, 5), np.float32), "must share one dtype, .* cotangent float32"),
+    ]
+    for cotangent, message in refusals:
+        with pytest.raises((TypeError, ValueError), match=f"^linear: .*{message}$"):
+            second(backend, computation, primals, cotangent, tangents)
 
 
 @every_backend

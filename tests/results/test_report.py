@@ -445,7 +445,7 @@ class TestRefusal:
             write_report(tmp_path / "nowhere")
 
     def test_no_measurements(self, tmp_path: Path) -> None:
-        with pytest.raises(ResultsError, match=r"none of verdicts\.csv, argmin\.csv, timings\.csv"):
+        with pytest.raises(ResultsError, match=r"none of verdicts\.csv, argmin\.csv, kills\.csv, "):
             write_report(tmp_path)
 
     def test_a_report_that_cannot_be_written(self, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from results.errors import ResultsError
 from results.store import Appender, read
-from results.tables import TIMINGS, VERDICTS, Timing, Verdict
+from results.tables import TABLES, TIMINGS, VERDICTS, Timing, Verdict
 
 ROOT = Path(__file__).parents[2]
 
@@ -105,6 +105,53 @@ class TestRoundTrip:
         frame = read(tmp_path / "verdicts.csv", VERDICTS).frame
         assert list(frame.columns) == VERDICTS.header
         assert frame.empty
+
+
+def without_last(path: Path, count: int) -> None:
+    """Cut the last columns off a file, as of one written before there were any."""
+    rows = list(csv.reader(path.read_text().splitlines()))
+    path.write_text("".join(",".join(row[:-count]) + "\n" for row in rows))
+
+
+class TestOlderFiles:
+    def test_the_committed_runs_can_be_read(self) -> None:
+        tables = {table.file_name: table for table in TABLES}
+        paths = sorted((ROOT / "results" / "runs").glob("*/*/*.csv"))
+        assert paths
+        assert all(read(path, tables[path.name]).rows for path in paths)
+
+    def test_an_optional_last_column_may_be_missing(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        rows = [verdict(1, diagnosis="sign"), verdict(2, detail="said")]
+        write(path, *rows)
+        without_last(path, 1)
+        contents = read(path, VERDICTS)
+        assert list(contents.rows) == [rows[0].model_copy(update={"diagnosis": None}), rows[1]]
+        assert list(contents.frame.columns) == VERDICTS.header
+        assert contents.note == ""
+
+    def test_no_other_column_may(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path, verdict(1))
+        without_last(path, 2)
+        with pytest.raises(ResultsError, match=r"line 1: .* missing 'detail', 'diagnosis'$"):
+            read(path, VERDICTS)
+
+    def test_its_rows_are_as_long_as_its_header(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path, verdict(1))
+        header, row = path.read_text().splitlines()
+        path.write_text(f"{header.removesuffix(',diagnosis')}\n{row}\n")
+        wanted = len(VERDICTS.columns)
+        with pytest.raises(ResultsError, match=f"line 2: got {wanted} cells, wanted {wanted - 1}"):
+            read(path, VERDICTS)
+
+    def test_nothing_is_appended_to_it(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path, verdict(1))
+        without_last(path, 1)
+        with pytest.raises(ResultsError, match="missing 'diagnosis'"):
+            Appender(path, VERDICTS)
 
 
 class TestCrash:

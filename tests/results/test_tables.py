@@ -50,6 +50,17 @@ def test_a_column_is_in_seconds_when_its_name_says_so(table: Table[Any]) -> None
         assert (described.unit == "s") == described.name.endswith("_s"), described.name
 
 
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.file_name)
+def test_a_description_stands_in_the_margin(table: Table[Any]) -> None:
+    """Indented, Markdown would take it for code."""
+    (section,) = (
+        text
+        for text in column_dictionary().split("### ")
+        if text.startswith(f"`{table.file_name}`")
+    )
+    assert not [line for line in section.splitlines() if line.startswith(" ")]
+
+
 def test_choices_are_listed_in_words() -> None:
     status = next(column for column in TIMINGS.columns if column.name == "status")
     assert status.dtype == "one of ok, skipped, failed"

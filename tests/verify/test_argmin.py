@@ -35,7 +35,8 @@ from reference_impls.implicit import (
 from verify.argmin import Evidence, argmin_evidence
 from verify.compare import overall
 from verify.condition import Problem
-from verify.gradients import make_cases, verify_case
+from verify.cases import make_cases
+from verify.gradients import verify_case
 from verify.optimality import OptimalityError
 from verify.threads import one_thread
 

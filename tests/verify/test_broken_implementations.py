@@ -11,7 +11,7 @@ from autograd.extend import defvjp, primitive
 
 import verify.__main__
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Array, Arrays, Computation, Manual
-from verify.gradients import make_cases
+from verify.cases import make_cases
 
 LONGEST_AXIS = 16
 FACTOR = 1.001

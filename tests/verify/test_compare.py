@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from reference_impls import Array
-from verify.compare import contract_violation, first_index, make_worst, worst_entry
+from verify.compare import (
+    Violation,
+    contract_violation,
+    first_index,
+    make_worst,
+    worst_entry,
+)
 from verify.tolerance import SAFETY, unit_roundoff
 
 PRIMALS = {"x": np.zeros((2, 3)), "w": np.zeros(3), "y": np.zeros(2)}
@@ -18,33 +24,64 @@ def with_nan(*shape: int) -> Array:
 
 
 def test_what_fits_violates_nothing() -> None:
-    assert contract_violation(VALUE, COTANGENTS, PRIMALS, ("x", "w")) == ""
+    assert contract_violation(VALUE, COTANGENTS, PRIMALS, ("x", "w")) is None
 
 
 @pytest.mark.parametrize(
-    ("value", "changes", "said"),
+    ("value", "changes", "fault", "argument", "said"),
     [
-        (VALUE.astype(np.float32), {}, "value is float32, wanted float64"),
-        (with_nan(2), {}, "value[1] is not finite"),
-        (np.array(np.inf), {}, "value is not finite"),
-        (VALUE, {"y": np.ones(2)}, "cotangents for x, w, y, wanted x, w"),
-        (VALUE, {"w": [1.0, 1.0, 1.0]}, "cotangent w is a list, wanted an array"),
-        (VALUE, {"x": np.ones((3, 2))}, "cotangent x has shape (3, 2), wanted (2, 3)"),
-        (VALUE, {"w": np.ones((1, 3))}, "cotangent w has shape (1, 3), wanted (3,)"),
-        (VALUE, {"w": np.ones(3, np.float32)}, "cotangent w is float32, wanted float64"),
-        (VALUE, {"x": with_nan(2, 3)}, "cotangent x[1, 2] is not finite"),
-        (VALUE, {"w": np.array([1, -np.inf, np.nan])}, "cotangent w[1] is not finite"),
+        (VALUE.astype(np.float32), {}, "dtype drift", "", "value is float32, wanted float64"),
+        (with_nan(2), {}, "not finite", "value", "value[1] is not finite"),
+        (np.array(np.inf), {}, "not finite", "value", "value is not finite"),
+        (VALUE, {"y": np.ones(2)}, "wrong names", "", "cotangents for x, w, y, wanted x, w"),
+        (
+            VALUE,
+            {"w": [1.0, 1.0, 1.0]},
+            "not an array",
+            "",
+            "cotangent w is a list, wanted an array",
+        ),
+        (
+            VALUE,
+            {"x": np.ones((3, 2))},
+            "wrong shape",
+            "x",
+            "cotangent x has shape (3, 2), wanted (2, 3)",
+        ),
+        (
+            VALUE,
+            {"w": np.ones((1, 3))},
+            "wrong shape",
+            "w",
+            "cotangent w has shape (1, 3), wanted (3,)",
+        ),
+        (
+            VALUE,
+            {"w": np.ones(3, np.float32)},
+            "dtype drift",
+            "",
+            "cotangent w is float32, wanted float64",
+        ),
+        (VALUE, {"x": with_nan(2, 3)}, "not finite", "x", "cotangent x[1, 2] is not finite"),
+        (
+            VALUE,
+            {"w": np.array([1, -np.inf, np.nan])},
+            "not finite",
+            "w",
+            "cotangent w[1] is not finite",
+        ),
     ],
 )
 def test_a_violation_of_the_contract_is_put_in_words(
-    value: Array, changes: dict[str, object], said: str
+    value: Array, changes: dict[str, object], fault: str, argument: str, said: str
 ) -> None:
-    assert contract_violation(value, COTANGENTS | changes, PRIMALS, ("x", "w")) == said
+    seen = contract_violation(value, COTANGENTS | changes, PRIMALS, ("x", "w"))
+    assert seen == Violation(fault, said, argument)
 
 
 def test_a_missing_cotangent_violates_the_contract() -> None:
-    said = contract_violation(VALUE, {"x": COTANGENTS["x"]}, PRIMALS, ("x", "w"))
-    assert said == "cotangents for x, wanted x, w"
+    seen = contract_violation(VALUE, {"x": COTANGENTS["x"]}, PRIMALS, ("x", "w"))
+    assert seen == Violation("wrong names", "cotangents for x, wanted x, w")
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from reference_impls import (
     Manual,
     Torch,
 )
+from verify.cases import make_cases
 from verify.compare import Check, Verdict
-from verify.gradients import blamed, make_cases, suspects, verify_case
+from verify.gradients import blamed, suspects, verify_case
 
 SIZE = 5
 

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from reference_impls import Array
-from verify.oracles import Estimate, Functional, Scalar, complex_step, derivative, richardson
+from verify.oracles import (
+    Estimate,
+    Functional,
+    Scalar,
+    complex_step,
+    derivative,
+    quickly,
+    richardson,
+)
 
 POINT = np.array([0.3, -1.2, 2.0])
 WAY = np.array([1.0, 0.5, -2.0])
@@ -168,3 +176,70 @@ def test_the_bar_covers_what_cancellation_leaves(
         estimate = complex_step(lambda h, w=weights, x=x, v=v: np.sum(w * f(x + h * v)).item())  # type: ignore[misc]
 
         assert abs(Fraction(estimate.value) - truth) <= estimate.error_bar
+
+
+def real_alone(phi: Functional) -> Functional:
+    def real(h: Scalar) -> Scalar:
+        if isinstance(h, complex):
+            raise TypeError("real numbers alone")
+        return phi(h)
+
+    return real
+
+
+@each_smooth
+@pytest.mark.parametrize("scale", SCALES)
+def test_quickly_is_along_several_directions_what_derivative_is_along_one(
+    smooth: Smooth, scale: float
+) -> None:
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        x, ways = rng.uniform(-1, 1), rng.uniform(0.1, 3, 3)
+        phis = [smooth.along(x, v, scale) for v in ways]
+        for found in (quickly(phis), quickly([real_alone(phi) for phi in phis])):
+            for v, estimate in zip(ways, found, strict=True):
+                truth = scale * v * smooth.slope(x)
+                assert abs(estimate.value - truth) <= estimate.error_bar + 4 * np.spacing(
+                    abs(truth)
+                )
+                assert estimate.error_bar <= 3e-7 * scale * v
+
+
+def test_quickly_takes_one_complex_number_a_direction() -> None:
+    steps: list[Scalar] = []
+
+    def phi(h: Scalar) -> Scalar:
+        steps.append(h)
+        return complex(np.exp(h)) if isinstance(h, complex) else float(np.exp(h))
+
+    found = quickly([phi] * 3)
+    assert {estimate.oracle for estimate in found} == {"complex step"}
+    assert sum(isinstance(h, complex) for h in steps) == 3
+    assert len(steps) <= 7
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_quickly_too_has_a_bar_that_reaches_the_derivative_beside_a_kink(side: int) -> None:
+    rng = np.random.default_rng(1)
+    for distance in side * 10 ** rng.uniform(-13, 0, 300):
+        bend, tilt = rng.standard_normal(2)
+
+        def phi(h: Scalar, bend: float = bend, tilt: float = tilt, at: float = distance) -> float:
+            return tilt * float(np.exp(h.real)) + bend * abs(h.real - at)
+
+        for estimate in quickly([phi, phi]):
+            assert abs(estimate.value - (tilt - side * bend)) <= estimate.error_bar
+
+
+def test_quickly_finds_room_between_a_hundred_thousand_kinks() -> None:
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        z, tangent, weights = rng.standard_normal((3, 100_000))
+        truth = float(np.sum(weights * tangent * (z > 0)))
+
+        def phi(h: Scalar, z: Array = z, v: Array = tangent, w: Array = weights) -> Scalar:
+            return float(np.sum(w * np.maximum(z + h * v, 0)))
+
+        (estimate,) = quickly([real_alone(phi)])
+        assert abs(estimate.value - truth) <= estimate.error_bar
+        assert estimate.error_bar <= 1e-6 * abs(truth)

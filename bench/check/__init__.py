@@ -1,0 +1,1 @@
+"""What `verify.check` costs, in units of a value and gradient of the function it checks."""

@@ -1,0 +1,146 @@
+"""A check timed in units of what it checks, and the calls that it makes.
+
+A machine's speed changes while it is measured. So every timed call of a checker is between calls of
+the unit, a value and gradient of the same function, and what is kept is the median of their ratios.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+
+from reference_impls.computation import Array
+
+UNIT_SECONDS = 0.05
+"""How long the unit is timed before a call of a checker, and once at least."""
+
+FORWARD, COMPLEX_FORWARD, BACKWARD = "forward", "complex forward", "backward"
+
+WEIGHTS = {FORWARD: 1 / 3, COMPLEX_FORWARD: 4 / 3, BACKWARD: 2 / 3}
+"""In units, for a function that is matrix products: forwards one per layer, backwards two, and a
+complex product is four real ones."""
+
+
+class Unit:
+    """The unit, timed before every call of a checker, and after the last.
+
+    Args:
+        call: one value and gradient.
+    """
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self._call = call
+        self._times: list[float] = []
+
+    def time(self) -> None:
+        """Time it."""
+        times: list[float] = []
+        while not times or sum(times) < UNIT_SECONDS:
+            started = perf_counter()
+            self._call()
+            times.append(perf_counter() - started)
+        self._times.append(median(times))
+
+    def beside(self, rounds: int) -> list[float]:
+        """The time of a unit at each of the last rounds: the mean of that before and after it.
+
+        Args:
+            rounds: of the checker; the unit was timed once more than that, or more often.
+        """
+        last = self._times[-rounds - 1 :]
+        if len(last) <= rounds:
+            raise ValueError(f"the unit was timed {len(last)} times for {rounds} rounds")
+        return [(before + after) / 2 for before, after in pairwise(last)]
+
+
+def in_units(times: list[float], units: list[float]) -> dict[str, float]:
+    """The columns of a row: medians, of the times, of the units, and of their ratios.
+
+    Args:
+        times: of a checker, one per round, in seconds.
+        units: of the unit beside each.
+    """
+    ratios = [time / unit for time, unit in zip(times, units, strict=True)]
+    return {"median_s": median(times), "unit_s": median(units), "cost_units": median(ratios)}
+
+
+@dataclass
+class Calls:
+    """How often a function was evaluated, by kind."""
+
+    by_kind: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def evaluations(self) -> int:
+        """All calls, of the function and of its VJP."""
+        return self.by_kind.total()
+
+    @property
+    def units(self) -> float:
+        """What they amount to, by `WEIGHTS`."""
+        return sum(WEIGHTS[kind] * count for kind, count in self.by_kind.items())
+
+    def count_forward(self, *arguments: Array | torch.Tensor) -> None:
+        """Count an evaluation, by whether an argument is complex."""
+        is_complex = any(
+            each.is_complex() if isinstance(each, torch.Tensor) else np.iscomplexobj(each)
+            for each in arguments
+        )
+        self.by_kind[COMPLEX_FORWARD if is_complex else FORWARD] += 1
+
+    def count_backward(self, *_: object) -> None:
+        """Count a call of the VJP."""
+        self.by_kind[BACKWARD] += 1
+
+
+class Counted:
+    """A function as `verify.check` takes it, its calls counted.
+
+    Args:
+        make_vjp: the function.
+        calls: where they are counted.
+    """
+
+    def __init__(self, make_vjp: Any, calls: Calls) -> None:  # noqa: ANN401 -- a user's function
+        self._make_vjp = make_vjp
+        self._calls = calls
+        self.__name__ = getattr(make_vjp, "__name__", type(make_vjp).__name__)
+        if hasattr(make_vjp, "forward"):
+            self.forward = self._forward
+
+    def __call__(self, **primals: Array) -> tuple[Array, Callable[[Array], Any]]:
+        """The value and its VJP."""
+        self._calls.count_forward(*primals.values())
+        value, vjp = self._make_vjp(**primals)
+
+        def counted(cotangent: Array) -> Any:  # noqa: ANN401 -- what the function returns
+            self._calls.count_backward()
+            return vjp(cotangent)
+
+        return value, counted
+
+    def _forward(self, **primals: Array) -> Array:
+        self._calls.count_forward(*primals.values())
+        value: Array = self._make_vjp.forward(**primals)
+        return value
+
+
+def counted_in_torch(
+    function: Callable[..., torch.Tensor], calls: Calls
+) -> Callable[..., torch.Tensor]:
+    """A torch function, its calls and those of its backward counted."""
+
+    def counted(*tensors: torch.Tensor) -> torch.Tensor:
+        calls.count_forward(*tensors)
+        value = function(*tensors)
+        if value.requires_grad:
+            value.register_hook(calls.count_backward)  # type: ignore[no-untyped-call]
+        return value
+
+    return counted

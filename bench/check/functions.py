@@ -1,0 +1,119 @@
+"""The functions that are checked, at each number n of entries, and what one evaluation of them is.
+
+All are a network of two layers and its loss, mean((act(x W + b) w - y)²), with constants x
+(batch, d) and y (batch,). W (d, h), b (h,) and w (h,), with d and h about √n, are the n entries.
+
+- In NumPy, its gradient by hand.
+- In torch with tanh, which takes complex numbers, and with ReLU, which does not: its derivative
+  jumps at `batch` times h places, and a difference of values has to fit between them.
+
+Batches are such that a value and gradient takes a few milliseconds even at the smallest n: what is
+measured is arithmetic, not Python.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import torch
+
+from reference_impls.computation import Array, Arrays
+from verify import from_torch
+
+BATCHES = {1_000: 8_192, 3_000: 4_096, 10_000: 2_048, 100_000: 1_024, 1_000_000: 1_024}
+FEW = 8
+"""Rows, at any other n."""
+
+Activation = Callable[[torch.Tensor], torch.Tensor]
+Loss = Callable[..., torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A function to be checked, and the point where.
+
+    Attributes:
+        make_vjp: as `verify.check` takes it.
+        primals: all of them differentiated, float64.
+        unit: one value and gradient, by the function's own means.
+        native: the torch function of the primals' tensors; None where it is NumPy's.
+    """
+
+    make_vjp: Any
+    primals: Arrays
+    unit: Callable[[], object]
+    native: Loss | None = None
+
+    @property
+    def entries(self) -> int:
+        """How many numbers it is differentiated with respect to."""
+        return sum(array.size for array in self.primals.values())
+
+
+def by_hand(n: int) -> Subject:
+    """The network in NumPy, with tanh.
+
+    Args:
+        n: how many entries; a product of two numbers of about √n.
+    """
+    x, y, primals = _drawn(n)
+
+    def make_vjp(W: Array, b: Array, w: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        inputs, targets = x.astype(W.dtype, copy=False), y.astype(W.dtype, copy=False)
+        hidden = np.tanh(inputs @ W + b)
+        residual = hidden @ w - targets
+
+        def vjp(u: Array) -> Arrays:
+            by_output = (2 * u / residual.size) * residual
+            by_hidden = np.outer(by_output, w) * (1 - hidden * hidden)
+            return {"W": inputs.T @ by_hidden, "b": by_hidden.sum(0), "w": hidden.T @ by_output}
+
+        return np.mean(residual * residual), vjp
+
+    def unit() -> object:
+        value, vjp = make_vjp(**primals)
+        return value, vjp(np.ones_like(value))
+
+    return Subject(make_vjp, primals, unit)
+
+
+def in_torch(n: int, activation: Activation) -> Subject:
+    """The network in torch.
+
+    Args:
+        n: as in `by_hand`.
+        activation: act.
+    """
+    x, y, primals = _drawn(n)
+    constants = {
+        dtype: tuple(torch.tensor(array).to(dtype) for array in (x, y))
+        for dtype in (torch.float32, torch.float64, torch.complex128)
+    }
+
+    def network(W: torch.Tensor, b: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        inputs, targets = constants[W.dtype]
+        residual = activation(inputs @ W + b) @ w - targets
+        return torch.mean(residual * residual)
+
+    leaves = [torch.tensor(array, requires_grad=True) for array in primals.values()]
+
+    def unit() -> object:
+        value = network(*leaves)
+        return value, torch.autograd.grad(value, leaves)
+
+    return Subject(from_torch(network), primals, unit, network)
+
+
+def _drawn(n: int) -> tuple[Array, Array, Arrays]:
+    rng = np.random.default_rng(n)
+    hidden = next(h for h in range(isqrt(n), 0, -1) if n % h == 0)  # so that n is met exactly
+    inputs, batch = n // hidden - 2, BATCHES.get(n, FEW)
+    x, y = rng.standard_normal((batch, inputs)), rng.standard_normal(batch)
+    primals = {
+        "W": rng.standard_normal((inputs, hidden)) / np.sqrt(inputs),
+        "b": rng.standard_normal(hidden),
+        "w": rng.standard_normal(hidden) / np.sqrt(hidden),
+    }
+    return x, y, primals

@@ -1,0 +1,102 @@
+"""The numbers in verify/README.md, computed again from what the code has for its constants."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import verify
+from verify import checker, extremes, oracles
+from verify.tolerance import EXCUSE, INSTABILITY, PROBES, SAFETY, unit_roundoff
+
+U32, U64 = unit_roundoff(np.float32), unit_roundoff(np.float64)
+TEXT = " ".join((Path(verify.__file__).parent / "README.md").read_text("utf-8").split())
+MILLION = 10**6
+
+median_of_largest = stats.norm.isf((1 - 0.5 ** (1 / MILLION)) / 2)
+
+
+def probability_of_spread_below(fraction: float, points: int) -> float:
+    """That √(χ²ₖ/k), for k points, is less."""
+    return float(stats.chi2.cdf(points * fraction**2, points))
+
+
+def beyond(multiple: float, points: int) -> float:
+    """That an error exceeds a multiple of the deviation estimated from so many others."""
+    return float(2 * stats.t.sf(multiple, points))
+
+
+def missed(share: float, unit: float) -> float:
+    """That one Gaussian direction does not see a fault of a share of the gradient."""
+    tolerance = 2 * SAFETY * unit  # noise as large as scale
+    return float(stats.chi2.cdf((tolerance / share) ** 2, 1))
+
+
+def worst_case(n: int) -> float:
+    return n * U64 / (1 - n * U64)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{U64:.1e} in float64, {U32:.1e} in float32".replace("e-08", "e-8"),
+        f"in float64 that is {np.sqrt(1000) * U64:.1e} in place of {worst_case(1000):.1e}.",
+        f"**SAFETY = {SAFETY:g}.**",
+        f"{np.sqrt(2 * np.log(MILLION)):.1f} ",
+        f"(its median is {median_of_largest:.1f} ",
+        f" for {100 * probability_of_spread_below(1 / 3, PROBES):.2f} % of all entries",
+        f"|t₆| > {SAFETY:g} has probability {beyond(SAFETY, PROBES):.1e}",
+        f"`check` takes {checker.NOISE_PROBES} points, where |t₂| > {SAFETY:g} has probability ",
+        f"|t₂| > {SAFETY:g} has probability {beyond(SAFETY, checker.NOISE_PROBES):.1e}",
+        f"**PROBES = {PROBES}.**",
+        f"with probability {probability_of_spread_below(0.1, PROBES):.1e}; of two, ",
+        f"; of two, {probability_of_spread_below(0.1, 2):.1e}.",
+        f"**EXCUSE = {EXCUSE:g}.**",
+        f"√n for n ≤ 10⁵ is below {SAFETY:g} · {EXCUSE:g} = {SAFETY * EXCUSE:g}.",
+        f"{SAFETY * EXCUSE:g} u = {SAFETY * EXCUSE * U32:.1e} of usual + scale",
+        f"**INSTABILITY = {INSTABILITY:g}.**",
+        f"√(2/π) t/r ≈ {np.sqrt(2 / np.pi):.1f} t/r",
+        f"t is at most {2 * SAFETY:g} u: {2 * SAFETY * U64:.1e} in float64, ",
+        f" in float64, {2 * SAFETY * U32:.1e} in float32.",
+        f"one direction with probability {missed(5e-4, U64):.1e} and {missed(5e-4, U32):.1e}, ",
+        f"two with {missed(5e-4, U64) ** 2:.1e} and {missed(5e-4, U32) ** 2:.1e}.",
+        f"two directions in float32 with probability {missed(1e-3, U32) ** 2:.1e}.",
+        f"The bar is {oracles.NOISE_FACTOR:g} times its noise",
+        f"no less than {oracles.NOISE_FACTOR:g} times the measured noise of φ over h",
+        f"a look at {extremes.FAR:g} times the primals",
+        f"1/u₃₂, {1 / U32:.1e})",
+    ],
+)
+def test_a_number_in_the_text_is_the_one_computed(said: str) -> None:
+    assert said in TEXT
+
+
+def test_the_safety_factor_is_the_product_that_it_is_derived_as() -> None:
+    assert SAFETY >= 5 * 3 * 2
+    assert np.log2(SAFETY) == round(np.log2(SAFETY))
+    assert np.sqrt(10**5) < SAFETY * EXCUSE
+
+
+def test_the_step_of_the_complex_step_is_the_one_in_the_text() -> None:
+    assert oracles.COMPLEX_STEP == 2.0**-100
+    assert "h = 2⁻¹⁰⁰" in TEXT
+
+
+def test_a_gaussian_direction_misses_a_fault_as_rarely_as_the_text_says() -> None:
+    """Where it says 8 % of faults ten times the tolerance, of any direction in 50 dimensions."""
+    rng = np.random.default_rng(0)
+    fault = rng.uniform(size=50)
+    fault /= np.linalg.norm(fault)
+    seen = np.abs(rng.standard_normal((20_000, 50)) @ fault)
+    expected = 0.8 * 0.1
+    assert np.mean(seen < 0.1) == pytest.approx(expected, rel=0.1)
+
+
+def test_the_noise_of_few_points_is_distributed_as_the_text_says() -> None:
+    samples = np.random.default_rng(0).standard_normal((200_000, PROBES + 1))
+    deviations = np.sqrt(np.mean(np.square(samples[:, 1:]), axis=1))
+    below = probability_of_spread_below(1 / 3, PROBES)
+    assert np.mean(deviations < 1 / 3) == pytest.approx(below, rel=0.15)
+    exceeding = np.mean(np.abs(samples[:, 0]) > 6 * deviations)
+    assert exceeding == pytest.approx(beyond(6, PROBES), rel=0.3)

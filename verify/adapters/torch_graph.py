@@ -1,0 +1,81 @@
+"""The graph that torch keeps for a backward pass, and what its engine mends there.
+
+The engine sums a gradient that was not reduced over a broadcast axis, and casts one of another
+dtype. Where a custom `torch.autograd.Function` returned such a gradient, that is noted first.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch.autograd.function import BackwardCFunction
+from torch.autograd.graph import Node
+
+from reference_impls.nested import Tree
+
+ONCE = "torch::autograd::Error"
+"""The node by which `once_differentiable` marks what it returns."""
+
+
+def is_custom(node: object) -> bool:
+    """Is it the node of a custom `torch.autograd.Function`?"""
+    return isinstance(node, BackwardCFunction)
+
+
+def backward_of(node: Node | None) -> Callable[..., Tree]:
+    """Runs the user's ``backward``; torch's types know of it only on some nodes."""
+    backward: Callable[..., Tree] = getattr(node, "apply")  # noqa: B009 -- as the docstring says
+    return backward
+
+
+def nodes_of(root: Node | None) -> set[Node]:
+    """All nodes from the root back."""
+    found: set[Node] = set()
+    ahead = [root]
+    while ahead:
+        node = ahead.pop()
+        if node is not None and node not in found:
+            found.add(node)
+            ahead.extend(parent for parent, _ in node.next_functions)
+    return found
+
+
+@contextmanager
+def recording(root: Node | None, repaired: list[str]) -> Iterator[None]:
+    """Notes what custom Functions below the root return that the engine is going to repair."""
+    nodes = [node for node in nodes_of(root) if is_custom(node)]
+    for node in nodes:
+        # The engine looks `apply` up on the node, where it hides the method of the class.
+        vars(node)["apply"] = partial(_noted, node, backward_of(node), repaired)
+    try:
+        yield
+    finally:
+        for node in nodes:
+            del vars(node)["apply"]
+
+
+def _noted(node: Node, backward: Callable[..., Tree], repaired: list[str], *args: Tree) -> Tree:
+    returned = backward(*args)
+    gradients = returned if isinstance(returned, tuple) else (returned,)
+    for number, (gradient, (parent, output)) in enumerate(
+        zip(gradients, node.next_functions, strict=False)
+    ):
+        if parent is None or not isinstance(gradient, torch.Tensor):
+            continue
+        wanted = parent._input_metadata[output]  # noqa: SLF001 -- nothing public has the shape
+        name = f"{_class_of(node).__name__}.backward: the gradient of input {number}"
+        if tuple(gradient.shape) != tuple(wanted.shape):
+            repaired.append(
+                f"{name} has shape {tuple(gradient.shape)}, wanted {tuple(wanted.shape)}"
+            )
+        if gradient.dtype != wanted.dtype:
+            got, dtype = (
+                str(each).removeprefix("torch.") for each in (gradient.dtype, wanted.dtype)
+            )
+            repaired.append(f"{name} is {got}, wanted {dtype}")
+    return returned
+
+
+def _class_of(node: Node | None) -> Tree:
+    return getattr(node, "_forward_cls", None)

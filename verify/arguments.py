@@ -1,0 +1,419 @@
+"""A user's function and its arguments, as the named arrays that the checks compute with.
+
+The checks know one kind of function, ``make_vjp(**primals)`` of flat arrays. A user's takes its
+arguments by position or by name, nested in dicts, lists and tuples, some of them no arrays at all,
+and returns its gradients likewise. What it returns may also be nothing that could be compared: that
+is said in one line, as a `RefusalError`, and never a traceback from inside a check.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reference_impls.computation import DTYPES, Array, Arrays, Computation, Vjp
+from reference_impls.nested import Leaf, Path, Tree, kind_of, located, map_located
+from reference_impls.validation import nearest
+from verify.adapters import Adapter, TorchVjp
+from verify.compare import RefusalError, Violation, first_index, one_line
+
+SHOWN = 4
+"""Leaves in a message, at most."""
+
+MakeVjp = Callable[..., Any]
+"""``make_vjp(*primals)`` or ``make_vjp(**primals)``, which returns ``(value, vjp)``."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """One call's arguments.
+
+    Attributes:
+        function: its name, in messages.
+        by_name: the arguments, in the order of the call.
+        positional: are they given by position?
+        alone: is there one, given without a tuple around it?
+        arrays: the floating-point arrays among their leaves, by path: ``x``, ``layer['W']``.
+        wrt: those of them that gradients are wanted for.
+    """
+
+    function: str
+    by_name: dict[str, Tree]
+    positional: bool
+    alone: bool
+    arrays: Arrays
+    wrt: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, make_vjp: MakeVjp, primals: Tree, wrt: str | Sequence[str] | None = None
+    ) -> "Arguments":
+        """The arguments of a call of `make_vjp`.
+
+        Args:
+            make_vjp: whose parameters name arguments that are given by position.
+            primals: a dict of arguments by name, a tuple of them by position, or a single array.
+                torch tensors are taken as arrays.
+            wrt: which to differentiate with respect to: names of arguments, or paths of leaves;
+                all floating-point arrays if None.
+
+        Raises:
+            TypeError: `make_vjp` cannot be called, or there is nothing to differentiate, or arrays
+                differ in dtype.
+            ValueError: `wrt` names no array, or an array holds NaN.
+        """
+        if not callable(make_vjp):
+            raise TypeError(
+                f"check: got {kind_of(make_vjp)}, wanted a function that returns (value, vjp)"
+            )
+        function = name_of(make_vjp)
+        alone = not isinstance(primals, Mapping | tuple)
+        given = (primals,) if alone else primals
+        positional = not isinstance(given, Mapping)
+        by_name = _named(make_vjp, given) if positional else dict(given)
+        for name in by_name:
+            if not isinstance(name, str):
+                raise TypeError(f"{function}: got {name!r} for an argument's name, wanted a string")
+        by_name = {name: map_located(_to_numpy, tree, (name,)) for name, tree in by_name.items()}
+        arrays = _arrays(function, by_name)
+        return cls(function, by_name, positional, alone, arrays, _wrt(function, arrays, wrt))
+
+    @property
+    def dtype(self) -> str:
+        """The one dtype of the arrays."""
+        return str(self.arrays[self.wrt[0]].dtype)
+
+    @property
+    def entries(self) -> int:
+        """How many numbers gradients are wanted for."""
+        return sum(self.arrays[name].size for name in self.wrt)
+
+    @property
+    def call(self) -> str:
+        """The call, with shapes and dtypes for values."""
+        described = ", ".join(f"{name}: {_described(tree)}" for name, tree in self.by_name.items())
+        return f"{self.function}({described})"
+
+    def with_arrays(self, arrays: Arrays) -> tuple[tuple[Tree, ...], dict[str, Tree]]:
+        """Positional and keyword arguments with other arrays in the places of these."""
+
+        def leaf(path: Path, value: Tree) -> Tree:
+            found = arrays.get(str(Leaf(path, value)))
+            if found is not None:
+                return found
+            # The user's own array of integers, which a function may write to.
+            return value.copy() if isinstance(value, np.ndarray) else value
+
+        trees = {name: map_located(leaf, tree, (name,)) for name, tree in self.by_name.items()}
+        return (tuple(trees.values()), {}) if self.positional else ((), trees)
+
+    def tree(self, arrays: Arrays) -> Tree:
+        """The same as the one tuple or dict that adapters take."""
+        positional, named = self.with_arrays(arrays)
+        return positional if self.positional else named
+
+    def tangents(self, arrays: Arrays) -> Tree:
+        """The same with None for every leaf that has no tangent."""
+
+        def leaf(path: Path, value: Tree) -> Tree:
+            return arrays.get(str(Leaf(path, value)))
+
+        trees = {name: map_located(leaf, tree, (name,)) for name, tree in self.by_name.items()}
+        return tuple(trees.values()) if self.positional else trees
+
+    def gradients(
+        self, returned: Tree, giver: str = "the vjp returned", dtype: npt.DTypeLike = np.float64
+    ) -> Arrays:
+        """The gradients in what a VJP returned, by path.
+
+        Args:
+            returned: by it.
+            giver: the beginning of a message.
+            dtype: of Python numbers, which have none.
+
+        Raises:
+            RefusalError: one is missing, or is no array, or there is one for nothing.
+        """
+        trees = self._by_argument(returned, giver)
+        return {name: self._gradient(name, trees, giver, dtype) for name in self.wrt}
+
+    def _by_argument(self, returned: Tree, giver: str) -> Mapping[str, Tree]:
+        if not self.positional:
+            if not isinstance(returned, Mapping):
+                raise RefusalError(f"{giver} {_a(returned)}, wanted a dict of gradients")
+            return self._known(returned, giver)
+        names = list(self.by_name)
+        in_tuple = isinstance(returned, tuple if self.alone else tuple | list)
+        if len(names) == 1 and not (in_tuple and len(returned) == 1):
+            return {names[0]: returned}
+        if not in_tuple or len(returned) != len(names):
+            given = f"{len(returned)} gradients" if in_tuple else _a(returned)
+            wanted = f"a tuple of {len(names)}, for {', '.join(names)}"
+            raise RefusalError(f"{giver} {given}, wanted {wanted}")
+        return dict(zip(names, returned, strict=True))
+
+    def _known(self, returned: Mapping[str, Tree], giver: str) -> Mapping[str, Tree]:
+        for key in returned:
+            if key not in self.by_name:
+                raise RefusalError(
+                    f"{giver} a gradient for {key!r}, which is none of {', '.join(self.by_name)}"
+                    f"{nearest(str(key), self.by_name)}"
+                )
+        return returned
+
+    def _gradient(
+        self, name: str, trees: Mapping[str, Tree], giver: str, dtype: npt.DTypeLike
+    ) -> Array:
+        found: Tree = trees
+        for key in self._paths[name]:
+            try:
+                found = found[key]
+            except (KeyError, IndexError, TypeError):
+                given = ", ".join(map(str, trees)) or "none"
+                raise RefusalError(f"{giver} no gradient for {name} (got {given})") from None
+        shape = self.arrays[name].shape
+        if isinstance(found, list | tuple) or (shape and not hasattr(found, "shape")):
+            raise RefusalError(f"{giver} {_a(found)} for {name}, wanted an array of shape {shape}")
+        return _array(found, giver, f"for {name}", self.dtype, dtype)
+
+    @property
+    def _paths(self) -> dict[str, Path]:
+        leaves = [leaf for name, tree in self.by_name.items() for leaf in located(tree, name)]
+        return {str(leaf): leaf.path for leaf in leaves}
+
+
+class UserFunction:
+    """A user's `make_vjp` as an implementation.
+
+    Args:
+        make_vjp: the user's.
+        forward: its value alone; None if `make_vjp` is to give it.
+        arguments: of the call.
+    """
+
+    device = "cpu"
+    takes_complex = True  # if not, the oracle finds out
+
+    def __init__(
+        self, make_vjp: MakeVjp, forward: Callable[..., Any] | None, arguments: Arguments
+    ) -> None:
+        self.name = arguments.function
+        self.arguments = arguments
+        self._make_vjp = make_vjp
+        self._forward = forward
+        if forward is None and isinstance(make_vjp, Adapter):
+            self._forward = make_vjp.forward
+
+    def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
+        """See `reference_impls.backends.Implementation.forward`.
+
+        Raises:
+            RefusalError: in place of whatever the user's function raises.
+        """
+        forward = self._forward
+        if forward is None:
+            return self.make_vjp(computation, primals)[0]
+        positional, named = self.arguments.with_arrays(dict(primals))
+        call = replace(self.arguments, function=f"the forward of {self.name}").call
+        value = _refused(call, lambda: forward(*positional, **named))
+        return self._value(value, call, primals)
+
+    def make_vjp(self, _: Computation, primals: Mapping[str, Array]) -> tuple[Array, Vjp]:
+        """See `reference_impls.backends.Implementation.make_vjp`.
+
+        Raises:
+            RefusalError: in place of whatever the user's function raises.
+        """
+        positional, named = self.arguments.with_arrays(dict(primals))
+        call = self.arguments.call
+        value, vjp = self._pair(_refused(call, lambda: self._make_vjp(*positional, **named)))
+        dtype = _own_dtype(primals, self.arguments.wrt)
+        return self._value(value, call, primals), UserVjp(self.arguments, vjp, dtype)
+
+    def _value(self, found: Tree, call: str, primals: Mapping[str, Array]) -> Array:
+        dtype = _own_dtype(primals, self.arguments.wrt)
+        return _array(found, f"{call} returned", "as its value", self.arguments.dtype, dtype)
+
+    def _pair(self, returned: Tree) -> tuple[Tree, Callable[[Array], Tree]]:
+        if isinstance(returned, tuple | list) and len(returned) == 2 and callable(returned[1]):
+            return returned[0], returned[1]
+        raise RefusalError(
+            f"{self.arguments.call} returned {_a(returned)}, wanted (value, vjp) with a function "
+            "vjp(cotangent) that returns the gradients"
+        )
+
+
+class UserVjp:
+    """A user's VJP from a cotangent to gradients by path.
+
+    Args:
+        arguments: of the call.
+        vjp: the user's.
+        dtype: of Python numbers, which have none.
+    """
+
+    def __init__(
+        self, arguments: Arguments, vjp: Callable[[Array], Tree], dtype: npt.DTypeLike
+    ) -> None:
+        self._arguments = arguments
+        self._vjp = vjp
+        self._dtype = dtype
+
+    def __call__(self, cotangent: Array) -> Arrays:
+        """Jᵀu.
+
+        Raises:
+            RefusalError: in place of whatever the user's function raises.
+        """
+        what = f"the vjp of {self._arguments.call}"
+        returned = _refused(what, lambda: self._vjp(cotangent))
+        return self._arguments.gradients(returned, f"{what} returned", self._dtype)
+
+    @property
+    def mended(self) -> Violation | None:
+        """What torch's engine repaired in the last call, so that it does not show."""
+        if not isinstance(self._vjp, TorchVjp) or not self._vjp.repaired:
+            return None
+        seen = self._vjp.repaired[0]
+        # It sums what was broadcast, and casts; of other shapes it makes an error.
+        fault = "un-reduced broadcast" if " has shape " in seen else "dtype drift"
+        return Violation(fault, f"{seen}; torch mended it")
+
+
+def _own_dtype(primals: Mapping[str, Array], wrt: Sequence[str]) -> npt.DTypeLike:
+    """Of this call's primals, if it is one that a Python number can be rounded to."""
+    dtype = primals[wrt[0]].dtype
+    return dtype if str(dtype) in DTYPES else np.float64
+
+
+def _array(found: Tree, giver: str, what: str, wanted: str, dtype: npt.DTypeLike) -> Array:
+    """What a user's function returned, as an array of real or complex numbers.
+
+    Args:
+        found: that.
+        giver: the beginning of a message.
+        what: it should be, for the same.
+        wanted: the dtype there should be.
+        dtype: of Python numbers.
+
+    Raises:
+        RefusalError: it is another thing.
+    """
+    if type(found) is float:
+        return np.asarray(found, dtype)
+    if type(found) is complex:
+        return np.asarray(found)
+    if isinstance(found, torch.Tensor):
+        raise RefusalError(f"{giver} a tensor {what}; wrap a torch function in from_torch")
+    if isinstance(found, np.ndarray | np.generic) and np.issubdtype(found.dtype, np.inexact):
+        return np.asarray(found)
+    raise RefusalError(f"{giver} {_a(found)} {what}, wanted a number or an array of {wanted}")
+
+
+def _refused(call: str, function: Callable[[], Tree]) -> Tree:
+    try:
+        return function()
+    except RefusalError:
+        raise
+    except Exception as error:
+        raise RefusalError(f"{call} {one_line(error)}") from error
+
+
+def name_of(function: MakeVjp) -> str:
+    """What a user calls it."""
+    if isinstance(function, partial):
+        return name_of(function.func)
+    name = getattr(function, "name", None) or getattr(function, "__name__", None)
+    return name if isinstance(name, str) else type(function).__name__
+
+
+def _named(function: MakeVjp, primals: Sequence[Tree]) -> dict[str, Tree]:
+    names: list[str] = []
+    with suppress(TypeError, ValueError):  # some built-in functions have no signature
+        names = [
+            parameter.name
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+    if len(names) < len(primals):
+        names = [f"argument {position}" for position in range(len(primals))]
+    return dict(zip(names, primals, strict=False))
+
+
+def _to_numpy(path: Path, leaf: Tree) -> Tree:
+    if not isinstance(leaf, torch.Tensor):
+        return leaf
+    try:
+        return leaf.detach().resolve_conj().resolve_neg().cpu().numpy()
+    except (TypeError, RuntimeError):
+        raise TypeError(
+            f"check: {Leaf(path, leaf)} is {_a(leaf)}, {leaf.layout}; accepted are dense ones of "
+            f"{', '.join(DTYPES)}"
+        ) from None
+
+
+def _arrays(function: str, by_name: Mapping[str, Tree]) -> Arrays:
+    leaves = [leaf for name, tree in by_name.items() for leaf in located(tree, name)]
+    arrays = {
+        str(leaf): np.asarray(leaf.value)
+        for leaf in leaves
+        if isinstance(leaf.value, np.ndarray | np.generic)
+        and np.issubdtype(leaf.value.dtype, np.inexact)
+    }
+    if not arrays:
+        got = ", ".join(f"{leaf}: {kind_of(leaf.value)}" for leaf in leaves[:SHOWN]) or "nothing"
+        got += f" and {len(leaves) - SHOWN} more" if len(leaves) > SHOWN else ""
+        raise TypeError(f"{function}: got {got}, wanted at least one floating-point NumPy array")
+    for name, array in arrays.items():
+        if str(array.dtype) not in DTYPES:
+            raise TypeError(
+                f"{function}: {name} has dtype {array.dtype}; accepted are {', '.join(DTYPES)}"
+            )
+        if np.isnan(array).any():
+            raise ValueError(f"{function}: {name}{first_index(np.isnan(array))} is NaN")
+    if len({array.dtype for array in arrays.values()}) > 1:
+        found = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
+        raise TypeError(f"{function}: all floating-point arrays must share one dtype, got {found}")
+    return arrays
+
+
+def _wrt(function: str, arrays: Arrays, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+    if wanted is None:
+        return tuple(arrays)
+    if not isinstance(wanted, Iterable):
+        raise TypeError(f"{function}: wrt is {_a(wanted)}, wanted names of arguments")
+    chosen: list[str] = []
+    for name in (wanted,) if isinstance(wanted, str) else wanted:
+        under = [path for path in arrays if path == name or path.startswith(f"{name}[")]
+        if not under:
+            raise ValueError(
+                f"{function}: wrt names {name!r}; floating-point arrays are {', '.join(arrays)}"
+                f"{nearest(str(name), arrays)}"
+            )
+        chosen += under
+    if not chosen:
+        raise ValueError(f"{function}: wrt is empty; accepted are {', '.join(arrays)}")
+    return tuple(dict.fromkeys(chosen))
+
+
+def _described(tree: Tree) -> str:
+    leaves = located(tree, "")
+    if len(leaves) != 1 or isinstance(tree, Mapping | list | tuple):
+        return f"{type(tree).__name__} of {len(leaves)}"
+    if isinstance(tree, np.ndarray | np.generic):
+        return f"{tree.shape} {tree.dtype}"
+    return repr(tree) if isinstance(tree, int | float | str | None) else type(tree).__name__
+
+
+def _a(value: object) -> str:
+    """What it is, with its article."""
+    if value is None:
+        return "None"
+    kind = kind_of(value)
+    return f"{'an' if kind[0].lower() in 'aeio' else 'a'} {kind}"

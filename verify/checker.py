@@ -1,0 +1,280 @@
+"""`check`: a gradient of your own, held against its own values and against what every VJP does.
+
+With one implementation there is no other to compare entries with. What is left is enough: the
+function's values, differentiated by an oracle with an error bar, tell whether ⟨Jᵀu, v⟩ is right,
+in about a dozen times the cost of a value and its gradient, however many entries there are.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reference_impls.computation import Array, Arrays, Computation, generator
+from reference_impls.nested import Tree, kind_of
+from verify.adapters import Mode, TwiceDifferentiable
+from verify.arguments import Arguments, MakeVjp, UserFunction, name_of
+from verify.cases import DIRECTIONS, Case, cases_at
+from verify.compare import Check, RefusalError, contract_violation, worst_entry
+from verify.gradients import verify_case
+from verify.report import Report
+from verify.second_order import second_order_checks
+
+NOISE_PROBES = 2
+"""Points at which rounding noise is measured, in float32 and float64: each costs a gradient in
+both. Two are few for an entry, but a dot product pools the noise of all of them."""
+
+MODES: tuple[Mode, ...] = ("reverse over reverse", "forward over reverse")
+
+NOISE_POINTS = 1
+"""Points at which an oracle's noise is measured: with one, `verify.oracles.quickly`."""
+
+
+def check(
+    make_vjp: MakeVjp,
+    primals: Tree,
+    *,
+    forward: Callable[..., Any] | None = None,
+    expected: Any = None,  # noqa: ANN401 -- a function or a tree of arrays
+    wrt: str | Sequence[str] | None = None,
+    seed: int = 0,
+    probes: int = DIRECTIONS,
+    order: int = 1,
+    precision: bool = False,
+) -> Report:
+    """Is this gradient right, at these primals?
+
+    Args:
+        make_vjp: ``make_vjp(**primals) -> (value, vjp)``, or ``make_vjp(*primals)``; ``vjp`` maps a
+            cotangent u of the value's shape and dtype to Jᵀu, in the structure of the primals.
+            `from_torch`, `from_autograd` and `from_numpy` make one of other functions.
+        primals: a dict of arguments by name, a tuple of them by position, or a single array; they
+            may be nested. Arrays of float64 or float32 are differentiated; anything else is handed
+            on as it is. Entries may be infinite, arrays empty.
+        forward: the value alone, ``forward(**primals)``, from code that the gradient does not
+            share; the oracle then differentiates it, and `make_vjp`'s value must equal it.
+        expected: the right answer, where you have it: another such ``make_vjp``, or the gradients
+            themselves of a function with a scalar value. Every entry is compared.
+        wrt: the arguments to differentiate with respect to; None for all arrays.
+        seed: of everything random.
+        probes: how many random directions the oracle looks along.
+        order: 2 to check second derivatives as well, for functions of `from_torch` and
+            `from_autograd`.
+        precision: carry the function out with more digits too, and count ULPs. It takes NumPy
+            code, and dozens of times as long.
+
+    Returns:
+        A report; ``report.raise_for_verdict()`` makes it an assertion.
+
+    Raises:
+        TypeError: the arguments of this call do not fit together.
+        ValueError: the same, where only their values do not.
+    """
+    _check_options(seed, probes, order, forward)
+    arguments = Arguments.of(make_vjp, primals, wrt)
+    subject = UserFunction(make_vjp, forward, arguments)
+    twice = _twice_differentiable(make_vjp, arguments) if order == 2 else None
+    (case,) = cases_at(
+        _computation(subject),
+        arguments.arrays,
+        (arguments.entries, seed),
+        [arguments.dtype],
+        [subject],
+        probes,
+        NOISE_PROBES,
+    )
+    checks: list[Check] = []
+    try:
+        checks += verify_case(case, [subject], NOISE_POINTS, in_wider_dtype=precision)
+        if checks[0].verdict == "agree":
+            checks += _against_forward(case, subject) if forward is not None else []
+            checks += _against_expected(case, subject, expected) if expected is not None else []
+            checks += _second_order(case, subject, twice) if twice else []
+            checks += _missing_precision(subject, checks) if precision else []
+    except RefusalError as error:
+        # It did not at first: what it is asked depends on what it said before.
+        checks.append(Check(subject.name, "contract", "a later call", "unsupported", str(error)))
+    given = {"forward": forward, "expected": expected, "wrt": wrt, "seed": seed}
+    given |= {"probes": probes, "order": order, "precision": precision}
+    return Report(arguments.call, seed, tuple(checks), _again(arguments, given))
+
+
+def _check_options(seed: object, probes: object, order: object, forward: object) -> None:
+    for name, given, least in (("seed", seed, 0), ("probes", probes, 1)):
+        wanted = f"check: got {name}={given!r}, wanted a whole number of at least {least}"
+        if not isinstance(given, int | np.integer):
+            raise TypeError(wanted)
+        if given < least:
+            raise ValueError(wanted)
+    if order not in (1, 2):
+        raise ValueError(f"check: got order={order!r}, wanted 1 or 2")
+    if not (forward is None or callable(forward)):
+        raise TypeError(f"check: got {kind_of(forward)} for forward, wanted a function")
+
+
+def _twice_differentiable(function: object, arguments: Arguments) -> TwiceDifferentiable:
+    if isinstance(function, TwiceDifferentiable):
+        return function
+    raise TypeError(
+        f"check: order=2 needs an engine that differentiates twice; {arguments.function} is of "
+        f"type {kind_of(function)}, wanted from_torch(...) or from_autograd(...)"
+    )
+
+
+def _computation(subject: UserFunction) -> Computation:
+    arguments = subject.arguments
+
+    def by_hand(**primals: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        return subject.make_vjp(computation, primals)
+
+    computation = Computation(
+        name=arguments.function,
+        origin="the user",
+        sample=lambda _rng, _size: arguments.arrays,
+        wrt=arguments.wrt,
+        sizes=(arguments.entries,),
+        by_autograd=_absent,
+        by_torch=_absent,
+        by_hand=by_hand,
+    )
+    return computation
+
+
+def _absent(**_: Any) -> Any:  # noqa: ANN401 -- never returns
+    raise TypeError("the user's function has one implementation")
+
+
+def _against_forward(case: Case, subject: UserFunction) -> list[Check]:
+    value, _ = subject.make_vjp(case.computation, case.primals)
+    try:
+        wanted = subject.forward(case.computation, case.primals)
+    except RefusalError as error:
+        return [Check(subject.name, "value", "forward", "unsupported", str(error))]
+    return [_compared_values(case, subject, "forward", value, wanted)]
+
+
+def _against_expected(case: Case, subject: UserFunction, expected: Tree) -> list[Check]:
+    value, vjp = subject.make_vjp(case.computation, case.primals)
+    if not callable(expected):
+        wanted = _wanted_gradients(subject.arguments, expected, value)
+        return [_compared_gradients(case, subject, vjp(np.ones_like(value)), wanted)]
+    other = UserFunction(expected, None, replace(subject.arguments, function=name_of(expected)))
+    try:
+        wanted_value, wanted_vjp = other.make_vjp(case.computation, case.primals)
+        values = _compared_values(case, subject, "expected", value, wanted_value)
+        if value.shape != wanted_value.shape:
+            return [values]  # it would not take the cotangent
+        wanted = wanted_vjp(case.cotangent.copy())
+    except RefusalError as error:
+        return [Check(subject.name, "vjp", "expected", "unsupported", str(error))]
+    fault = contract_violation(wanted_value, wanted, case.primals, case.computation.wrt)
+    if fault:
+        detail = f"{other.name}: {fault.sentence}"
+        return [Check(subject.name, "vjp", "expected", "unsupported", detail)]
+    return [values, _compared_gradients(case, subject, vjp(case.cotangent.copy()), wanted)]
+
+
+def _wanted_gradients(arguments: Arguments, expected: Tree, value: Array) -> Arrays:
+    if value.ndim:
+        raise TypeError(
+            f"check: expected holds gradients, but the value has shape {value.shape}; give another "
+            "make_vjp as expected"
+        )
+    try:
+        wanted = arguments.gradients(expected, "check: expected holds")
+    except RefusalError as error:
+        raise TypeError(str(error)) from None
+    for name, array in wanted.items():
+        shape = arguments.arrays[name].shape
+        if array.shape != shape:
+            raise ValueError(f"check: expected has shape {array.shape} for {name}, wanted {shape}")
+        if np.iscomplexobj(array):
+            raise TypeError(f"check: expected is {array.dtype} for {name}, wanted real numbers")
+    return wanted
+
+
+def _compared_values(
+    case: Case, subject: UserFunction, against: str, got: Array, wanted: Array
+) -> Check:
+    if got.shape != wanted.shape or got.dtype != wanted.dtype:
+        both = f"the value is {got.dtype} of shape {got.shape}, {against} has {wanted.dtype} of"
+        return Check(subject.name, "value", against, "disagree", f"{both} {wanted.shape}")
+    return _compared(
+        subject, "value", against, ({"value": got}, {"value": wanted}), case.noise.value
+    )
+
+
+def _compared_gradients(case: Case, subject: UserFunction, got: Arrays, wanted: Arrays) -> Check:
+    return _compared(subject, "vjp", "expected", (got, wanted), case.noise.cotangents)
+
+
+def _compared(
+    subject: UserFunction, kind: str, against: str, both: tuple[Arrays, Arrays], noise: Arrays
+) -> Check:
+    got, wanted = both
+    check = Check(subject.name, kind, against, "agree")
+    if not any(array.size for array in got.values()):
+        return check
+    worst = worst_entry(got, wanted, noise)
+    return replace(check, verdict="agree" if worst.accepted else "disagree", worst=worst)
+
+
+def _missing_precision(subject: UserFunction, checks: Sequence[Check]) -> list[Check]:
+    if any(check.kind == "precision" for check in checks):
+        return []
+    detail = "it does not carry more digits through, or is too slow with them"
+    return [Check(subject.name, "precision", "more digits", "unsupported", detail)]
+
+
+def _second_order(case: Case, subject: UserFunction, function: TwiceDifferentiable) -> list[Check]:
+    arguments, cotangent = subject.arguments, case.cotangent
+
+    def hvp(mode: Mode) -> Callable[[Arrays, Arrays], Arrays]:
+        def along(primals: Arrays, tangents: Arrays) -> Arrays:
+            u = cotangent.astype(primals[case.computation.wrt[0]].dtype)
+            directions = arguments.tangents(tangents)
+            return arguments.gradients(function.hvp(arguments.tree(primals), u, directions, mode))
+
+        return along
+
+    def gradient(primals: Arrays) -> Arrays:
+        _, vjp = subject.make_vjp(case.computation, primals)
+        return vjp(cotangent.astype(primals[case.computation.wrt[0]].dtype))
+
+    modes: dict[str, Callable[[Arrays, Arrays], Arrays]] = {mode: hvp(mode) for mode in MODES}
+    rng = generator(case.computation, case.size, case.seed, 4)
+    checks = second_order_checks(
+        subject.name, modes, gradient, case.primals, case.computation.wrt, case.dtype, rng
+    )
+    missing = [each for each in checks if each.verdict == "unsupported" and each.against in modes]
+    # Custom functions seldom have forward mode: one of the two is enough.
+    kept = checks if len(missing) == len(modes) else [c for c in checks if c not in missing]
+    return [_named(each) if each.verdict == "disagree" else each for each in kept]
+
+
+def _named(check: Check) -> Check:
+    detail = check.detail or "it is not the derivative of the gradient"
+    return replace(check, fault="second derivative", detail=detail)
+
+
+def _again(arguments: Arguments, given: Mapping[str, object]) -> str:
+    own = inspect.signature(check).parameters
+    options = [
+        f"{name}={_written(name, option)}"
+        for name, option in given.items()
+        if name == "seed" or not _same(option, own[name].default)
+    ]
+    return f"check({', '.join([arguments.function, 'primals', *options])})"
+
+
+def _same(option: object, default: object) -> bool:
+    # An array is compared with == entry by entry.
+    return option is default or (isinstance(option, int) and option == default)
+
+
+def _written(name: str, option: object) -> str:
+    if callable(option):
+        return name_of(option)
+    return name if name == "expected" else repr(option)

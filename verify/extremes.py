@@ -1,0 +1,88 @@
+"""Far away from the primals: where the derivative is finite, the gradient must be.
+
+``where(z > 0, z, exp(z) - 1)`` has the value z for every large z, and its gradient, in both
+engines, is 0 · ∞ = NaN once exp(z) overflows: the branch not selected is differentiated too.
+No gradient at an ordinary point shows it.
+"""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+
+from reference_impls.backends import Implementation
+from reference_impls.computation import Arrays
+from verify.cases import Case
+from verify.compare import NOT_FINITE, Check, first_index, make_worst
+from verify.dot_test import BLUNT, functional
+from verify.oracles import derivative
+from verify.tolerance import unit_roundoff
+
+FAR = 2.0**13
+"""Times the primals. exp overflows at 710, and nothing meant for numbers of size one at 8192."""
+
+
+def extremes(case: Case, name: str, implementation: Implementation) -> list[Check]:
+    """One check, or none where the function has no finite value so far away, or refuses to go.
+
+    Of an argmin neither says much: its solver may fail there for reasons of its own.
+    """
+    if case.dtype != "float64" or case.computation.optimality:
+        return []
+    primals = {
+        each: FAR * array if each in case.computation.wrt else array
+        for each, array in case.primals.items()
+    }
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")  # of overflow, which is what is looked for
+            return _checks(case, name, implementation, primals)
+    except Exception:  # noqa: BLE001 -- so far from what it was written for, it may
+        return []
+
+
+def _checks(case: Case, name: str, implementation: Implementation, primals: Arrays) -> list[Check]:
+    value, vjp = implementation.make_vjp(case.computation, primals)
+    if not np.isfinite(value).all():
+        return []
+    cotangents = vjp(case.cotangent.copy())
+    check = Check(name, "extremes", f"{FAR:g} times the primals", "agree")
+    for argument in case.computation.wrt:
+        finite = np.isfinite(cotangents[argument])
+        if not finite.all():
+            return _where_not_finite(case, check, implementation, (primals, cotangents), argument)
+    return [check]
+
+
+def _where_not_finite(
+    case: Case,
+    check: Check,
+    implementation: Implementation,
+    there: tuple[Arrays, Arrays],
+    argument: str,
+) -> list[Check]:
+    primals, cotangents = there
+    wrong = ~np.isfinite(cotangents[argument])
+    flat = int(np.argmax(wrong))
+    tangents = {argument: np.zeros(wrong.shape)}
+    tangents[argument].flat[flat] = 1.0
+    far = replace(case, primals=primals)
+    truth = derivative(functional(far, tangents, implementation.forward))
+    if not truth.error_bar <= BLUNT * max(1.0, abs(truth.value)):
+        return []
+    worst = make_worst(
+        argument=argument,
+        index=first_index(wrong),
+        got=float(cotangents[argument].flat[flat]),
+        expected=truth.value,
+        units=(unit_roundoff(case.dtype), max(1.0, abs(truth.value)), 0.0),
+        error_bar=truth.error_bar,
+    )
+    detail = (
+        f"the gradient of {argument}{worst.index} is {worst.got}, the derivative {truth.value:.6g}"
+    )
+    return [
+        Check(
+            check.implementation, check.kind, check.against, "disagree", detail, worst, NOT_FINITE
+        )
+    ]

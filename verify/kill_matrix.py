@@ -1,0 +1,248 @@
+"""Every planted fault against every checker: who catches it, and who accuses the innocent.
+
+A checker that accepts everything raises no false alarm, and one that rejects everything misses no
+fault. So the matrix has both: wrong gradients, caught or missed; and right ones of awkward
+functions, passed or flagged. A skipped checker has done neither.
+"""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import Literal, Protocol
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from reference_impls import DTYPES
+from reference_impls.backends import Manual
+from reference_impls.computation import cast
+from results.environment import utc_now
+from results.report.trust import OURS, SKIPPED, TOTAL, Pair, diagnosed, latest_kills, tally
+from results.tables import Kill
+from verify.argmin import argmin_evidence
+from verify.cases import cases_at
+from verify.compare import Check, Verdict, one_line, overall
+from verify.faults.planted import Awkward, Fault, Planted
+from verify.peers import Peer, entries, judge
+
+Outcome = Literal["caught", "missed", "passed", "flagged", "skipped"]
+
+
+class Named(Protocol):
+    """What is used of a `verify.diagnosis.Diagnosis`."""
+
+    @property
+    def fault(self) -> str:
+        """Its class."""
+        ...
+
+    @property
+    def sentence(self) -> str:
+        """The same for humans."""
+        ...
+
+
+class Report(Protocol):
+    """What is used of what `verify.check` returns."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all its checks."""
+        ...
+
+    @property
+    def diagnosis(self) -> Named | None:
+        """How the gradient is wrong, where that was recognised."""
+        ...
+
+
+CheckFunction = Callable[..., Report]
+"""`verify.check`, or a stand-in with its signature."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What one checker made of one planting."""
+
+    rejects: bool | None
+    seconds: float
+    detail: str = ""
+    verdict: str | None = None
+    diagnosis: str | None = None
+
+
+def run_matrix(
+    faults: Sequence[Fault],
+    awkward: Sequence[Awkward],
+    peers: Sequence[Peer],
+    seed: int,
+    check: CheckFunction,
+) -> Iterator[Kill]:
+    """Asks every checker about every fault and every awkward function, at each size and dtype.
+
+    Each is planted anew for each checker, from the same generator: what one does to it, or makes it
+    remember, is not there for the next.
+
+    Args:
+        faults: wrong gradients.
+        awkward: right ones.
+        peers: who is asked beside `check`.
+        seed: of the planting, and of the checkers.
+        check: `verify.check`.
+
+    Yields:
+        A row as soon as it is known: of each case, gradjury's first and then the peers'.
+    """
+    subjects: list[Fault | Awkward] = [*faults, *awkward]
+    for subject in subjects:
+        for size in subject.sizes:
+            for dtype in DTYPES:
+                case = _Case(subject, size, dtype, seed)
+                yield case.row(OURS, case.asked(check))
+                for peer in peers:
+                    yield case.row(peer.name, case.judged(peer))
+
+
+def matrix_table(rows: Iterable[Kill]) -> Table:
+    """The kill matrix for a terminal: a row per fault, a column per checker.
+
+    A cell has how many were caught (of correct functions: passed) of those the checker was asked
+    about, over sizes and dtypes; a dash where it was not asked. After gradjury's own column stands
+    how often its diagnosis named the fault.
+
+    Args:
+        rows: of `run_matrix`; none will do.
+    """
+    columns = list(Kill.model_fields)
+    kills = latest_kills(pd.DataFrame([row.model_dump() for row in rows], columns=columns))
+    checkers = list(kills["checker"].unique())
+    table = Table(title="Planted faults and awkward functions", title_justify="left", box=_box())
+    table.add_column("fault", no_wrap=True)
+    for checker in checkers:
+        table.add_column(checker, justify="right")
+    table.add_column("named", justify="right")
+    correct = kills["correct"].astype(bool)
+    for good, group in (("caught", kills[~correct]), ("passed", kills[correct])):
+        diagnoses = diagnosed(group)
+        for name, pairs in tally(group, good).items():
+            if name != SKIPPED:
+                cells = [_cell(pairs.get(checker, (0, 0))) for checker in checkers]
+                table.add_row(_heading(name, good), *cells, _cell(diagnoses.get(name, (0, 0))))
+        table.add_section()
+    return table
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A fault or an awkward function at one size and dtype."""
+
+    subject: Fault | Awkward
+    size: int
+    dtype: str
+    seed: int
+
+    @property
+    def is_correct(self) -> bool:
+        return isinstance(self.subject, Awkward)
+
+    @cached_property
+    def entries(self) -> int:
+        return entries(self.planted())
+
+    def planted(self) -> Planted:
+        return self.subject.plant(self.size, self.dtype, self._generator())
+
+    def asked(self, check: CheckFunction) -> _Answer:
+        """Gradjury's answer; if it raises, it has answered wrongly, whatever would be right."""
+        planted = self.planted()
+        start = perf_counter()
+        try:
+            verdict, diagnosis = self._verdict(check, planted)
+        except Exception as error:  # noqa: BLE001 - one failure must not end the run
+            return _Answer(self.is_correct, perf_counter() - start, one_line(error))
+        return _Answer(
+            rejects=verdict == "disagree",
+            seconds=perf_counter() - start,
+            detail=diagnosis.sentence if diagnosis else "",
+            verdict=verdict,
+            diagnosis=diagnosis.fault if diagnosis else None,
+        )
+
+    def judged(self, peer: Peer) -> _Answer:
+        judgement = judge(peer, self.planted(), self._generator(crc32(peer.name.encode())))
+        rejects = None if judgement.outcome == "skipped" else judgement.outcome == "rejects"
+        return _Answer(rejects, judgement.seconds, judgement.detail)
+
+    def row(self, checker: str, answer: _Answer) -> Kill:
+        return Kill(
+            measured_at=utc_now(),
+            fault=self.subject.name,
+            correct=self.is_correct,
+            size=self.size,
+            entries=self.entries,
+            dtype=self.dtype,
+            seed=self.seed,
+            checker=checker,
+            outcome=self._outcome(answer),
+            verdict=answer.verdict,
+            wanted=self.subject.diagnosis if isinstance(self.subject, Fault) else None,
+            diagnosis=answer.diagnosis,
+            time_s=answer.seconds,
+            detail=answer.detail,
+        )
+
+    def _verdict(self, check: CheckFunction, planted: Planted) -> tuple[Verdict, Named | None]:
+        report = check(
+            planted.make_vjp,
+            planted.primals,
+            forward=planted.forward,
+            wrt=planted.wrt,
+            seed=self.seed,
+            order=planted.order,
+        )
+        # The report stands for one check beside those of the evidence.
+        whole = Check("manual", "report", "", report.verdict)
+        return overall([whole, *self._evidence(planted)]), report.diagnosis
+
+    def _evidence(self, planted: Planted) -> list[Check]:
+        """For an argmin, in float64 whatever the dtype: it is about the function, not rounding."""
+        if planted.computation is None:
+            return []
+        backends = [Manual()]
+        primals = cast(planted.primals, np.float64)
+        key = (self.size, self.seed)
+        (case,) = cases_at(planted.computation, primals, key, ["float64"], backends)
+        return [check for each in argmin_evidence(case, backends) for check in each.checks]
+
+    def _outcome(self, answer: _Answer) -> Outcome:
+        if answer.rejects is None:
+            return "skipped"
+        if self.is_correct:
+            return "flagged" if answer.rejects else "passed"
+        return "caught" if answer.rejects else "missed"
+
+    def _generator(self, *more: int) -> np.random.Generator:
+        return np.random.default_rng(
+            [crc32(self.subject.name.encode()), self.size, self.seed, *more]
+        )
+
+
+def _box() -> box.Box:
+    return box.SIMPLE_HEAD if sys.stdout.isatty() else box.ASCII2
+
+
+def _heading(name: str, good: str) -> str:
+    return f"[bold]{good}, of all[/]" if name == TOTAL else escape(name)
+
+
+def _cell(pair: Pair) -> str:
+    good, asked = pair
+    if not asked:
+        return "—"
+    return f"[green]{good}/{asked}[/]" if good == asked else f"[bold red]{good}/{asked}[/]"

@@ -1,0 +1,132 @@
+"""Gradients where there is none: at a kink, what lies between those on its sides is right.
+
+Clarke's generalised gradient of φ at x is the convex hull of the limits of its gradients at points
+that approach x (F. H. Clarke, *Optimization and Nonsmooth Analysis*, 1983, theorem 2.5.1). So at a
+kink an implementation is held against its own gradients beside it, and these against values:
+
+- ⟨∇φ(x ± δv), v⟩ is the derivative of φ(x + hv) at h = ±δ: there the dot test is what it always is;
+- every entry of ∇φ(x) lies between the smallest and the largest of the limits along random rays.
+
+The entries are taken one at a time, and a hull is smaller than the box around it: what passes here
+may still be outside. At a tie of k there are k limits, each met by chance: rays are added as long
+as they bring more entries inside, and are then turned towards the entry that is furthest outside.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference_impls.computation import Array, Arrays
+from verify.compare import Worst
+from verify.oracles import Estimate, Functional, one_sided
+
+STEP = 2.0**-30
+"""Of a ray, in units of the primals: its square is less than rounding, even times a large second
+derivative of the gradient; and rounding of the primals, or of what is made of them, is far less."""
+
+ROUNDS = 24
+"""Of rays, each in both directions."""
+
+PUSH = 64.0
+"""How much more than the others an entry is moved that rays are turned towards."""
+
+Gradient = Callable[[Arrays], Arrays]
+"""From primals, in float64 where the implementation takes it, to Jᵀu there."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The derivatives of φ at 0 from the left and from the right."""
+
+    left: Estimate
+    right: Estimate
+
+    def __str__(self) -> str:
+        return f"{self.left.value:.6g} and {self.right.value:.6g}"
+
+    @property
+    def error_bar(self) -> float:
+        """Of both."""
+        return self.left.error_bar + self.right.error_bar
+
+
+@dataclass(frozen=True)
+class Hull:
+    """The smallest and the largest limit of every entry of the gradient, by argument."""
+
+    lower: Arrays
+    upper: Arrays
+
+    @property
+    def width(self) -> Arrays:
+        """How far two right answers may be apart."""
+        return {name: self.upper[name] - self.lower[name] for name in self.lower}
+
+    def nearest(self, got: Arrays) -> Arrays:
+        """What `got` should have been: itself, inside; the nearer bound, outside."""
+        return {
+            name: np.clip(array.astype(np.float64), self.lower[name], self.upper[name])
+            for name, array in got.items()
+        }
+
+    def joined(self, other: Arrays) -> "Hull":
+        """With one more gradient inside."""
+        return Hull(
+            {name: np.minimum(self.lower[name], other[name]) for name in other},
+            {name: np.maximum(self.upper[name], other[name]) for name in other},
+        )
+
+
+def kink_at(phi: Functional) -> Sides | None:
+    """The two derivatives of φ at 0, where they differ by more than their error bars allow."""
+    left, right = one_sided(phi)
+    sides = Sides(left, right)
+    return sides if abs(left.value - right.value) > sides.error_bar else None
+
+
+def limit(gradient: Gradient, primals: Arrays, ray: Arrays) -> Arrays:
+    """The gradient's limit as x is approached along a ray, up to the square of `STEP`."""
+    near, far = (
+        gradient(primals | {name: primals[name] + k * STEP * ray[name] for name in ray})
+        for k in (1, 2)
+    )
+    return {name: 2 * near[name] - far[name] for name in near}
+
+
+def hull_around(
+    gradient: Gradient,
+    primals: Arrays,
+    got: Arrays,
+    furthest: Callable[[Arrays, Arrays], Worst],
+    rng: np.random.Generator,
+) -> Hull:
+    """The hull of the gradients beside x, as far as it is needed to tell where `got` is.
+
+    Args:
+        gradient: of the implementation.
+        primals: x, float64.
+        got: its gradient at x.
+        furthest: from `got` and the nearest entries of a hull, the one furthest outside.
+        rng: of the rays.
+    """
+    scales = {name: scale_of(primals[name]) for name in got}
+    hull: Hull | None = None
+    target: Worst | None = None
+    for turn in range(ROUNDS):
+        ray = {name: scales[name] * rng.standard_normal(primals[name].shape) for name in got}
+        if target and turn >= ROUNDS // 2:
+            ray[target.argument].flat[target.flat] *= PUSH
+        for sign in (1, -1):
+            found = limit(gradient, primals, {name: sign * array for name, array in ray.items()})
+            hull = hull.joined(found) if hull else Hull(found, found)
+        target = furthest(got, hull.nearest(got)) if hull else None
+        if target and target.accepted and turn > 0:
+            break
+    return hull or Hull(got, got)
+
+
+def scale_of(primal: Array) -> float:
+    """The root mean square of its entries that are finite; 1 if there is none but zeros."""
+    finite = primal[np.isfinite(primal)]
+    return float(np.sqrt(np.mean(np.square(finite)))) if finite.size and finite.any() else 1.0
