@@ -36,7 +36,7 @@ R = TypeVar("R", bound=Row)
 Subjects = tuple[list[Computation], list[str]]
 """Computations of the catalogue, and functions in files as ``FILE.py:NAME``."""
 
-NAMES, FILE, CATALOGUE = "computations", "FILE.py:NAME", "the checks of the catalogue"
+NAMES, FILE, CATALOGUE = "a NAME", "FILE.py:NAME", "the checks of the catalogue"
 USED = {
     "--list": (NAMES,),
     FILE: (NAMES, "--seed"),
@@ -151,7 +151,7 @@ def _refuse_unused(context: click.Context, mode: str) -> None:
     "--seeds",
     default=None,
     type=click.IntRange(min=1),
-    help="Count false alarms over so many seeds, from --seed on, at the tutorials' sizes.",
+    help="Count false alarms over so many seeds, from --seed on.",
 )
 @click.option("--jobs", default=1, type=click.IntRange(min=1), help="With --seeds: processes.")
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
@@ -188,10 +188,10 @@ def main(
         return _check_files(console, files, seed)
     if faults:
         return _show_kills(console, path, seed, PEERS if peers else ())
+    plan = [(each, chosen) for each in computations for chosen in _sizes(each, size)]
     if seeds:
         numbers = range(seed, seed + seeds)
-        return _show_alarms(console, path, count_alarms(computations, dtypes, numbers, jobs))
-    plan = [(each, chosen) for each in computations for chosen in _sizes(each, size)]
+        return _show_alarms(console, path, count_alarms(plan, dtypes, numbers, jobs))
     return _check_catalogue(console, path, plan, seed, dtypes)
 
 
@@ -236,8 +236,10 @@ def _check_files(console: Console, files: Sequence[str], seed: int) -> int:
             reports.append(check_user_file(file, seed))
         except (TypeError, ValueError) as error:
             raise UserFileError(str(error)) from error
-        console.print(str(reports[-1]), markup=False, soft_wrap=True)
-    return AGREED if all(report.verdict == "agree" for report in reports) else DISAGREED
+        shown = str(reports[-1] or f"{file}: no verdict was against it")
+        console.print(shown, markup=False, soft_wrap=True)
+    agreed = all(report is None or report.verdict == "agree" for report in reports)
+    return AGREED if agreed else DISAGREED
 
 
 def _show_kills(console: Console, path: Path | None, seed: int, peers: Sequence[Peer]) -> int:

@@ -35,15 +35,15 @@ class Tally:
 
 
 def count_alarms(
-    computations: Sequence[Computation],
+    plan: Sequence[tuple[Computation, int]],
     dtypes: Sequence[str],
     seeds: range,
     jobs: int = 1,
 ) -> Iterator[Alarms]:
-    """Check every computation at the tutorial's size, seed after seed, on the CPU.
+    """Check computations of the catalogue seed after seed, on the CPU.
 
     Args:
-        computations: of the catalogue.
+        plan: computations, and the size of each.
         dtypes: of the cases.
         seeds: one after the other.
         jobs: processes that share the seeds of a computation.
@@ -53,18 +53,19 @@ def count_alarms(
     """
     # Not forked: a fork inherits locks of the threads that BLAS and torch have started.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        for computation in computations:
-            names, wanted = repeat(computation.name), repeat(tuple(dtypes))
-            counted = list(pool.map(_counted, names, wanted, seeds))
+        for computation, size in plan:
+            names, sizes, wanted = repeat(computation.name), repeat(size), repeat(tuple(dtypes))
+            counted = list(pool.map(_counted, names, sizes, wanted, seeds))
             for position, dtype in enumerate(dtypes):
-                yield _row(computation, dtype, seeds, [each[position] for each in counted])
+                tallies = [each[position] for each in counted]
+                yield _row((computation.name, dtype, size), seeds, tallies)
 
 
-def _counted(name: str, dtypes: tuple[str, ...], seed: int) -> list[Tally]:
+def _counted(name: str, size: int, dtypes: tuple[str, ...], seed: int) -> list[Tally]:
     """In a process of its own, which is given names alone: a computation cannot be pickled."""
     computation = next(each for each in COMPUTATIONS if each.name == name)
     with one_thread():
-        found = outcomes(computation, computation.tutorial_size, seed, dtypes, BACKENDS)
+        found = outcomes(computation, size, seed, dtypes, BACKENDS)
         return [_tally(outcome) for outcome in found]
 
 
@@ -92,15 +93,16 @@ def _named(check: Check) -> str:
     return f"{check.kind} of {check.implementation} against {check.against}"
 
 
-def _row(computation: Computation, dtype: str, seeds: range, tallies: Sequence[Tally]) -> Alarms:
+def _row(case: tuple[str, str, int], seeds: range, tallies: Sequence[Tally]) -> Alarms:
+    computation, dtype, size = case
     verdicts: Counter[str] = sum((each.verdicts for each in tallies), Counter())
     closest = max(tallies, key=lambda each: each.closest)
     alarms = [f"seed {each.seed}: {alarm}" for each in tallies for alarm in each.alarms]
     return Alarms(
         measured_at=utc_now(),
-        computation=computation.name,
+        computation=computation,
         dtype=dtype,
-        size=computation.tutorial_size,
+        size=size,
         first_seed=seeds.start,
         seeds=len(seeds),
         checks=verdicts.total(),

@@ -7,10 +7,12 @@ is said in one line, as a `RefusalError`, and never a traceback from inside a ch
 """
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
+from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,9 @@ class Arguments:
         by_name: the arguments, in the order of the call.
         positional: are they given by position?
         alone: is there one, given without a tuple around it?
-        arrays: the floating-point arrays among their leaves, by path: ``x``, ``layer['W']``.
+        arrays: the floating-point arrays among their leaves, by path: ``x``, ``layer['W']``. Those
+            that are cast where gradients are computed in another dtype: all of `wrt`, and others
+            of the same dtype. What holds NaN, or is of another dtype, is a constant.
         wrt: those of them that gradients are wanted for.
     """
 
@@ -52,7 +56,7 @@ class Arguments:
 
     @classmethod
     def of(
-        cls, make_vjp: MakeVjp, primals: Tree, wrt: str | Sequence[str] | None = None
+        cls, make_vjp: MakeVjp, primals: Tree, wrt: str | Iterable[str] | None = None
     ) -> "Arguments":
         """The arguments of a call of `make_vjp`.
 
@@ -64,9 +68,10 @@ class Arguments:
                 all floating-point arrays if None.
 
         Raises:
-            TypeError: `make_vjp` cannot be called, or there is nothing to differentiate, or arrays
-                differ in dtype.
-            ValueError: `wrt` names no array, or an array holds NaN.
+            TypeError: `make_vjp` cannot be called, or there is nothing to differentiate, or the
+                arrays of `wrt` differ in dtype, or what may hold arrays is no dict, list or tuple.
+            ValueError: `wrt` names no array, or an array of `wrt` holds NaN, or two leaves have the
+                same path.
         """
         if not callable(make_vjp):
             raise TypeError(
@@ -80,9 +85,17 @@ class Arguments:
         for name in by_name:
             if not isinstance(name, str):
                 raise TypeError(f"{function}: got {name!r} for an argument's name, wanted a string")
-        by_name = {name: map_located(_to_numpy, tree, (name,)) for name, tree in by_name.items()}
-        arrays = _arrays(function, by_name)
-        return cls(function, by_name, positional, alone, arrays, _wrt(function, arrays, wrt))
+        by_name = {name: _with_arrays_of_numpy(function, name, by_name[name]) for name in by_name}
+        found = _floating(function, _leaves(by_name))
+        chosen = _wrt(function, found, wrt)
+        _check_differentiable(function, {name: found[name] for name in chosen})
+        dtype = found[chosen[0]].dtype
+        arrays = {
+            name: array
+            for name, array in found.items()
+            if name in chosen or (array.dtype == dtype and not np.isnan(array).any())
+        }
+        return cls(function, by_name, positional, alone, arrays, chosen)
 
     @property
     def dtype(self) -> str:
@@ -100,13 +113,18 @@ class Arguments:
         described = ", ".join(f"{name}: {_described(tree)}" for name, tree in self.by_name.items())
         return f"{self.function}({described})"
 
+    @property
+    def undifferentiated(self) -> tuple[str, ...]:
+        """The numbers among the leaves that are no integers, and no arrays."""
+        return tuple(str(leaf) for leaf in _leaves(self.by_name) if _is_python_float(leaf.value))
+
     def with_arrays(self, arrays: Arrays) -> tuple[tuple[Tree, ...], dict[str, Tree]]:
         """Positional and keyword arguments with other arrays in the places of these."""
 
         def leaf(path: Path, value: Tree) -> Tree:
             found = arrays.get(str(Leaf(path, value)))
             if found is not None:
-                return found
+                return np.asarray(found)  # NumPy makes a number of a sum of arrays of shape ()
             # The user's own array of integers, which a function may write to.
             return value.copy() if isinstance(value, np.ndarray) else value
 
@@ -122,7 +140,8 @@ class Arguments:
         """The same with None for every leaf that has no tangent."""
 
         def leaf(path: Path, value: Tree) -> Tree:
-            return arrays.get(str(Leaf(path, value)))
+            found = arrays.get(str(Leaf(path, value)))
+            return None if found is None else np.asarray(found)
 
         trees = {name: map_located(leaf, tree, (name,)) for name, tree in self.by_name.items()}
         return tuple(trees.values()) if self.positional else trees
@@ -184,8 +203,7 @@ class Arguments:
 
     @property
     def _paths(self) -> dict[str, Path]:
-        leaves = [leaf for name, tree in self.by_name.items() for leaf in located(tree, name)]
-        return {str(leaf): leaf.path for leaf in leaves}
+        return {str(leaf): leaf.path for leaf in _leaves(self.by_name)}
 
 
 class UserFunction:
@@ -232,13 +250,26 @@ class UserFunction:
         """
         positional, named = self.arguments.with_arrays(dict(primals))
         call = self.arguments.call
-        value, vjp = self._pair(_refused(call, lambda: self._make_vjp(*positional, **named)))
+        returned = _refused(call, lambda: self._make_vjp(*positional, **named), self._hint)
+        value, vjp = self._pair(returned)
         dtype = _own_dtype(primals, self.arguments.wrt)
         return self._value(value, call, primals), UserVjp(self.arguments, vjp, dtype)
 
     def _value(self, found: Tree, call: str, primals: Mapping[str, Array]) -> Array:
         dtype = _own_dtype(primals, self.arguments.wrt)
-        return _array(found, f"{call} returned", "as its value", self.arguments.dtype, dtype)
+        value = _array(found, f"{call} returned", "as its value", self.arguments.dtype, dtype)
+        # At complex primals, which only the complex step asks for, it has to be complex.
+        if np.iscomplexobj(value) and not any(map(np.iscomplexobj, primals.values())):
+            raise RefusalError(f"{call}: its value is complex: only real functions are supported")
+        return value
+
+    @property
+    def _hint(self) -> str:
+        (first, *_) = self.arguments.by_name.values()
+        required = [each for each in _parameters(self._make_vjp) if each.default is each.empty]
+        if self.arguments.alone and isinstance(first, list) and len(required) > 1:
+            return "; a list is one argument: for several give a tuple"
+        return ""
 
     def _pair(self, returned: Tree) -> tuple[Tree, Callable[[Array], Tree]]:
         if isinstance(returned, tuple | list) and len(returned) == 2 and callable(returned[1]):
@@ -311,18 +342,20 @@ def _array(found: Tree, giver: str, what: str, wanted: str, dtype: npt.DTypeLike
         return np.asarray(found)
     if isinstance(found, torch.Tensor):
         raise RefusalError(f"{giver} a tensor {what}; wrap a torch function in from_torch")
+    if isinstance(found, np.ma.MaskedArray):
+        raise RefusalError(f"{giver} a masked array {what}, wanted one without a mask")
     if isinstance(found, np.ndarray | np.generic) and np.issubdtype(found.dtype, np.inexact):
         return np.asarray(found)
     raise RefusalError(f"{giver} {_a(found)} {what}, wanted a number or an array of {wanted}")
 
 
-def _refused(call: str, function: Callable[[], Tree]) -> Tree:
+def _refused(call: str, function: Callable[[], Tree], hint: str = "") -> Tree:
     try:
         return function()
     except RefusalError:
         raise
-    except Exception as error:
-        raise RefusalError(f"{call} {one_line(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise RefusalError(f"{call} {one_line(error)}{hint}") from error
 
 
 def name_of(function: MakeVjp) -> str:
@@ -334,16 +367,49 @@ def name_of(function: MakeVjp) -> str:
 
 
 def _named(function: MakeVjp, primals: Sequence[Tree]) -> dict[str, Tree]:
-    names: list[str] = []
-    with suppress(TypeError, ValueError):  # some built-in functions have no signature
-        names = [
-            parameter.name
-            for parameter in inspect.signature(function).parameters.values()
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ]
+    names = [parameter.name for parameter in _parameters(function)]
     if len(names) < len(primals):
         names = [f"argument {position}" for position in range(len(primals))]
     return dict(zip(names, primals, strict=False))
+
+
+def _parameters(function: MakeVjp) -> list[inspect.Parameter]:
+    """Those that take an argument by position."""
+    with suppress(TypeError, ValueError):  # some built-in functions have no signature
+        return [
+            parameter
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+    return []
+
+
+def _with_arrays_of_numpy(function: str, name: str, tree: Tree) -> Tree:
+    def leaf(path: Path, value: Tree) -> Tree:
+        if _may_hide_arrays(value):
+            raise TypeError(
+                f"{function}: {Leaf(path, value)} is {_a(value)}, which is not looked into; wanted "
+                "a dict, list or tuple, or a NumPy array of numbers"
+            )
+        return _to_numpy(path, value)
+
+    try:
+        return map_located(leaf, tree, (name,))
+    except RecursionError:
+        raise TypeError(f"{function}: {name} contains itself, or is nested too deep") from None
+
+
+def _may_hide_arrays(leaf: Tree) -> bool:
+    """Would what is in there be handed on without a word, as if it were a constant?"""
+    if isinstance(leaf, type | torch.Tensor | str | bytes | bytearray | range):
+        return False
+    if isinstance(leaf, np.ndarray | np.generic):
+        return isinstance(leaf, np.ma.MaskedArray) or leaf.dtype.kind in "OV"
+    return isinstance(leaf, Sequence) or is_dataclass(leaf) or hasattr(leaf, "__array__")
+
+
+def _is_python_float(leaf: Tree) -> bool:
+    return isinstance(leaf, Number) and not isinstance(leaf, Integral | np.generic)
 
 
 def _to_numpy(path: Path, leaf: Tree) -> Tree:
@@ -358,10 +424,17 @@ def _to_numpy(path: Path, leaf: Tree) -> Tree:
         ) from None
 
 
-def _arrays(function: str, by_name: Mapping[str, Tree]) -> Arrays:
-    leaves = [leaf for name, tree in by_name.items() for leaf in located(tree, name)]
+def _leaves(by_name: Mapping[str, Tree]) -> list[Leaf]:
+    return [leaf for name, tree in by_name.items() for leaf in located(tree, name)]
+
+
+def _floating(function: str, leaves: Sequence[Leaf]) -> Arrays:
+    """Copies of the floating-point arrays, by path."""
+    path, times = Counter(map(str, leaves)).most_common(1)[0] if leaves else ("", 1)
+    if times > 1:
+        raise ValueError(f"{function}: {times} of the arguments' leaves are called {path}")
     arrays = {
-        str(leaf): np.asarray(leaf.value)
+        str(leaf): np.array(leaf.value)  # not the user's own, which a function may write to
         for leaf in leaves
         if isinstance(leaf.value, np.ndarray | np.generic)
         and np.issubdtype(leaf.value.dtype, np.inexact)
@@ -370,6 +443,10 @@ def _arrays(function: str, by_name: Mapping[str, Tree]) -> Arrays:
         got = ", ".join(f"{leaf}: {kind_of(leaf.value)}" for leaf in leaves[:SHOWN]) or "nothing"
         got += f" and {len(leaves) - SHOWN} more" if len(leaves) > SHOWN else ""
         raise TypeError(f"{function}: got {got}, wanted at least one floating-point NumPy array")
+    return arrays
+
+
+def _check_differentiable(function: str, arrays: Arrays) -> None:
     for name, array in arrays.items():
         if str(array.dtype) not in DTYPES:
             raise TypeError(
@@ -380,16 +457,18 @@ def _arrays(function: str, by_name: Mapping[str, Tree]) -> Arrays:
     if len({array.dtype for array in arrays.values()}) > 1:
         found = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
         raise TypeError(f"{function}: all floating-point arrays must share one dtype, got {found}")
-    return arrays
 
 
-def _wrt(function: str, arrays: Arrays, wanted: str | Sequence[str] | None) -> tuple[str, ...]:
+def _wrt(function: str, arrays: Arrays, wanted: object) -> tuple[str, ...]:
     if wanted is None:
         return tuple(arrays)
-    if not isinstance(wanted, Iterable):
+    if not isinstance(wanted, Iterable) or isinstance(wanted, bytes):
         raise TypeError(f"{function}: wrt is {_a(wanted)}, wanted names of arguments")
+    # The order of a set is another in every process: that of the arrays is not.
+    unordered = isinstance(wanted, set | frozenset)
+    names = (wanted,) if isinstance(wanted, str) else wanted
     chosen: list[str] = []
-    for name in (wanted,) if isinstance(wanted, str) else wanted:
+    for name in sorted(names, key=str) if unordered else names:
         under = [path for path in arrays if path == name or path.startswith(f"{name}[")]
         if not under:
             raise ValueError(
@@ -399,6 +478,8 @@ def _wrt(function: str, arrays: Arrays, wanted: str | Sequence[str] | None) -> t
         chosen += under
     if not chosen:
         raise ValueError(f"{function}: wrt is empty; accepted are {', '.join(arrays)}")
+    if unordered:
+        chosen.sort(key=list(arrays).index)
     return tuple(dict.fromkeys(chosen))
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from verify.tolerance import (
 
 DIRECTIONS = 2
 """Each is blind to the faults orthogonal to it, which a Gaussian direction never quite is."""
+
+DRAWS = 24
+"""Roundings that are drawn at least: of a few numbers, they may all be equal at a few points."""
 
 DEVICE_MARK = "/"
 """Between an implementation's name and its device, where that is not the CPU."""
@@ -141,11 +145,13 @@ def measure_noises(
         tangents: the directions v.
         implementations: of the function.
         rng: of the roundings.
-        probes: how many points to measure at.
+        probes: how many points to measure at; more, where there are but a few numbers.
     """
-    points = nudged(*point, rng, probes)
+    numbers = sum(array.size for array in (*point[0].values(), point[1]))
+    probes = max(probes, ceil(DRAWS / max(1, numbers)))
     measured: dict[str, Noise | None] = {}
     if fits_float32(point[0]):
+        points = nudged(*point, rng, probes)
         for each in implementations:
             label = implementation_label(each)
             measured[label] = measure_noise(computation, each, points, tangents)
@@ -168,7 +174,8 @@ def _shape_of_value(
     shapes: Counter[tuple[int, ...]] = Counter()
     for each in implementations:
         with suppress(Exception):  # what an implementation raises, its contract check reports
-            shapes[each.make_vjp(computation, primals)[0].shape] += 1
+            given = {name: np.array(primal) for name, primal in primals.items()}
+            shapes[each.make_vjp(computation, given)[0].shape] += 1
     return shapes.most_common(1)[0][0] if shapes else ()
 
 
@@ -185,5 +192,13 @@ def _silence(
 def _tangent(primal: Array, rng: np.random.Generator) -> Array:
     # Where a primal is infinite it stays so, and no direction leads away.
     finite = np.isfinite(primal)
-    size = float(np.sqrt(np.mean(np.square(primal[finite])))) if finite.any() else 0.0
-    return np.asarray(np.where(finite, (size or 1.0) * rng.standard_normal(primal.shape), 0.0))
+    size = root_mean_square(primal[finite]) or 1.0
+    return np.asarray(np.where(finite, size * rng.standard_normal(primal.shape), 0.0))
+
+
+def root_mean_square(array: Array) -> float:
+    """Of all entries, whose squares may be beyond any dtype; 0 if there are none."""
+    largest = float(np.max(np.abs(array), initial=0.0))
+    if largest == 0:
+        return 0.0
+    return largest * float(np.sqrt(np.mean(np.square(array.astype(np.float64) / largest))))

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
-from verify.tolerance import SAFETY, unit_roundoff
+from verify.tolerance import SAFETY, VALUE, unit_roundoff
 
 Verdict = Literal["agree", "disagree", "inconclusive", "unsupported"]
 
@@ -57,7 +57,8 @@ class Violation:
     Attributes:
         fault: its class, in the words of `verify.diagnosis`.
         sentence: what was seen.
-        argument: whose gradient it was seen in, or ``value``; empty where it is none of them.
+        argument: whose gradient it was seen in, or `verify.tolerance.VALUE`; empty where it is
+            none of them.
     """
 
     fault: str
@@ -118,7 +119,7 @@ def contract_violation(
         return Violation("dtype drift", f"value is {value.dtype}, wanted {dtype}")
     if not np.isfinite(value).all():
         return Violation(
-            NOT_FINITE, f"value{first_index(~np.isfinite(value))} is not finite", "value"
+            NOT_FINITE, f"value{first_index(~np.isfinite(value))} is not finite", VALUE
         )
     if set(cotangents) != set(wrt):
         listed = f"cotangents for {', '.join(cotangents)}, wanted {', '.join(wrt)}"
@@ -153,11 +154,14 @@ def worst_entry(got: Arrays, expected: Arrays, noise: Arrays) -> Worst:
     """The entry of `got` with the largest error in units of its tolerance.
 
     Args:
-        got: arrays by argument, not all of them empty.
+        got: arrays by argument; where all are empty, there is no error.
         expected: arrays of the same names, shapes and dtypes.
         noise: the rounding noise they are allowed, in units of the unit roundoff.
     """
     filled = {name: array for name, array in expected.items() if array.size}
+    if not filled:
+        (name, array), *_ = expected.items()
+        return make_worst(name, "", 0.0, 0.0, (unit_roundoff(array.dtype), 1.0, 0.0))
     largest = max(float(np.abs(array).max()) for array in filled.values())
     candidates = [
         _worst_of_array(name, got[name], array, noise[name], largest)
@@ -171,7 +175,8 @@ def _worst_of_array(name: str, got: Array, expected: Array, noise: Array, larges
     scale = float(np.abs(expected).max())
     # A gradient that is exactly zero is computed as noise: its own size is then no measure.
     if scale <= SAFETY * unit * float(noise.max()):
-        scale = largest
+        nothing_else = largest <= SAFETY * unit * float(noise.max())
+        scale = max(largest, _usual(noise)) if nothing_else else largest
     # Zero everywhere, as everything beside it: any difference at all is too much.
     scale = max(scale, float(np.finfo(got.dtype).tiny))
     tolerances = SAFETY * unit * (scale + noise)
@@ -187,6 +192,11 @@ def _worst_of_array(name: str, got: Array, expected: Array, noise: Array, larges
         units=(unit, scale, float(noise.flat[flat])),
     )
     return replace(worst, flat=flat)
+
+
+def _usual(noise: Array) -> float:
+    """Of an entry that has any: at few points, another entry's may have been zero by chance."""
+    return float(np.median(noise[noise > 0])) if noise.any() else 0.0
 
 
 def make_worst(
@@ -223,5 +233,12 @@ def index_of(flat: int, shape: tuple[int, ...]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """That it was raised, and the first line of its message."""
-    return f"raised {type(error).__name__}: {error}".splitlines()[0]
+    """That it was raised, and the first line of its message that says something."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 -- it is the user's own class, and may raise anything
+        message = "(without a message: its __str__ raises, too)"
+    raised = f"raised {type(error).__name__}"
+    return next(
+        (f"{raised}: {line.strip()}" for line in message.splitlines() if line.strip()), raised
+    )

@@ -45,6 +45,9 @@ BLUNT = 1e-6
 BESIDE = 2.0**-6
 """How far to go from a kink, in units of v: further than the steps of a difference."""
 
+RESOLVED = 1e-4
+"""Where the tolerance is more than this of an argument's terms, they are tested alone."""
+
 LIMIT_NOISE = 4.0
 """Of a limit that is extrapolated from two gradients, in units of theirs; it is √5."""
 
@@ -128,16 +131,50 @@ def functional(case: Case, tangents: Arrays, forward: Forward) -> Functional:
 
 
 def against_oracle(
-    case: Case, implementation: Implementation, result: Result, oracle: Oracle
+    case: Case,
+    implementation: Implementation,
+    result: Result,
+    oracle: Oracle,
+    *,
+    alone: bool = False,
 ) -> Check:
-    """The worst of the dot tests, and how the gradient is wrong if it is."""
-    tests = (dot_test(case, result, k, estimate) for k, estimate in enumerate(oracle.estimates))
+    """The worst of the dot tests, and how the gradient is wrong if it is.
+
+    Args:
+        case: the function and the point.
+        implementation: whose result it is.
+        result: to be held against the oracle.
+        oracle: of the function.
+        alone: is there no other implementation, whose every entry this one's was compared with?
+            Then an argument whose share of the dot product is too small to see has one of its own.
+    """
+    tests = [dot_test(case, result, k, estimate) for k, estimate in enumerate(oracle.estimates)]
+    if alone:
+        tests += _hidden_arguments(case, result, oracle, tests[0])
     worst = max(tests, key=severity)
     if worst.verdict != "disagree":
         return worst
     _, vjp = implementation.make_vjp(case.computation, case.primals)
     found = diagnose(result.cotangents, oracle.truth, **_circumstances(case), vjp=vjp)
     return replace(worst, detail=told(found), fault=found.fault)
+
+
+def _hidden_arguments(case: Case, result: Result, oracle: Oracle, together: Check) -> list[Check]:
+    """Dot tests of those arguments that the tolerance of all together would hide mistakes in."""
+    tolerance = together.worst.tolerance if together.worst else 0.0
+    tests = []
+    for name in case.computation.wrt if len(case.computation.wrt) > 1 else ():
+        tangents = {name: case.directions[0][name]}
+        if RESOLVED * _norm(result.cotangents, tangents) < tolerance:
+            estimate = oracle.truth(tangents)
+            tests.append(_dot_test(case, result, tangents, estimate, "oracle"))
+    return tests
+
+
+def _norm(cotangents: Arrays, tangents: Arrays) -> float:
+    """The root of the sum of squares of the terms of ⟨Jᵀu, v⟩."""
+    terms = (np.multiply(cotangents[name], v, dtype=np.float64) for name, v in tangents.items())
+    return float(np.sqrt(sum(np.sum(np.square(term)) for term in terms)))
 
 
 def explained(
@@ -229,23 +266,34 @@ def dot_test(
         condition: by which the scale is magnified in the noise, beside what was measured.
     """
     tangents = case.directions[direction]
-    terms = [
-        np.multiply(result.cotangents[name], tangents[name], dtype=np.float64) for name in tangents
-    ]
-    unit = unit_roundoff(case.dtype)
-    scale = float(np.sqrt(sum(np.sum(np.square(term)) for term in terms)))
+    measured = float(case.noise.pairings[direction])
+    measured += condition * _norm(result.cotangents, tangents)
+    return _dot_test(case, result, tangents, estimate, kind, measured)
+
+
+def _dot_test(
+    case: Case,
+    result: Result,
+    tangents: Arrays,
+    estimate: Estimate,
+    kind: str,
+    measured: float = 0.0,
+) -> Check:
+    unit, scale = unit_roundoff(case.dtype), _norm(result.cotangents, tangents)
     # What was measured of the one sum may be small by chance; that of its terms together is not.
-    errors = (np.square(case.noise.errors[name] * tangents[name]) for name in tangents)
-    pooled = float(np.sqrt(sum(np.sum(error) for error in errors)))
-    noise = max(float(case.noise.pairings[direction]), pooled) + condition * scale
+    noise = max(measured, _norm(case.noise.errors, tangents))
     worst = make_worst(
-        argument="⟨Jᵀu, v⟩",
+        argument="⟨Jᵀu, v⟩"
+        + (f" of {next(iter(tangents))}" if case.computation.wrt != tuple(tangents) else ""),
         index="",
         got=pair(result.cotangents, tangents),
         expected=estimate.value,
         units=(unit, max(scale, float(np.finfo(case.dtype).tiny)), noise),
         error_bar=estimate.error_bar,
     )
+    if not np.isfinite([estimate.value, estimate.error_bar, scale, noise]).all():
+        detail = "the oracle, or the noise, is not finite here"
+        return Check(result.name, kind, estimate.oracle, "inconclusive", detail, worst)
     if not worst.accepted:
         expected = np.asarray(abs(estimate.value) + estimate.error_bar, case.dtype)
         all_small = all(case.noise.vanishes(name, result.cotangents[name]) for name in tangents)

@@ -73,7 +73,7 @@ def verify_case(
         ]
     checks += _pairwise(case, results, "vjp")
     checks += [
-        against_oracle(case, named[result.name], result, oracle)
+        against_oracle(case, named[result.name], result, oracle, alone=len(named) == 1)
         if isinstance(oracle, Oracle)
         else Check(result.name, "oracle", "none", "unsupported", oracle)
         for result in results
@@ -148,7 +148,7 @@ def _contract(
     wrong = replace(check, verdict="disagree", detail=fault.sentence, fault=fault.fault)
     if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or not isinstance(oracle, Oracle):
         return wrong
-    if fault.argument == "value":
+    if fault.argument == VALUE:
         # Outside the domain of a function that stands alone, there is no telling.
         return wrong if len(named) > 1 else replace(wrong, verdict="unsupported", fault="")
     return explained(case, named[observed.name], wrong, fault, oracle)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
+from verify.cases import root_mean_square
 from verify.compare import Worst
 from verify.oracles import Estimate, Functional, one_sided
 
@@ -128,5 +129,4 @@ def hull_around(
 
 def scale_of(primal: Array) -> float:
     """The root mean square of its entries that are finite; 1 if there is none but zeros."""
-    finite = primal[np.isfinite(primal)]
-    return float(np.sqrt(np.mean(np.square(finite)))) if finite.size and finite.any() else 1.0
+    return root_mean_square(primal[np.isfinite(primal)]) or 1.0

@@ -101,7 +101,8 @@ def quickly(phis: Sequence[Functional]) -> list[Estimate]:
 
 def _richardson_quickly(phis: Sequence[Functional]) -> list[Estimate]:
     around = [_real(phis[0], k * NOISE_STEP) for k in range(FEWEST)]
-    noise, steps = noise_of(around), list(QUICK_STEPS)
+    # Measured at few points, it may be small by chance.
+    noise, steps = 4 * noise_of(around), list(QUICK_STEPS)
     estimates: list[Estimate] = []
     for phi in phis:
         best = Estimate(np.nan, np.inf, "Richardson")

@@ -8,7 +8,7 @@ it gave before. So
 - primals and cotangent are left as they were;
 - a second call returns the same, into memory of its own;
 - vjp(u - 2·1) = vjp(u) - 2 vjp(1), and vjp(0) = 0;
-- a cotangent of stride zero, as the gradient of a sum is, counts as many times as it has entries;
+- ones of stride zero, as the gradient of a sum is, count as many times as there are entries;
 - primals read backwards, or in column-major order, and not to be written to, are the same primals.
 
 What is seen first is reported alone: one mistake breaks several of these.
@@ -27,6 +27,10 @@ from verify.tolerance import Noise
 
 FACTOR = 2.0
 """Of the cotangents that are combined: a power of two, with which nothing is rounded anew."""
+
+
+REFUSED = "refused"
+"""What came of an input whose strides are not taken."""
 
 
 @dataclass(frozen=True)
@@ -123,14 +127,22 @@ def _repeated(
     fault = contract_violation(result.value, again, setting.primals, setting.computation.wrt)
     if fault:
         return Violation("stale state", f"on a second call of the VJP, {fault.sentence}")
-    value, afresh = implementation.make_vjp(setting.computation, _copies(setting.primals))
     changed = _same_code(again, result.cotangents)
-    if changed:
-        others = _same_code(afresh(setting.cotangent.copy()), result.cotangents)
-        kind = "nondeterminism" if others else "stale state"
-        return Violation(kind, f"a second call of the VJP changed {changed}")
-    moved = _same_code({"the value": np.asarray(value)}, {"the value": result.value})
-    return Violation("nondeterminism", f"computed again, {moved}") if moved else None
+    if not changed:
+        return None
+    kind = "nondeterminism" if _afresh(implementation, setting, result) else "stale state"
+    return Violation(kind, f"a second call of the VJP changed {changed}")
+
+
+def _afresh(implementation: Implementation, setting: Setting, result: Result) -> str:
+    """What has changed when all is computed again; empty if nothing."""
+    value, vjp = implementation.make_vjp(setting.computation, _copies(setting.primals))
+    again = vjp(setting.cotangent.copy())
+    return _same_value(value, result) or _same_code(again, result.cotangents)
+
+
+def _same_value(value: Array, result: Result) -> str:
+    return _same_code({"the value": np.asarray(value)}, {"the value": result.value})
 
 
 def _same_code(got: Arrays, expected: Arrays) -> str:
@@ -167,50 +179,80 @@ def _linear(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
     if not u.size:
         return None
     ones = np.ones_like(u)
-    of_ones = _copies(vjp(ones))
-    # A scalar times 1 is all that a scalar's cotangent can be: then this says nothing new.
-    combined = vjp(np.asarray(u - FACTOR * ones))
-    first = result.cotangents
+    combined = _copies(vjp(np.asarray(u - FACTOR * ones)))
+    # As the gradient of a sum has them, all at one place in memory.
+    expanded = np.broadcast_to(np.ones((), u.dtype), u.shape)
+    seen = _at_stride_zero(
+        vjp, expanded, lambda of_ones: _unlike(setting, combined, result, of_ones)
+    )
+    if isinstance(seen, Violation):
+        return seen
+    if seen:
+        of_ones = _copies(vjp(ones))
+        contiguous = _unlike(setting, combined, result, of_ones)
+        if contiguous:
+            return _nonlinear(result.cotangents, of_ones, contiguous)
+        if seen != REFUSED:
+            return Violation("strides", f"with a cotangent of stride zero, {seen}")
+    for name, array in vjp(np.zeros_like(u)).items():
+        if np.any(array != 0):
+            where = f"{name}{first_index(np.asarray(array) != 0)}"
+            return Violation(NOT_LINEAR, f"the gradient for a cotangent of zero is not: {where}")
+    return None
+
+
+def _at_stride_zero(vjp: Vjp, expanded: Array, unlike: Callable[[Arrays], str]) -> Violation | str:
+    try:
+        return unlike(vjp(expanded))
+    except Exception as error:  # noqa: BLE001 -- it may take contiguous arrays alone, and say so
+        if "read-only" in str(error):
+            return Violation("mutation", f"it writes to its cotangent: {error}")
+        return REFUSED
+
+
+def _unlike(setting: Setting, combined: Arrays, result: Result, of_ones: Arrays) -> str:
+    """How vjp(u - 2) differs from vjp(u) - 2 vjp(1); empty if it does not."""
+    first, noise = result.cotangents, setting.noise.cotangents
+    if any(np.shape(of_ones[name]) != first[name].shape for name in first):
+        return "the gradient has another shape"
     wanted = {name: first[name] - FACTOR * of_ones[name] for name in first}
-    noise = setting.noise.cotangents
     terms = {
         name: 2 * FACTOR * (noise[name] + np.abs(first[name]) + np.abs(of_ones[name]))
         for name in first
         if not setting.noise.vanishes(name, first[name])
     }
-    seen = _change(terms, combined, {name: wanted[name] for name in terms})
-    if seen:
-        if all(np.array_equal(first[name], of_ones[name]) for name in first):
-            ignored = "the gradient is the same for every cotangent"
-            return Violation("cotangent ignored", ignored)
-        return Violation(NOT_LINEAR, f"vjp(u - 2) is not vjp(u) - 2 vjp(1): {seen}")
-    for name, array in vjp(np.zeros_like(u)).items():
-        if np.any(array != 0):
-            where = f"{name}{first_index(np.asarray(array) != 0)}"
-            return Violation(NOT_LINEAR, f"the gradient for a cotangent of zero is not: {where}")
-    return _zero_stride(setting, vjp, of_ones)
+    return _change(terms, combined, {name: wanted[name] for name in terms})
 
 
-def _zero_stride(setting: Setting, vjp: Vjp, of_ones: Arrays) -> Violation | None:
-    one = np.ones((), setting.cotangent.dtype)
-    expanded = np.broadcast_to(one, setting.cotangent.shape)
-    return _at_layout(setting, lambda: vjp(expanded), of_ones, "a cotangent of stride zero")
+def _nonlinear(first: Arrays, of_ones: Arrays, seen: str) -> Violation:
+    if all(np.array_equal(first[name], of_ones[name]) for name in first):
+        return Violation("cotangent ignored", "the gradient is the same for every cotangent")
+    return Violation(NOT_LINEAR, f"vjp(u - 2) is not vjp(u) - 2 vjp(1): {seen}")
 
 
 def _layout(implementation: Implementation, setting: Setting, result: Result) -> Violation | None:
     primals = {name: _elsewhere(array) for name, array in setting.primals.items()}
-
-    def there() -> Arrays:
-        _, vjp = implementation.make_vjp(setting.computation, primals)
-        return vjp(_elsewhere(setting.cotangent))
-
-    what = "read-only primals that are not contiguous"
-    fault = _at_layout(setting, there, result.cotangents, what)
-    if fault is None or fault.fault != "strides":
-        return fault
-    _, vjp = implementation.make_vjp(setting.computation, _copies(setting.primals))
-    changed = _same_code(vjp(setting.cotangent.copy()), result.cotangents)
-    return Violation("nondeterminism", f"computed again, {changed}") if changed else fault
+    what = "with read-only primals that are not contiguous"
+    try:
+        value, vjp = implementation.make_vjp(setting.computation, primals)
+        got = vjp(_elsewhere(setting.cotangent))
+    except Exception as error:  # noqa: BLE001 -- it may take contiguous arrays alone, and say so
+        if "read-only" in str(error):
+            return Violation("mutation", f"{what}, it writes to what it was given: {error}")
+        return None
+    fault = contract_violation(np.asarray(value), got, setting.primals, setting.computation.wrt)
+    noise = setting.noise
+    strided = (
+        (fault.sentence if fault else "")
+        or _change(noise.cotangents, got, result.cotangents)
+        or _change(noise.value, {"value": np.asarray(value)}, {"value": result.value})
+    )
+    # The same numbers once more: has memory to do with it, or is it another answer each time?
+    if (strided or _same_value(value, result)) and (
+        changed := _afresh(implementation, setting, result)
+    ):
+        return Violation("nondeterminism", f"computed again, {changed}")
+    return Violation("strides", f"{what}, {strided}") if strided else None
 
 
 def _elsewhere(array: Array) -> Array:
@@ -218,19 +260,3 @@ def _elsewhere(array: Array) -> Array:
     moved = array[::-1].copy()[::-1] if array.ndim == 1 else np.array(array, order="F")
     moved.flags.writeable = False
     return moved
-
-
-def _at_layout(
-    setting: Setting, gradient: Callable[[], Arrays], expected: Arrays, what: str
-) -> Violation | None:
-    try:
-        got = gradient()
-    except Exception as error:  # noqa: BLE001 -- see below
-        if "read-only" in str(error):
-            return Violation("mutation", f"with {what}, it writes to what it was given: {error}")
-        return None  # it takes contiguous arrays alone, and says so
-    fault = contract_violation(
-        np.zeros((), setting.cotangent.dtype), got, setting.primals, setting.computation.wrt
-    )
-    changed = fault.sentence if fault else _change(setting.noise.cotangents, got, expected)
-    return Violation("strides", f"with {what}, {changed}") if changed else None

@@ -7,9 +7,20 @@ import pandas as pd
 
 from verify.compare import Check, Verdict, Violation, Worst, overall
 
+SHOWN = 4
+"""Names in a line, at most."""
+
 
 class WrongGradientError(AssertionError):
-    """A gradient did not pass; the message is the report."""
+    """A gradient did not pass; the message is the report.
+
+    Attributes:
+        report: the same, to look into.
+    """
+
+    def __init__(self, report: "Report") -> None:
+        super().__init__(str(report))
+        self.report = report
 
 
 @dataclass(frozen=True)
@@ -21,12 +32,14 @@ class Report:
         seed: of everything random.
         checks: everything that was tried, with its error and tolerance.
         again: the call that shows this report again.
+        undifferentiated: the Python floats among the primals, which a derivative would exist for.
     """
 
     call: str
     seed: int
     checks: tuple[Check, ...]
     again: str
+    undifferentiated: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -51,7 +64,7 @@ class Report:
             WrongGradientError: it is another. Inconclusive is no agreement.
         """
         if self.verdict != "agree":
-            raise WrongGradientError(str(self))
+            raise WrongGradientError(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One row per check: what it was, against what, its error, tolerance and verdict."""
@@ -65,6 +78,8 @@ class Report:
         if others:
             told_of = ", ".join(f"{count} {verdict}" for verdict, count in others.items())
             lines += [f"  of the other checks, {told_of}"]
+        if self.undifferentiated:
+            lines += [f"  not differentiated: {_listed(self.undifferentiated)}"]
         if self.verdict != "agree":
             lines += [f"  again: {self.again}"]
         return "\n".join(lines)
@@ -78,6 +93,11 @@ def told(check: Check) -> list[str]:
         return [f"{against}: {head}" if head else against]
     numbers = f"{against}: {_numbers(check.worst)}"
     return [head, numbers] if check.fault else [f"{numbers}; {head}" if head else numbers]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def _numbers(worst: Worst) -> str:

@@ -17,7 +17,7 @@ the change of its float64 results from point to point, their conditioning.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,7 @@ class Noise:
             spoils at one point in six is not unstable.
         natural: what the terms of each array are of the size of, for one that cancels to zero:
             the norm of u f, divided by the size of the primal for its cotangent.
+        unit: the unit roundoff of the dtype whose errors these are.
     """
 
     errors: Arrays
@@ -67,6 +68,7 @@ class Noise:
     scale: Mapping[str, float]
     typical: Mapping[str, float]
     natural: Mapping[str, float]
+    unit: float = 2.0**-24
 
     @property
     def value(self) -> Arrays:
@@ -88,8 +90,12 @@ class Noise:
 
         Nothing can then be said of its entries: those of zero are no more like one another.
         """
-        floor = unit_roundoff(array.dtype) * self.natural.get(name, 0.0)
-        return bool(_largest(array) <= floor)
+        floor = SAFETY * unit_roundoff(array.dtype) * self.natural.get(name, 0.0)
+        return bool(_largest(array) <= floor) and not self._has_digits(name)
+
+    def _has_digits(self, name: str) -> bool:
+        """Did float32 and float64 agree on its first digits, at least?"""
+        return 0 < SAFETY * self.unit * self.typical[name] <= self.scale[name]
 
     def level(self, name: str) -> float:
         """The largest error of an array."""
@@ -98,10 +104,12 @@ class Noise:
     def size(self, name: str) -> float:
         """The scale of an array; of what cancelled in it, for one that is exactly zero."""
         largest = max((self.scale[each] for each in self.cotangents), default=0.0)
-        if name in self.cotangents and self.scale[name] <= VANISHING * largest:
+        if name in self.cotangents and self.scale[name] <= VANISHING * largest > 0:
             return largest
-        # What float64 leaves is rounding, as float32's noise has it: the array is zero.
-        is_rounding = self.scale[name] <= SAFETY * unit_roundoff(np.float64) * self.typical[name]
+        # Not a digit of it is left: an array that is zero looks like this at points of float32.
+        floor = SAFETY * unit_roundoff(np.float64) * self.natural[name]
+        floor = max(self.unit * self.typical[name], floor)
+        is_rounding = self.scale[name] <= floor and not self._has_digits(name)
         return max(self.natural[name], self.scale[name]) if is_rounding else self.scale[name]
 
 
@@ -144,7 +152,7 @@ def measure_noise(
     points: Sequence[Point],
     directions: Sequence[Arrays],
 ) -> Noise | None:
-    """The noise of one implementation, or None if it does not give finite numbers in both dtypes.
+    """The noise of one implementation, or None if both dtypes do not give numbers that float32 has.
 
     Args:
         computation: the function f.
@@ -159,9 +167,17 @@ def measure_noise(
             for point in points
         ]
         pairs = [(single, double) for single, double in samples]
+        if any(_underflows(array) for _, double in pairs for array in double.values()):
+            return None
         return _noise(pairs, np.float32, points[0])
     except Exception:  # noqa: BLE001 -- what an implementation raises, its contract check reports
         return None
+
+
+def _underflows(array: Array) -> bool:
+    """Is even its largest entry so small that float32 stores it with fewer digits?"""
+    limits = np.finfo(np.float32)
+    return 0 < _largest(array) < float(limits.tiny / limits.eps)
 
 
 def measure_conditioning(
@@ -205,6 +221,7 @@ def _noise(
             for name in first
         },
         natural=_natural(first, point),
+        unit=unit,
     )
     return noise if all(np.isfinite(array).all() for array in errors.values()) else None
 
@@ -228,7 +245,7 @@ def pooled(noises: Sequence[Noise]) -> Noise:
         limit = EXCUSE * (usual_level(noises, name) + first.size(name))
         largest = np.max([noise.errors[name] for noise in noises], axis=0)
         errors[name] = np.minimum(largest, limit)
-    return Noise(errors, first.spread, first.scale, first.typical, first.natural)
+    return replace(first, errors=errors)
 
 
 def usual_level(noises: Sequence[Noise], name: str) -> float:
@@ -250,7 +267,11 @@ def pair(cotangents: Arrays, tangents: Arrays) -> float:
 def _nudge(array: Array, rng: np.random.Generator, dtype: npt.DTypeLike) -> Array:
     narrow = array.astype(dtype)
     moves = rng.integers(-1, 2, array.shape, dtype=np.int8).astype(dtype)
-    return np.asarray(narrow * (1 + np.finfo(np.dtype(dtype)).eps * moves), dtype)
+    # By single units in the last place, odd and even: sums may be exact for all that are even.
+    # Zero and infinity stay what they are.
+    movable = np.isfinite(narrow) & (narrow != 0)
+    steps = np.spacing(narrow, out=np.zeros_like(narrow), where=movable)
+    return np.asarray(narrow + moves * steps, dtype)
 
 
 def _sampled(

@@ -3,7 +3,8 @@
 import importlib.util
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +16,7 @@ from reference_impls.nested import Tree, kind_of
 from reference_impls.validation import nearest
 from verify.checker import check
 from verify.compare import one_line
-from verify.report import Report
+from verify.report import Report, WrongGradientError
 
 PRIMALS = "_primals"
 """The ending of the name of a function's primals."""
@@ -30,16 +31,19 @@ def is_user_file(argument: str) -> bool:
     return argument.endswith(".py") or ".py:" in argument
 
 
-def check_user_file(argument: str, seed: int) -> Report:
+def check_user_file(argument: str, seed: int) -> Report | None:
     """The report on a function that takes its primals from ``NAME_primals``.
 
     That is a dict, a tuple or an array, as `verify.check` takes them, or a function that draws one
     from a `numpy.random.Generator`. NAME may also be a function without parameters that returns a
-    `Report` of its own.
+    `Report` of its own, or, as tests do, nothing, but raises what `Report.raise_for_verdict` does.
 
     Args:
         argument: ``FILE.py:NAME``.
         seed: of the generator, and of the check.
+
+    Returns:
+        None if NAME returned nothing, and raised nothing.
 
     Raises:
         UserFileError: there is no such file or name, or the file raises.
@@ -48,7 +52,12 @@ def check_user_file(argument: str, seed: int) -> Report:
     file, _, name = argument.rpartition(":")
     if not file or not name:
         raise UserFileError(f"got {argument}, wanted FILE.py:NAME")
-    module = _loaded(Path(file))
+    with _importable(Path(file).resolve().parent):  # as long as it may import what lies there
+        return _checked(argument, _loaded(Path(file)), seed)
+
+
+def _checked(argument: str, module: ModuleType, seed: int) -> Report | None:
+    file, _, name = argument.rpartition(":")
     function = _attribute(module, file, name)
     if isinstance(function, Report):
         return function
@@ -63,6 +72,17 @@ def check_user_file(argument: str, seed: int) -> Report:
     )
 
 
+@contextmanager
+def _importable(folder: Path) -> Iterator[None]:
+    """As running a file there would have it."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # the file may have removed it
+            sys.path.remove(str(folder))
+
+
 def _loaded(file: Path) -> ModuleType:
     if not file.is_file():
         raise UserFileError(f"cannot read {file}: no such file")
@@ -71,7 +91,6 @@ def _loaded(file: Path) -> ModuleType:
         raise UserFileError(f"cannot read {file}: it is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules.setdefault(file.stem, module)  # dataclasses look their module up
-    sys.path.insert(0, str(file.resolve().parent))  # as running the file would
     try:
         spec.loader.exec_module(module)
     except SystemExit as error:
@@ -79,8 +98,6 @@ def _loaded(file: Path) -> ModuleType:
         raise UserFileError(f"{file} ended itself as it was read; {remedy}") from error
     except Exception as error:
         raise UserFileError(f"{file} {one_line(error)}") from error
-    finally:
-        sys.path.pop(0)
     return module
 
 
@@ -96,16 +113,18 @@ def _drawn(argument: str, primals: Tree, seed: int) -> Tree:
         return primals
     try:
         return primals(np.random.default_rng(seed))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserFileError(f"{argument}{PRIMALS} {one_line(error)}") from error
 
 
-def _own_report(argument: str, function: Callable[..., Any], name: str) -> Report:
+def _own_report(argument: str, function: Callable[..., Any], name: str) -> Report | None:
     wanted = f"wanted {name}{PRIMALS} beside it, or a function that returns verify.check(...)"
     try:
         report = function()
-    except Exception as error:
+    except WrongGradientError as error:
+        return error.report
+    except (Exception, SystemExit) as error:
         raise UserFileError(f"{argument}() {one_line(error)}; {wanted}") from error
-    if isinstance(report, Report):
+    if report is None or isinstance(report, Report):
         return report
     raise UserFileError(f"{argument}() returned {kind_of(report)}; {wanted}")

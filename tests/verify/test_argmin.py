@@ -33,9 +33,9 @@ from reference_impls.implicit import (
     torch_root,
 )
 from verify.argmin import Evidence, argmin_evidence
+from verify.cases import make_cases
 from verify.compare import overall
 from verify.condition import Problem
-from verify.cases import make_cases
 from verify.gradients import verify_case
 from verify.optimality import OptimalityError
 from verify.threads import one_thread

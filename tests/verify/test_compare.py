@@ -10,6 +10,7 @@ from verify.compare import (
     worst_entry,
 )
 from verify.tolerance import SAFETY, unit_roundoff
+from verify.tolerance import VALUE as VALUE_OF_F
 
 PRIMALS = {"x": np.zeros((2, 3)), "w": np.zeros(3), "y": np.zeros(2)}
 VALUE = np.ones(2)
@@ -31,8 +32,8 @@ def test_what_fits_violates_nothing() -> None:
     ("value", "changes", "fault", "argument", "said"),
     [
         (VALUE.astype(np.float32), {}, "dtype drift", "", "value is float32, wanted float64"),
-        (with_nan(2), {}, "not finite", "value", "value[1] is not finite"),
-        (np.array(np.inf), {}, "not finite", "value", "value is not finite"),
+        (with_nan(2), {}, "not finite", VALUE_OF_F, "value[1] is not finite"),
+        (np.array(np.inf), {}, "not finite", VALUE_OF_F, "value is not finite"),
         (VALUE, {"y": np.ones(2)}, "wrong names", "", "cotangents for x, w, y, wanted x, w"),
         (
             VALUE,

@@ -17,6 +17,7 @@ from reference_impls import (
     Manual,
     Torch,
 )
+from verify import check
 from verify.cases import make_cases
 from verify.compare import Check, Verdict
 from verify.gradients import blamed, suspects, verify_case
@@ -356,3 +357,77 @@ def test_an_oracle_that_cannot_be_evaluated_is_unsupported() -> None:
     (oracle,) = (check for check in verify_case(case, [Manual()]) if check.kind == "oracle")
     assert oracle.verdict == "unsupported"
     assert oracle.detail.endswith("raised ArithmeticError: no solution here")
+
+
+def scaled_square(scale: float, error: float, *, zeroed: bool) -> Callable[..., Any]:
+    def by_hand(x: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        factor = x.dtype.type(scale)
+
+        def vjp(g: Array) -> Arrays:
+            gradient = (2 * (1 + error) * factor * g * x).astype(x.dtype)
+            gradient[x.size // 2] *= not zeroed
+            return {"x": gradient}
+
+        return np.asarray(np.sum(factor * x * x)), vjp
+
+    return by_hand
+
+
+SCALES = {"float64": (1e-30, 1e-12, 1.0, 1e12, 1e30), "float32": (1e-9, 1e-6, 1.0, 1e6, 1e9)}
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "size"),
+    [(dtype, scale, size) for dtype in DTYPES for scale in SCALES[dtype] for size in SCALES[dtype]],
+)
+@pytest.mark.parametrize(
+    ("error", "zeroed", "verdict"),
+    [(0.0, False, "agree"), (5e-4, False, "disagree"), (0.0, True, "disagree")],
+)
+def test_a_verdict_does_not_depend_on_the_units_of_anything(
+    dtype: str, scale: float, size: float, error: float, verdict: Verdict, *, zeroed: bool
+) -> None:
+    for n in (1, 1000):
+        x = (size * np.random.default_rng(n).standard_normal(n)).astype(dtype)
+        report = check(scaled_square(scale, error, zeroed=zeroed), {"x": x})
+        assert report.verdict == verdict, str(report)
+
+
+def softmax(z: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+    powers = np.exp(z - np.max(z.real))
+    p = powers / np.sum(powers)
+    return p, lambda g: {"z": p * (g - np.sum(g * p))}
+
+
+def at_the_minimum(z: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+    """Cross-entropy from the softmax itself: the gradient is zero."""
+    p = softmax(z)[0]
+    target = softmax(np.real(z).astype(np.float64))[0].astype(p.dtype)
+    if np.iscomplexobj(z) or not np.array_equal(z, LOGITS[z.size].astype(z.dtype)):
+        target = softmax(LOGITS[z.size])[0].astype(p.dtype)
+    value = np.asarray(-np.sum(target * np.log(p)))
+    return value, lambda g: {"z": (g * (p - target)).astype(z.dtype)}
+
+
+LOGITS = {n: np.random.default_rng(n).standard_normal(n) for n in (1, 2, 3, 10, 1000)}
+
+
+def variance(x: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+    deviations = x - np.sum(x) / x.size
+    value = np.asarray(np.sum(deviations * deviations) / x.size)
+    return value, lambda g: {"x": (2 * g * deviations / x.size).astype(x.dtype)}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", LOGITS)
+def test_what_cancels_is_no_mistake(n: int, dtype: str) -> None:
+    z = LOGITS[n].astype(dtype)
+    for seed in range(5):
+        for f, given in (
+            (softmax, {"z": z}),
+            (at_the_minimum, {"z": z}),
+            (variance, {"x": z + 100}),
+        ):
+            report = check(f, given, seed=seed)
+            assert report.verdict in ("agree", "inconclusive"), str(report)
+            assert f is at_the_minimum or report.verdict == "agree"

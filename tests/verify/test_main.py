@@ -4,33 +4,40 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import verify.__main__
 from reference_impls import COMPUTATIONS, Backend, Computation
+from reference_impls.computation import Array, Vjp
+from results.environment import utc_now
 from results.store import read
-from results.tables import ARGMIN, VERDICTS
+from results.tables import ALARMS, ARGMIN, KILLS, VERDICTS, Alarms
 from verify.__main__ import run
 from verify.cases import Case
 from verify.compare import Check
+from verify.faults.planted import Awkward, Fault, Plant, Planted, rounded
 from verify.gradients import verify_case
+from verify.peers import Peer
 
 ROOT = Path(__file__).parents[2]
 RELU = COMPUTATIONS[0]
 SMALL = ("--size", "smallest")
 KINDS = {"contract": 3, "stability": 3, "value": 3, "vjp": 3, "oracle": 3, "precision": 3}
-SECOND_ORDER = 15
-"""Of two engines in two modes, entry by entry and as pairings."""
+"""Of three implementations: each by itself, or each pair."""
+SECOND_ORDER = 2 * 7 + 1
+"""Seven of either engine, and the two against each other."""
 CHECKS = {
-    "float64": sum(KINDS.values()) + SECOND_ORDER + 3,  # and extremes
-    "float32": sum(KINDS.values()) + SECOND_ORDER,
+    "float64": KINDS | {"second order": SECOND_ORDER, "extremes": 3},
+    "float32": KINDS | {"second order": SECOND_ORDER},
 }
-CHECKS_OF_BOTH = sum(CHECKS.values())
+CHECKS_OF_BOTH = sum(sum(kinds.values()) for kinds in CHECKS.values())
 ESCAPE = "\x1b"
 
 Capture = pytest.CaptureFixture[str]
@@ -50,10 +57,13 @@ def broken_relu(monkeypatch: pytest.MonkeyPatch) -> Computation:
 
 @pytest.fixture
 def no_computing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> Iterator[Case]:
+    def fail(*_: object) -> None:
         pytest.fail("computing has begun")
 
-    monkeypatch.setattr(verify.__main__, "outcomes", fail)
+    for name in ("outcomes", "run_matrix", "count_alarms"):
+        # Not before the first is asked for.
+        monkeypatch.setattr(verify.__main__, name, lambda *_: map(fail, [None]))
+    monkeypatch.setattr(verify.__main__, "check_user_file", fail)
 
 
 def test_agreement_ends_with_status_0_and_a_summary(capsys: Capture) -> None:
@@ -106,6 +116,23 @@ def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> Non
         (["relu", "--csv", "/dev/full"], ["cannot write /dev/full", "No space left"]),
         (["relu", "--csv", "{directory}/argmin.csv"], ["{directory}/argmin.csv", "another name"]),
         (["relu", "--csv", "{file}"], ["{file}, line 1", "unknown 'colour'", "missing"]),
+        (["--faults", "--csv", "{file}"], ["{file}, line 1", "unknown 'colour'", "missing"]),
+        (["--seeds", "1", "--csv", "{file}"], ["{file}, line 1", "unknown 'colour'", "missing"]),
+        (["--faults", "--csv", "{file}/kills.csv"], ["cannot write {file}/kills.csv"]),
+        (["--seeds", "0"], ["'--seeds'", "0", "x>=1"]),
+        (["--seeds", "2", "--jobs", "0"], ["'--jobs'", "0", "x>=1"]),
+        (["--peers"], ["got --peers with the checks of the catalogue; it goes with --faults"]),
+        (["--jobs", "2"], ["got --jobs with the checks of the catalogue; it goes with --seeds"]),
+        (["--peers", "--seeds", "2"], ["got --peers with --seeds; it goes with --faults"]),
+        (["--faults", "--seeds", "2"], ["got --seeds with --faults; it goes with nothing else"]),
+        (["relu", "--faults"], ["got a NAME with --faults; it goes with --list, FILE.py:NAME, "]),
+        (["--faults", "--dtype", "float32"], ["got --dtype with --faults; it goes with --seeds, "]),
+        (["--seeds", "2", "--size", "all"], ["got --size with --seeds; it goes with the checks"]),
+        (["--list", "--seed", "2"], ["got --seed with --list; it goes with FILE.py:NAME, "]),
+        (["m.py:f", "--csv", "{file}"], ["got --csv with FILE.py:NAME; it goes with --faults, "]),
+        (["m.py:f", "--faults"], ["got --faults with FILE.py:NAME; it goes with nothing else"]),
+        (["m.py:f", "relu"], ["got relu and m.py:f, wanted computations or files alone"]),
+        (["m.py:f", "rleu"], ["unknown computation 'rleu'", "did you mean 'relu'?"]),
     ],
 )
 def test_a_mistake_is_answered_in_one_line_before_any_computing(
@@ -152,6 +179,9 @@ def test_csv_keeps_every_check_and_the_environment_and_appends(tmp_path: Path) -
     }
     assert {row.implementation for row in rows} == {"autograd", "torch", "manual"}
     assert {row.verdict for row in rows} == {"agree"}
+    for name, (dtype, kinds) in product(("relu", "tanh"), CHECKS.items()):
+        found = Counter(r.check for r in rows if (r.computation, r.dtype) == (name, dtype))
+        assert found == kinds
     assert json.loads((path.parent / "environment.json").read_text())
 
     assert run(["relu", *SMALL, "--csv", str(path)]) == 0
@@ -333,3 +363,245 @@ def test_an_interrupted_process_keeps_its_rows(tmp_path: Path) -> None:
     contents = read(path, VERDICTS)
     assert contents.rows[0].computation == "relu"
     assert contents.note == ""
+
+
+WAVES = """
+import numpy as np
+
+def waves(x):
+    return np.sin(x), lambda u: {"x": FACTOR * u * np.cos(x)}
+
+def waves_primals(rng):
+    return {"x": rng.standard_normal(5)}
+
+"""
+
+
+@pytest.fixture
+def own_file(tmp_path: Path) -> Path:
+    """Of a user's, with a right gradient, a wrong one, and none."""
+    right, wrong = WAVES.replace("FACTOR * ", ""), WAVES.replace("waves", "tilted")
+    path = tmp_path / "mine.py"
+    path.write_text(f"{right}FACTOR = 7\n{wrong}def nothing(x):\n    return None\n")
+    with path.open("a") as file:
+        file.write("nothing_primals = np.ones(2)\nempty_primals, empty = {}, waves\n")
+    return path
+
+
+def test_a_function_of_a_file_that_is_right_ends_with_status_0(
+    own_file: Path, capsys: Capture
+) -> None:
+    assert run([f"{own_file}:waves", "--seed", "3"]) == 0
+    out, err = capsys.readouterr()
+    assert lines(out)[0] == "agree: waves(x: (5,) float64), seed 3"
+    assert err == ""
+
+
+def test_one_that_is_wrong_ends_with_status_1_and_the_command_that_shows_it_again(
+    own_file: Path, capsys: Capture
+) -> None:
+    assert run([f"{own_file}:tilted", "--seed", "3"]) == 1
+    out = capsys.readouterr().out
+    assert "constant factor: gradient of x is 7 times what it should be" in out
+    (command,) = [line for line in lines(out) if "again: " in line]
+    python, dash_m, name, *arguments = shlex.split(command.partition("again: ")[2])
+    assert [python, dash_m, name] == ["python", "-m", "verify"]
+
+    assert run(arguments) == 1
+    assert capsys.readouterr().out == out
+
+
+def test_several_functions_are_reported_in_order_and_all_must_agree(
+    own_file: Path, capsys: Capture
+) -> None:
+    assert run([f"{own_file}:{name}" for name in ("waves", "nothing", "waves")]) == 1
+    said = [line for line in lines(capsys.readouterr().out) if not line.startswith(" ")]
+    assert [line.partition("(")[0] for line in said] == ["agree: waves", "unsupported: nothing"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("wave", "has no 'wave'; did you mean 'waves'?"),
+        ("empty", "waves: got nothing, wanted at least one floating-point NumPy array"),
+        ("FACTOR", "FACTOR is int, wanted a function"),
+    ],
+)
+def test_what_a_file_lacks_is_told_in_one_line_with_status_2(
+    own_file: Path, name: str, said: str, capsys: Capture
+) -> None:
+    assert run([f"{own_file}:{name}"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = lines(err)
+    assert line.startswith("verify: ")
+    assert said in line
+
+
+def plant(factor: float) -> Plant:
+    """x² with its gradient times the factor."""
+
+    def planted(size: int, dtype: str, rng: np.random.Generator) -> Planted:
+        def make_vjp(x: Array) -> tuple[Array, Vjp]:
+            return x * x, lambda u: {"x": 2 * x.dtype.type(factor) * u * x}
+
+        primals = rounded({"x": rng.standard_normal(size)}, dtype)
+        return Planted(make_vjp, primals, lambda x: x * x, ("x",), None)
+
+    return planted
+
+
+TILTED = Fault("tilted", "a story", "constant factor", (3, 5), plant(7))
+RIGHT_AFTER_ALL = Fault("right after all", "a story", "sign", (3,), plant(1))
+SOUND = Awkward("sound", "a story", (3,), plant(1))
+WRONG_AFTER_ALL = Awkward("wrong after all", "a story", (3,), plant(2))
+
+
+def planting(
+    monkeypatch: pytest.MonkeyPatch, faults: Sequence[Fault], awkward: Sequence[Awkward]
+) -> None:
+    monkeypatch.setattr(verify.__main__, "FAULTS", faults)
+    monkeypatch.setattr(verify.__main__, "AWKWARD", awkward)
+    accepting = Peer("accepts", 10, lambda: None, lambda _, __: True)
+    monkeypatch.setattr(verify.__main__, "PEERS", (accepting,))
+
+
+def cells(captured: str, name: str) -> list[str]:
+    (row,) = [line for line in lines(captured) if line.strip(" |").startswith(f"{name} ")]
+    return [cell.strip() for cell in row.strip(" |").split("|")]
+
+
+def test_faults_are_tabulated_and_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    planting(monkeypatch, [TILTED], [SOUND])
+    assert run(["--faults", "--csv", str(tmp_path / "kills.csv"), "--seed", "4"]) == 0
+    out = capsys.readouterr().out
+    assert cells(out, "tilted") == ["tilted", "4/4", "4/4"]
+    assert cells(out, "sound") == ["sound", "2/2", "—"]
+    rows = read(tmp_path / "kills.csv", KILLS).rows
+    assert [(row.fault, row.size, row.dtype, row.outcome) for row in rows] == [
+        ("tilted", 3, "float64", "caught"),
+        ("tilted", 3, "float32", "caught"),
+        ("tilted", 5, "float64", "caught"),
+        ("tilted", 5, "float32", "caught"),
+        ("sound", 3, "float64", "passed"),
+        ("sound", 3, "float32", "passed"),
+    ]
+    assert {row.checker for row in rows} == {"gradjury"}
+    assert {row.seed for row in rows} == {4}
+
+
+def test_peers_stand_beside_and_their_failures_are_not_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    planting(monkeypatch, [TILTED], [SOUND])
+    assert run(["--faults", "--peers"]) == 0
+    out = capsys.readouterr().out
+    assert "accepts" in out
+    assert cells(out, "tilted") == ["tilted", "4/4", "0/4", "4/4"]
+
+
+@pytest.mark.parametrize(
+    ("faults", "awkward", "said"),
+    [
+        ([RIGHT_AFTER_ALL], [SOUND], "missed: right after all, size 3, float64: agree"),
+        ([TILTED], [WRONG_AFTER_ALL], "flagged: wrong after all, size 3, float32: disagree"),
+    ],
+)
+def test_a_failure_of_ours_ends_with_status_1_and_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    faults: Sequence[Fault],
+    awkward: Sequence[Awkward],
+    said: str,
+    capsys: Capture,
+) -> None:
+    planting(monkeypatch, faults, awkward)
+    assert run(["--faults"]) == 1
+    failed = [line for line in lines(capsys.readouterr().out) if ": " in line]
+    assert len(failed) == 2  # of two dtypes
+    assert any(line.startswith(said) for line in failed)
+
+
+def test_ctrl_c_among_the_faults_keeps_the_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    def interrupted(*_: object) -> Planted:
+        raise KeyboardInterrupt
+
+    planting(monkeypatch, [TILTED], [Awkward("sound", "a story", (3,), interrupted)])
+    path = tmp_path / "kills.csv"
+    assert run(["--faults", "--csv", str(path)]) == 130
+    out, err = capsys.readouterr()
+    assert (out, err) == (
+        "",
+        f"verify: interrupted after 4 answers; the rows so far are in {path}\n",
+    )
+    assert len(read(path, KILLS).rows) == 4
+
+
+def alarms(dtype: str, disagree: int = 0) -> Alarms:
+    return Alarms(
+        measured_at=utc_now(),
+        computation="relu",
+        dtype=dtype,
+        size=1024,
+        first_seed=5,
+        seeds=3,
+        checks=120,
+        agree=120 - disagree,
+        disagree=disagree,
+        inconclusive=0,
+        unsupported=0,
+        closest=0.5,
+        closest_check="vjp of torch against manual, seed 6",
+        note="seed 7: value of torch against manual" if disagree else "",
+    )
+
+
+def test_alarms_are_counted_over_the_seeds_asked_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    asked: list[object] = []
+
+    def count_alarms(*given: object) -> Iterator[Alarms]:
+        asked.extend(given)
+        yield alarms("float64")
+
+    monkeypatch.setattr(verify.__main__, "count_alarms", count_alarms)
+    path = tmp_path / "alarms.csv"
+    arguments = ["relu", "--dtype", "float64", "--seeds", "3", "--seed", "5", "--jobs", "2"]
+    assert run([*arguments, "--csv", str(path)]) == 0
+    assert asked == [[(RELU, RELU.tutorial_size)], ("float64",), range(5, 8), 2]
+    assert capsys.readouterr().out == (
+        "relu 1,024 float64: 3 seeds, 120 checks, 0 disagree, 0 inconclusive, 0 unsupported; "
+        "closest to its tolerance 0.50, vjp of torch against manual, seed 6\n"
+    )
+    (row,) = read(path, ALARMS).rows
+    assert (row.computation, row.first_seed, row.seeds, row.note) == ("relu", 5, 3, "")
+
+
+def test_a_false_alarm_ends_with_status_1_and_its_seed(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    found = [alarms("float64", disagree=1), alarms("float32")]
+    monkeypatch.setattr(verify.__main__, "count_alarms", lambda *_: iter(found))
+    assert run(["relu", "--seeds", "3"]) == 1
+    first, second = lines(capsys.readouterr().out)
+    assert first.endswith("; seed 7: value of torch against manual")
+    assert second.startswith("relu 1,024 float32: 3 seeds")
+
+
+def test_ctrl_c_among_the_seeds_keeps_the_rows(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture, tmp_path: Path
+) -> None:
+    def count_alarms(*_: object) -> Iterator[Alarms]:
+        yield alarms("float64")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify.__main__, "count_alarms", count_alarms)
+    path = tmp_path / "alarms.csv"
+    assert run(["relu", "--seeds", "3", "--csv", str(path)]) == 130
+    said = f"verify: interrupted after 1 rows; the rows so far are in {path}\n"
+    assert capsys.readouterr().err == said
+    assert len(read(path, ALARMS).rows) == 1

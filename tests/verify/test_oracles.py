@@ -13,6 +13,7 @@ from verify.oracles import (
     Scalar,
     complex_step,
     derivative,
+    one_sided,
     quickly,
     richardson,
 )
@@ -243,3 +244,74 @@ def test_quickly_finds_room_between_a_hundred_thousand_kinks() -> None:
         (estimate,) = quickly([real_alone(phi)])
         assert abs(estimate.value - truth) <= estimate.error_bar
         assert estimate.error_bar <= 1e-6 * abs(truth)
+
+
+def test_kinks_on_both_sides_are_never_met_with_confidence() -> None:
+    """Their jumps cancel in φ(h) - 2 φ(0) + φ(-h), and not in its slope."""
+    rng = np.random.default_rng(0)
+    for power in rng.uniform(-7, -3, 100):
+        at = 10**power * rng.choice([-1, 1], 8)
+        bends = rng.standard_normal(8)
+        truth = bends @ -np.sign(at)
+
+        def phi(h: Scalar, at: Array = at, bends: Array = bends) -> float:
+            return float(bends @ np.abs(h.real - at))
+
+        estimate = richardson(phi)
+        assert abs(estimate.value - truth) <= estimate.error_bar
+
+
+@pytest.mark.parametrize("weight", [1.0, 1e-3, 1e-6, 1e-9, 1e-12])
+def test_at_a_kink_the_complex_step_is_as_unsure_as_the_jump_is_large(weight: float) -> None:
+    """Which side of it a complex number is on, code decides in its own way."""
+
+    def phi(h: Scalar) -> Scalar:
+        right = h.real > 0 or (h.real == 0 and h.imag > 0)
+        value: Scalar = np.exp(1 + h) + (weight * h if right else 0)
+        return value
+
+    estimate = complex_step(phi, 3)
+    for slope in (0, weight):
+        assert abs(estimate.value - np.e - slope) <= estimate.error_bar + 1e-15
+
+
+@pytest.mark.parametrize("weight", [1.0, 1e-3, 1e-5, 1e-7, 1e-8])
+@pytest.mark.parametrize("at", [0.0, 1.0])
+def test_a_modulus_beside_larger_terms_is_found_or_allowed_for(at: float, weight: float) -> None:
+    """At 0 it has no derivative, and a central difference of zero, as its complex step."""
+    estimate = derivative(lambda h: np.exp(h) + weight * np.abs(at + h), 3)
+    slopes = (1 + weight, 1 - weight) if at == 0 else (1 + weight,)
+    for slope in slopes:
+        assert abs(estimate.value - slope) <= estimate.error_bar + 1e-15
+
+
+@each_smooth
+@pytest.mark.parametrize("scale", SCALES)
+def test_where_a_function_is_smooth_both_sides_have_its_derivative(
+    smooth: Smooth, scale: float
+) -> None:
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        x, v = rng.uniform(-1, 1), rng.uniform(0.1, 3)
+        for estimate in one_sided(smooth.along(x, v, scale)):
+            assert abs(estimate.value - scale * v * smooth.slope(x)) <= estimate.error_bar
+            assert estimate.error_bar <= 1e-4 * scale * v
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("constant", [0.0, 1.0, 1e3])
+def test_at_a_kink_each_side_has_its_own(constant: float, scale: float) -> None:
+    for seed in range(50):
+        tilt, bend = np.random.default_rng(seed).standard_normal(2)
+
+        def phi(h: Scalar, tilt: float = tilt, bend: float = bend) -> float:
+            return scale * (constant + tilt * float(np.sin(h.real)) + bend * abs(h.real))
+
+        for side, estimate in zip((-1, 1), one_sided(phi), strict=True):
+            assert abs(estimate.value - scale * (tilt + side * bend)) <= estimate.error_bar
+            assert estimate.error_bar <= 1e-5 * scale * (1 + constant)
+
+
+def test_at_a_jump_the_bar_of_one_side_covers_that_of_the_other() -> None:
+    left, right = one_sided(lambda h: float(h.real > 0))
+    assert abs(left.value - right.value) <= left.error_bar + right.error_bar

@@ -11,6 +11,7 @@ from autograd.tracer import getval
 
 from reference_impls import BACKENDS, DTYPES, Array, Arrays, Computation
 from reference_impls.backends import Autograd, Manual, Native, Torch
+from reference_impls.implicit import ImplicitError
 from tests.reference_impls.shared import BY_NAME, every_dtype
 from verify.cases import make_cases
 from verify.compare import Check
@@ -515,6 +516,23 @@ def test_the_engines_second_derivatives_are_right(name: str, dtype: str) -> None
     forward = {check.implementation for check in checks if check.against == FORWARD}
     gaps = {"autograd", "torch"} if computation.optimality else MODES_LEFT_OUT.get(name, set())
     assert forward == {"autograd", "torch"} - gaps
+
+
+def test_kinks_on_the_way_do_not_rule_out_the_complex_step() -> None:
+    """Its 400,000 units have a kink nearer along v than any difference can be taken."""
+    computation = BY_NAME["donsker_varadhan"]
+    (case,) = make_cases(computation, computation.tutorial_size, 6, ["float64"], BACKENDS)
+    checks = second_order(case, BACKENDS)
+    assert {check.verdict for check in checks} == {"agree"}
+    assert "complex step" in {check.against for check in checks}
+
+
+def test_a_layer_without_a_solution_in_this_dtype_is_left_out() -> None:
+    computation = BY_NAME["timeseries_net"]
+    (case,) = make_cases(computation, min(computation.sizes), 14, ["float32"], BACKENDS)
+    with pytest.raises(ImplicitError):
+        Torch().make_vjp(computation, case.primals)
+    assert second_order(case, BACKENDS) == []
 
 
 class Wave(torch.autograd.Function):
