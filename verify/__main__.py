@@ -41,7 +41,7 @@ USED = {
     "--list": (NAMES,),
     FILE: (NAMES, "--seed"),
     "--faults": ("--peers", "--seed", "--csv"),
-    "--seeds": (NAMES, "--dtype", "--seed", "--csv", "--jobs"),
+    "--seeds": (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
     CATALOGUE: (NAMES, "--dtype", "--size", "--seed", "--csv"),
 }
 """What each way to run reads of the command line; the first that is asked for is taken."""

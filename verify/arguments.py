@@ -401,7 +401,7 @@ def _with_arrays_of_numpy(function: str, name: str, tree: Tree) -> Tree:
 
 def _may_hide_arrays(leaf: Tree) -> bool:
     """Would what is in there be handed on without a word, as if it were a constant?"""
-    if isinstance(leaf, type | torch.Tensor | str | bytes | bytearray | range):
+    if isinstance(leaf, type | torch.Tensor | torch.Size | str | bytes | bytearray | range):
         return False
     if isinstance(leaf, np.ndarray | np.generic):
         return isinstance(leaf, np.ma.MaskedArray) or leaf.dtype.kind in "OV"

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from reference_impls.backends import Implementation, Manual
+from reference_impls.computation import Arrays
 from reference_impls.implicit import ImplicitError
 from verify.cases import Case, implementation_label
 from verify.compare import (
@@ -37,7 +38,7 @@ from verify.compare import (
     worst_entry,
 )
 from verify.dot_test import Oracle, against_oracle, at_kink, explained
-from verify.extended import in_extended_precision
+from verify.extended import digits_lost, in_extended_precision
 from verify.extremes import extremes
 from verify.oracles import NOISE_POINTS
 from verify.properties import Result, Setting, observe
@@ -223,5 +224,17 @@ def _precision(case: Case, results: Sequence[Result]) -> list[Check]:
         ]
         worst = max(found, key=lambda each: each.error / each.tolerance)
         verdict: Verdict = "agree" if worst.accepted else "disagree"
-        checks.append(Check(result.name, "precision", exact.carrier, verdict, worst=worst))
+        detail = _fewest_digits(result.cotangents, exact.cotangents)
+        checks.append(Check(result.name, "precision", exact.carrier, verdict, detail, worst))
     return checks
+
+
+def _fewest_digits(got: Arrays, exact: Arrays) -> str:
+    """Where most digits were lost, of all entries."""
+    filled = [name for name, array in got.items() if array.size]
+    if not filled:
+        return ""
+    lost = digits_lost({name: got[name] for name in filled}, {name: exact[name] for name in filled})
+    fewest = min(lost, key=lambda each: each.digits)
+    place = f"{fewest.argument}{list(fewest.index) if fewest.index else ''}"
+    return f"fewest right digits {fewest.digits:.1f}, in {place}: {fewest.ulps_at_entry:.3g} ULPs"

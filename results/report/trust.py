@@ -189,10 +189,6 @@ def _wrong_table(wrong: pd.DataFrame) -> str:
     )
 
 
-def _correct_table(correct: pd.DataFrame) -> str:
-    return _matrix_table(tally(correct, "passed"), "correct function")
-
-
 def _matrix_table(pairs: dict[str, dict[str, Pair]], heading: str) -> str:
     """Write pairs as n/m, those that are not all good in bold, and of none as a dash."""
     cells = {

@@ -1,7 +1,13 @@
+import subprocess
+import sys
+from collections import UserList, deque
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -403,3 +409,177 @@ def test_functions_have_the_names_that_users_gave_them() -> None:
     assert name_of(from_torch(torch.sin)) == "sin"
     assert name_of(TestMended().test_where_nothing_was_there_is_none).startswith("test_where")
     assert name_of(Arguments) == "Arguments"
+
+
+class Stack(list[Array]):
+    pass
+
+
+class Couple(tuple[Array, ...]):
+    __slots__ = ()
+
+
+@dataclass
+class Layer:
+    weight: Array
+
+
+class TestWhatMayHideArrays:
+    @pytest.mark.parametrize(
+        ("hidden", "kind"),
+        [
+            (Stack([B]), "Stack"),
+            (Couple((B,)), "Couple"),
+            (UserList([B]), "collections.UserList"),
+            (deque([B]), "collections.deque"),
+            (Layer(B), "Layer"),
+            (np.array([B, None], dtype=object), "numpy.ndarray of object"),
+            (np.zeros(2, dtype=[("w", float)]), "numpy.ndarray of [('w', '<f8')]"),
+            (np.ma.masked_array(B, B > 0.25), "MaskedArray of float64"),
+            (pd.Series(B), "Series of float64"),
+        ],
+    )
+    def test_is_refused_wherever_it_stands(self, hidden: Tree, kind: str) -> None:
+        for primals, where in (({"x": X, "b": hidden}, "b"), ({"x": [X, hidden]}, "x[1]")):
+            with pytest.raises(TypeError) as caught:
+                of(primals)
+            said = str(caught.value)
+            assert said.startswith(f"scale: {where} is a")
+            assert f"{kind}, which is not looked into; wanted a dict, list or tuple" in said
+            assert "\n" not in said
+
+    @pytest.mark.parametrize(
+        "harmless",
+        [
+            *(None, True, 3, 2.5, "mean", b"raw", range(3), len, Layer, torch.float32),
+            torch.Size([2]),
+            np.random.default_rng(0),
+            np.array(["a"]),
+            np.float64,
+            {1, 2},
+            slice(3),
+            torch.nn.ReLU(),
+        ],
+    )
+    def test_all_else_is_handed_on_as_it_is(self, harmless: Tree) -> None:
+        (_, found), _ = of((X, harmless)).with_arrays({"x": X})
+        assert np.array_equal(found, harmless)
+
+
+def test_floats_that_are_no_arrays_are_remembered_as_not_differentiated() -> None:
+    numbers = {"s": 0.5, "z": 1j, "q": Fraction(1, 3), "n": 3, "flag": True, "none": None}
+    arguments = of({"x": X, "b": numbers, "n": [np.float64(2), 2.5]})
+    assert arguments.undifferentiated == ("b['q']", "b['s']", "b['z']", "n[1]")
+    assert of({"x": X}).undifferentiated == ()
+
+
+@pytest.mark.parametrize("other", [B, 3])
+def test_two_leaves_of_one_path_are_refused(other: Tree) -> None:
+    with pytest.raises(ValueError, match=r"^scale: 2 of the arguments' leaves are called x\[0\]$"):
+        of({"x": [X], "x[0]": other})
+
+
+def test_what_contains_itself_is_refused() -> None:
+    cycle: list[Tree] = [X]
+    cycle.append({"again": cycle})
+    for primals in (cycle, {"x": cycle}, (cycle,)):
+        with pytest.raises(TypeError, match=r"^scale: x contains itself, or is nested too deep$"):
+            of(primals)
+
+
+class TestWrt:
+    def test_a_set_is_in_the_order_of_the_arrays(self) -> None:
+        assert of({"x": X, "b": [B, B], "n": B}, {"n", "b", "x"}).wrt == ("x", "b[0]", "b[1]", "n")
+
+    def test_nor_is_what_a_set_is_refused_for_a_matter_of_hashes(self) -> None:
+        code = (
+            "import numpy as np; from verify.arguments import Arguments\n"
+            "try: Arguments.of(lambda x: x, {'x': np.ones(2)}, set('pqrstuv'))\n"
+            "except ValueError as error: print(error)"
+        )
+        said = {
+            subprocess.run(  # noqa: S603 -- our own code
+                [sys.executable, "-c", code],
+                env={"PYTHONHASHSEED": seed},
+                capture_output=True,
+                check=True,
+            ).stdout
+            for seed in ("1", "2")
+        }
+        assert len(said) == 1
+        assert b"wrt names 'p'" in said.pop()
+
+    def test_bytes_are_no_names(self) -> None:
+        with pytest.raises(TypeError, match="scale: wrt is a bytes, wanted names of arguments"):
+            of({"x": X}, b"x")
+
+
+class TestFloatingArraysThatAreConstants:
+    @pytest.mark.parametrize("constant", [B.astype("f4"), B.astype("f2"), B + 1j, B * np.nan])
+    def test_are_handed_on_as_copies_of_what_they_are(self, constant: Array) -> None:
+        arguments = of({"x": X, "b": constant}, "x")
+        assert list(arguments.arrays) == ["x"]
+        _, named = arguments.with_arrays({"x": X.astype("f4")})
+        assert named["b"].dtype == constant.dtype
+        assert np.array_equal(named["b"], constant, equal_nan=True)
+        assert named["b"] is not constant
+
+    @pytest.mark.parametrize("other", [B, np.full(3, np.inf)])
+    def test_of_the_same_dtype_are_cast_with_the_others(self, other: Array) -> None:
+        assert list(of({"x": X, "b": other}, "x").arrays) == ["x", "b"]
+
+    def test_the_dtype_is_that_of_wrt(self) -> None:
+        arguments = of({"x": X, "b": B.astype("f4")}, "b")
+        assert (arguments.dtype, list(arguments.arrays)) == ("float32", ["b"])
+
+    def test_are_refused_where_they_are_wanted(self) -> None:
+        with pytest.raises(ValueError, match=r"scale: b\[0\] is NaN"):
+            of({"x": X, "b": B * np.nan}, "b")
+
+
+class TestRefusalsOfWhatIsReturned:
+    def test_ending_the_process_is_one(self) -> None:
+        def leaving(x: Array) -> Tree:
+            return sys.exit(f"no {x.shape}")
+
+        with pytest.raises(RefusalError, match=r"leaving\(.*\) raised SystemExit: no \(2, 3\)"):
+            user(leaving, {"x": X}).make_vjp(ANY, {"x": X})
+
+    def test_a_masked_array_is_no_gradient(self) -> None:
+        masked = np.ma.masked_array(X, X > 2)
+        with pytest.raises(
+            RefusalError, match=r"^it gave a masked array for x, wanted one without"
+        ):
+            of({"x": X}).gradients({"x": masked}, "it gave")
+
+    def test_a_complex_value_is_for_complex_primals_alone(self) -> None:
+        def rotated(x: Array) -> tuple[Array, Any]:
+            return 1j * x, lambda u: {"x": u}
+
+        function = user(rotated, {"x": X})
+        said = r"^rotated\(x: .*\): its value is complex: only real functions are supported$"
+        with pytest.raises(RefusalError, match=said):
+            function.make_vjp(ANY, {"x": X})
+        with pytest.raises(RefusalError, match="its value is complex"):
+            user(squares, {"x": X}, lambda x: 1j * x).forward(ANY, {"x": X})
+        assert np.iscomplexobj(function.forward(ANY, {"x": X + 0j}))
+
+    @pytest.mark.parametrize("primals", [[X, B], (X, B), ([X, B],)])
+    def test_a_list_for_several_arguments_is_hinted_at(self, primals: Tree) -> None:
+        def affine(x: Array, b: Array) -> Tree:
+            raise KeyError(x, b)
+
+        function = user(affine, primals)
+        with pytest.raises(RefusalError) as caught:
+            function.make_vjp(ANY, function.arguments.arrays)
+        hint = "; a list is one argument: for several give a tuple"
+        assert str(caught.value).endswith(hint) == isinstance(primals, list)
+
+    def test_where_one_argument_will_do_there_is_no_hint(self) -> None:
+        def first(x: Array, _: int = 0) -> Tree:
+            raise KeyError(len(x))
+
+        function = user(first, [X, B])
+        with pytest.raises(RefusalError) as caught:
+            function.make_vjp(ANY, function.arguments.arrays)
+        assert str(caught.value).endswith("raised KeyError: 2")

@@ -1,8 +1,10 @@
 from dataclasses import replace
 
+import pytest
+
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Computation
-from reference_impls.implicit import ImplicitError
 from verify.catalogue import Outcome, outcomes
+from verify.compare import Check
 
 BY_NAME = {computation.name: computation for computation in COMPUTATIONS}
 TANH = BY_NAME["tanh"]
@@ -33,13 +35,12 @@ def test_of_what_is_wrong_already_no_second_derivative_is_asked() -> None:
     assert second_order(outcome) == {"autograd"}
 
 
-def test_nor_of_what_is_unsupported() -> None:
-    def refused(**_: object) -> None:
-        raise ImplicitError("not today")
-
-    (outcome,) = found(replace(TANH, by_autograd=refused), "float64")
-    assert second_order(outcome) == {"torch"}
-    assert "disagree" not in {check.verdict for check in outcome.checks}
+def test_nor_of_what_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Check("torch", "contract", "the primals", "unsupported", "K is singular")
+    monkeypatch.setattr("verify.catalogue.verify_case", lambda *_: [refused])
+    (outcome,) = found(TANH, "float64")
+    assert outcome.checks[0] == refused
+    assert second_order(outcome) == {"autograd"}
 
 
 def test_argmins_have_evidence_whose_checks_are_among_the_others() -> None:

@@ -344,6 +344,10 @@ class TestWhatIsNoGradient:
         ({"x": X}, {"seed": -1}, ValueError, "got seed=-1, wanted a whole number of at least 0"),
         ({"x": X}, {"seed": "1"}, TypeError, "got seed='1', wanted a whole number"),
         ({"x": X}, {"order": 3}, ValueError, "check: got order=3, wanted 1 or 2"),
+        ({"x": X}, {"order": np.array([1, 2])}, ValueError, "got order=array([1, 2]), wanted 1 or"),
+        ({"x": X}, {"order": np.eye(2)}, ValueError, "order=array([[1., 0.], [0., 1.]]), wanted 1"),
+        ({"x": X}, {"order": "2"}, ValueError, "check: got order='2', wanted 1 or 2"),
+        ({"x": X}, {"seed": np.eye(2)}, TypeError, "seed=array([[1., 0.], [0., 1.]]), wanted a"),
         ({"x": X}, {"order": 2}, TypeError, "sines is of type function, wanted from_torch(...) or"),
         ({"x": X}, {"forward": 3}, TypeError, "check: got int for forward, wanted a function"),
         ({"x": X}, {"expected": 3}, TypeError, "check: expected holds an int, wanted a dict of"),
@@ -353,6 +357,13 @@ class TestWhatIsNoGradient:
         ({"x": X}, {"expected": {"x": "X"}}, TypeError, "expected holds a str for x, wanted an"),
         ({"x": X}, {"expected": {"x": X[0]}}, ValueError, "expected has shape (2,) for x, wanted"),
         ({"x": X}, {"expected": {"x": 1j * X}}, TypeError, "expected is complex128 for x, wanted"),
+        (
+            {"x": X.astype("f4")},
+            {"expected": {"x": np.cos(X)}},
+            TypeError,
+            "expected is float64 for x, wanted float32 as in sines(x: (3, 2) float32)",
+        ),
+        ({"x": X}, {"expected": {"x": X * [1, np.nan]}}, ValueError, "expected[0, 1] is NaN for x"),
     ],
 )
 def test_a_call_that_does_not_fit_together_is_refused_in_one_line(
@@ -642,3 +653,44 @@ class TestHowItBehaves:
         )
         report = check(from_torch(torch.sin), X, order=2, precision=True)
         assert report.again == "check(sin, primals, seed=0, order=2, precision=True)"
+
+
+class TestWhatIsNotDifferentiated:
+    def test_is_said_of_numbers(self) -> None:
+        def scaled(x: Array, s: float, n: int) -> Pair:
+            return n * s * np.sin(x), lambda u: {"x": n * s * u * np.cos(x)}
+
+        report = check(scaled, {"x": X, "s": 0.5, "n": 2})
+        assert report.verdict == "agree", str(report)
+        assert str(report).endswith("\n  not differentiated: s")
+
+    @pytest.mark.parametrize("c", [Y.astype("f4"), Y + 1j, Y * [1, np.nan]])
+    @pytest.mark.parametrize("dtype", ["float64", "float32"])
+    def test_may_be_arrays_that_could_not_be(self, c: Array, dtype: str) -> None:
+        def times(x: Array, c: Array) -> Pair:
+            kept = np.nan_to_num(c.real).astype(x.dtype)
+            return x * kept, lambda u: {"x": (u * kept).astype(x.dtype)}
+
+        report = check(times, {"x": X.astype(dtype), "c": c}, wrt="x", expected=times)
+        assert report.verdict == "agree", str(report)
+
+    def test_a_python_number_is_expected_of_a_number_in_float32(self) -> None:
+        def double(x: Array) -> Pair:
+            return 2 * x, lambda u: {"x": 2 * u}
+
+        assert check(double, {"x": np.float32(1.5)}, expected={"x": 2.0}).verdict == "agree"
+
+
+def test_a_complex_function_is_unsupported() -> None:
+    report = check(lambda x: (x + 1j, lambda u: {"x": u.real}), {"x": X})
+    assert report.verdict == "unsupported"
+    assert "its value is complex: only real functions are supported" in str(report)
+
+
+def test_a_set_of_names_is_written_as_the_list_that_it_stands_for() -> None:
+    def product_of(x: Array, y: Array) -> Pair:
+        return x * y, lambda u: {"x": u * y, "y": u * x}
+
+    report = check(product_of, {"x": X, "y": Y}, wrt={"y", "x"})
+    assert report.again == "check(product_of, primals, wrt=['x', 'y'], seed=0)"
+    assert report == check(product_of, {"x": X, "y": Y}, wrt=["x", "y"])

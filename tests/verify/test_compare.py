@@ -7,6 +7,7 @@ from verify.compare import (
     contract_violation,
     first_index,
     make_worst,
+    one_line,
     worst_entry,
 )
 from verify.tolerance import SAFETY, unit_roundoff
@@ -166,3 +167,22 @@ def test_an_oracles_error_bar_is_added_to_the_tolerance_and_said() -> None:
     assert worst.tolerance == SAFETY * UNIT + 0.5
     assert worst.parts.endswith(" + oracle's bar 5.0e-01")
     assert worst.ulps == 0
+
+
+class MuteError(Exception):
+    def __str__(self) -> str:
+        raise ValueError(self.args)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("two\nlines"), "raised ValueError: two"),
+        (ValueError("\n \n  after empty ones\n"), "raised ValueError: after empty ones"),
+        (ValueError(" \n"), "raised ValueError"),
+        (SystemExit(3), "raised SystemExit: 3"),
+        (MuteError("x"), "raised MuteError: (without a message: its __str__ raises, too)"),
+    ],
+)
+def test_an_error_is_one_line_whatever_its_message(error: BaseException, line: str) -> None:
+    assert one_line(error) == line

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import verify.__main__
-from reference_impls import COMPUTATIONS, Backend, Computation
+from reference_impls import COMPUTATIONS, DTYPES, Backend, Computation
 from reference_impls.computation import Array, Vjp
 from results.environment import utc_now
 from results.store import read
@@ -33,10 +33,7 @@ KINDS = {"contract": 3, "stability": 3, "value": 3, "vjp": 3, "oracle": 3, "prec
 """Of three implementations: each by itself, or each pair."""
 SECOND_ORDER = 2 * 7 + 1
 """Seven of either engine, and the two against each other."""
-CHECKS = {
-    "float64": KINDS | {"second order": SECOND_ORDER, "extremes": 3},
-    "float32": KINDS | {"second order": SECOND_ORDER},
-}
+CHECKS = {dtype: KINDS | {"second order": SECOND_ORDER, "extremes": 3} for dtype in DTYPES}
 CHECKS_OF_BOTH = sum(sum(kinds.values()) for kinds in CHECKS.values())
 ESCAPE = "\x1b"
 
@@ -127,7 +124,8 @@ def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> Non
         (["--faults", "--seeds", "2"], ["got --seeds with --faults; it goes with nothing else"]),
         (["relu", "--faults"], ["got a NAME with --faults; it goes with --list, FILE.py:NAME, "]),
         (["--faults", "--dtype", "float32"], ["got --dtype with --faults; it goes with --seeds, "]),
-        (["--seeds", "2", "--size", "all"], ["got --size with --seeds; it goes with the checks"]),
+        (["--faults", "--size", "all"], ["got --size with --faults; it goes with --seeds, the ch"]),
+        (["relu", "--seeds", "2", "--size", "5"], ["unknown size for relu: '5'", "32, 1024"]),
         (["--list", "--seed", "2"], ["got --seed with --list; it goes with FILE.py:NAME, "]),
         (["m.py:f", "--csv", "{file}"], ["got --csv with FILE.py:NAME; it goes with --faults, "]),
         (["m.py:f", "--faults"], ["got --faults with FILE.py:NAME; it goes with nothing else"]),
@@ -570,9 +568,9 @@ def test_alarms_are_counted_over_the_seeds_asked_for(
 
     monkeypatch.setattr(verify.__main__, "count_alarms", count_alarms)
     path = tmp_path / "alarms.csv"
-    arguments = ["relu", "--dtype", "float64", "--seeds", "3", "--seed", "5", "--jobs", "2"]
+    arguments = ["relu", *SMALL, "--dtype", "float64", "--seeds", "3", "--seed", "5", "--jobs", "2"]
     assert run([*arguments, "--csv", str(path)]) == 0
-    assert asked == [[(RELU, RELU.tutorial_size)], ("float64",), range(5, 8), 2]
+    assert asked == [[(RELU, min(RELU.sizes))], ("float64",), range(5, 8), 2]
     assert capsys.readouterr().out == (
         "relu 1,024 float64: 3 seeds, 120 checks, 0 disagree, 0 inconclusive, 0 unsupported; "
         "closest to its tolerance 0.50, vjp of torch against manual, seed 6\n"

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from verify.compare import Check, Violation, Worst
@@ -125,3 +127,18 @@ def test_the_frame_has_a_row_for_every_check_with_its_numbers() -> None:
         "ulps": 5.6e14,
         "detail": "x is 1.25 times that",
     }
+
+
+def test_numbers_that_were_not_differentiated_are_listed_with_every_verdict() -> None:
+    few = Report("f()", 0, (AGREE,), "f()", ("rate", "x['s']"))
+    assert str(few).endswith("\n  not differentiated: rate, x['s']")
+    many = Report("f()", 0, (AGREE, WRONG), "f()", tuple("abcdef"))
+    assert "\n  not differentiated: a, b, c, d and 2 more\n  again: f()" in str(many)
+
+
+def test_the_error_carries_the_report_and_survives_pickling() -> None:
+    found = report(WRONG)
+    error = WrongGradientError(found)
+    for each in (error, pickle.loads(pickle.dumps(error))):  # noqa: S301 -- of our own making
+        assert each.report == found
+        assert str(each) == str(found)

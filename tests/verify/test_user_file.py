@@ -1,9 +1,11 @@
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from verify.__main__ import run
 from verify.report import Report
 from verify.user_file import UserFileError, check_user_file, is_user_file
 
@@ -24,7 +26,9 @@ def file(tmp_path: Path) -> Path:
 
 def found(file: Path, text: str, name: str = "sines", seed: int = 0) -> Report:
     file.write_text(text)
-    return check_user_file(f"{file}:{name}", seed)
+    report = check_user_file(f"{file}:{name}", seed)
+    assert report is not None
+    return report
 
 
 @pytest.mark.parametrize(
@@ -159,3 +163,58 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     np.savetxt(path, np.ones(3))
     with pytest.raises(UserFileError, match="it is no Python file"):
         check_user_file(f"{path}:x", 0)
+
+
+def test_a_function_may_import_what_lies_beside_it_as_late_as_it_likes(file: Path) -> None:
+    file.with_name("gradjury_late.py").write_text("FACTOR = 1.0\n")
+    late = SINES.replace("    return", "    import gradjury_late\n    return")
+    before = list(sys.path)
+    assert found(file, f"{late}sines_primals = {{'x': np.ones(3)}}").verdict == "agree"
+    assert sys.path == before
+
+
+def test_no_other_entry_is_taken_off_the_path(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = list(sys.path)
+    text = "import sys\nsys.path.insert(0, 'of its own')\n"
+    assert found(file, f"{text}{SINES}sines_primals = {{'x': np.ones(3)}}").verdict == "agree"
+    assert sys.path == ["of its own", *before]
+    found(file, f"import sys\ndel sys.path[0]\n{SINES}sines_primals = {{'x': np.ones(3)}}")
+    assert sys.path == ["of its own", *before]
+
+
+TEST = "import verify\ndef test_sines():\n    verify.check(sines, {'x': np.ones(3)}, seed=5)"
+
+
+def test_a_test_that_fails_has_its_report_shown(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(f"{WRONG}{TEST}.raise_for_verdict()\n")
+    assert run([f"{file}:test_sines"]) == 1
+    shown = capsys.readouterr().out
+    assert shown.startswith("disagree: sines(x: (3,) float64), seed 5\n")
+    assert shown.endswith("again: check(sines, primals, seed=5)\n")
+
+
+def test_a_test_that_passes_is_not_against_it(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(f"{SINES}{TEST}.raise_for_verdict()\n")
+    assert check_user_file(f"{file}:test_sines", 0) is None
+    assert run([f"{file}:test_sines"]) == 0
+    assert capsys.readouterr().out == f"{file}:test_sines: no verdict was against it\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("import sys\ndef sines():\n    sys.exit(3)", "sines"),
+        (f"import sys\n{SINES}def sines_primals(rng):\n    sys.exit(3)", "sines_primals"),
+    ],
+)
+def test_a_function_that_ends_the_process_is_told_in_one_line(
+    file: Path, text: str, name: str
+) -> None:
+    with pytest.raises(UserFileError, match=rf"{name}(\(\))? raised SystemExit: 3") as caught:
+        found(file, text)
+    assert "\n" not in str(caught.value)
