@@ -40,7 +40,7 @@ NAMES, FILE, CATALOGUE = "a NAME", "FILE.py:NAME", "the checks of the catalogue"
 USED = {
     "--list": (NAMES,),
     FILE: (NAMES, "--seed"),
-    "--faults": ("--peers", "--seed", "--csv"),
+    "--faults": ("--peers", "--entries", "--seed", "--csv"),
     "--seeds": (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
     CATALOGUE: (NAMES, "--dtype", "--size", "--seed", "--csv"),
 }
@@ -148,6 +148,11 @@ def _refuse_unused(context: click.Context, mode: str) -> None:
 @click.option("--faults", is_flag=True, help="Check the checker: on planted faults, a kill matrix.")
 @click.option("--peers", is_flag=True, help="With --faults: ask other people's checkers, too.")
 @click.option(
+    "--entries",
+    type=click.IntRange(min=1),
+    help="With --faults: leave out sizes beyond this, which take most of the time.",
+)
+@click.option(
     "--seeds",
     default=None,
     type=click.IntRange(min=1),
@@ -163,6 +168,7 @@ def main(
     path: Path | None,
     seeds: int | None,
     jobs: int,
+    entries: int | None,
     *,
     faults: bool,
     peers: bool,
@@ -187,7 +193,7 @@ def main(
     if files:
         return _check_files(console, files, seed)
     if faults:
-        return _show_kills(console, path, seed, PEERS if peers else ())
+        return _show_kills(console, path, seed, PEERS if peers else (), entries)
     plan = [(each, chosen) for each in computations for chosen in _sizes(each, size)]
     if seeds:
         numbers = range(seed, seed + seeds)
@@ -242,11 +248,13 @@ def _check_files(console: Console, files: Sequence[str], seed: int) -> int:
     return AGREED if agreed else DISAGREED
 
 
-def _show_kills(console: Console, path: Path | None, seed: int, peers: Sequence[Peer]) -> int:
+def _show_kills(
+    console: Console, path: Path | None, seed: int, peers: Sequence[Peer], entries: int | None
+) -> int:
     rows: list[Kill] = []
     try:
         with one_thread(), _appender(path, KILLS) as kills:
-            for row in run_matrix(FAULTS, AWKWARD, peers, seed, check):
+            for row in run_matrix(FAULTS, AWKWARD, peers, seed, check, entries):
                 rows.append(row)
                 if kills:
                     kills.append(row)

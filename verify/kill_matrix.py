@@ -83,6 +83,7 @@ def run_matrix(
     peers: Sequence[Peer],
     seed: int,
     check: CheckFunction,
+    largest: int | None = None,
 ) -> Iterator[Kill]:
     """Asks every checker about every fault and every awkward function, at each size and dtype.
 
@@ -95,13 +96,14 @@ def run_matrix(
         peers: who is asked beside `check`.
         seed: of the planting, and of the checkers.
         check: `verify.check`.
+        largest: the largest size to plant; None for all.
 
     Yields:
         A row as soon as it is known: of each case, gradjury's first and then the peers'.
     """
     subjects: list[Fault | Awkward] = [*faults, *awkward]
     for subject in subjects:
-        for size in subject.sizes:
+        for size in (each for each in subject.sizes if largest is None or each <= largest):
             for dtype in DTYPES:
                 case = _Case(subject, size, dtype, seed)
                 yield case.row(OURS, case.asked(check))

@@ -140,6 +140,15 @@ def test_a_gradient_that_vanishes_but_for_rounding_is_measured_by_those_beside_i
     assert (worst.scale, worst.accepted) == (1.0, True)
 
 
+def test_where_all_that_there_is_is_rounding_the_usual_noise_is_the_measure() -> None:
+    """An entry's own noise may be zero by chance, and that of one entry is no excuse for others."""
+    zero = {"x": np.zeros(5)}
+    noise = {"x": np.array([0.0, 1.0, 2.0, 3.0, 1e8])}
+    unit = unit_roundoff("float64")
+    assert worst_entry({"x": 60 * unit * np.eye(5)[0]}, zero, noise).accepted
+    assert not worst_entry({"x": 100 * unit * np.eye(5)[0]}, zero, noise).accepted
+
+
 def test_a_small_gradient_without_noise_is_measured_by_itself() -> None:
     expected = {"b": np.array([1e-17]), "w": np.array([1.0])}
     got = expected | {"b": np.array([1.001e-17])}

@@ -76,6 +76,10 @@ def matrix(*reports: Report, peers: tuple[Peer, ...] = (), seed: int = 0) -> lis
 
 
 class TestRows:
+    def test_sizes_beyond_the_largest_are_left_out(self) -> None:
+        rows = run_matrix([FLIPPED], [SOUND], (), 0, Checker(DISAGREE), largest=4)
+        assert {(row.fault, row.size) for row in rows} == {("flipped", 3), ("sound", 3)}
+
     def test_one_for_each_size_dtype_and_checker_in_order(self) -> None:
         rows = matrix(DISAGREE, peers=(peer("accepts"),))
         assert [(r.fault, r.size, r.dtype, r.checker) for r in rows] == [

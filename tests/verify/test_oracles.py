@@ -312,6 +312,11 @@ def test_at_a_kink_each_side_has_its_own(constant: float, scale: float) -> None:
             assert estimate.error_bar <= 1e-5 * scale * (1 + constant)
 
 
+def test_curvature_does_not_bend_one_side() -> None:
+    for side, estimate in zip((-1, 1), one_sided(lambda h: 1e3 * h.real**2 + abs(h)), strict=True):
+        assert estimate.value == pytest.approx(side, rel=1e-8)
+
+
 def test_at_a_jump_the_bar_of_one_side_covers_that_of_the_other() -> None:
     left, right = one_sided(lambda h: float(h.real > 0))
     assert abs(left.value - right.value) <= left.error_bar + right.error_bar
