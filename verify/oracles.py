@@ -167,7 +167,7 @@ def complex_step(phi: Functional, points: int = NOISE_POINTS) -> Estimate:
 
 def _stepped(phi: Functional, points: int) -> tuple[Estimate, float]:
     """The complex step, and φ(0), which is its real part."""
-    middle = points // 2
+    middle = min(1, points // 2)
     slopes: list[float] = []
     centre = 0.0
     for k in range(-middle, points - middle):

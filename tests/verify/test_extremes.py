@@ -119,8 +119,11 @@ def test_a_function_that_refuses_to_go_so_far_is_left_alone(where: str) -> None:
     assert "extremes" not in {each.kind for each in report.checks}
 
 
-def test_float32_is_left_to_float64() -> None:
-    assert at_extremes(elementwise(np.tanh, lambda x: 1 - np.tanh(x) ** 2), X.astype("f4")) == []
+def test_float32_overflows_sooner() -> None:
+    f = elementwise(elu, elu_as_engines_differentiate_it)
+    assert [each.verdict for each in at_extremes(f, X.astype(np.float32))] == ["disagree"]
+    smooth = elementwise(np.tanh, lambda x: 1 - np.tanh(x) ** 2)
+    assert [each.verdict for each in at_extremes(smooth, X.astype(np.float32))] == ["agree"]
 
 
 def test_what_is_not_differentiated_stays_where_it_is() -> None:
