@@ -694,3 +694,21 @@ def test_a_set_of_names_is_written_as_the_list_that_it_stands_for() -> None:
     report = check(product_of, {"x": X, "y": Y}, wrt={"y", "x"})
     assert report.again == "check(product_of, primals, wrt=['x', 'y'], seed=0)"
     assert report == check(product_of, {"x": X, "y": Y}, wrt=["x", "y"])
+
+
+@pytest.mark.parametrize("power", [3, 6])
+def test_a_wrong_argument_beside_a_much_larger_one_is_seen(power: int) -> None:
+    def with_factor(factor: float) -> Report:
+        def f(x: Array, y: Array) -> tuple[Array, Vjp]:
+            value = np.sum(x * x) + np.sum(y * y)
+            return value, lambda u: {"x": 2 * u * x, "y": factor * u * y}
+
+        rng = np.random.default_rng(0)
+        large = (10.0**power * rng.standard_normal(100)).astype(np.float32)
+        return check(f, {"x": large, "y": rng.standard_normal(4).astype(np.float32)})
+
+    assert with_factor(2).verdict == "agree"
+    wrong = with_factor(5)
+    assert wrong.verdict == "disagree"
+    assert wrong.diagnosis
+    assert wrong.diagnosis.fault == "constant factor"
