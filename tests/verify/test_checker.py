@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Vjp
 from reference_impls.nested import Tree
 from verify import Report, WrongGradientError, check, from_autograd, from_numpy, from_torch
 
