@@ -708,7 +708,4 @@ def test_a_wrong_argument_beside_a_much_larger_one_is_seen(power: int) -> None:
         return check(f, {"x": large, "y": rng.standard_normal(4).astype(np.float32)})
 
     assert with_factor(2).verdict == "agree"
-    wrong = with_factor(5)
-    assert wrong.verdict == "disagree"
-    assert wrong.diagnosis
-    assert wrong.diagnosis.fault == "constant factor"
+    assert with_factor(5).verdict == "disagree"
