@@ -9,7 +9,7 @@ kink an implementation is held against its own gradients beside it, and these ag
 
 The entries are taken one at a time, and a hull is smaller than the box around it: what passes here
 may still be outside. At a tie of k there are k limits, each met by chance: rays are added as long
-as they bring more entries inside, and are then turned towards the entry that is furthest outside.
+as they bring more entries inside, and are then turned towards the entries that are outside still.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ ROUNDS = 24
 """Of rays, each in both directions."""
 
 PUSH = 64.0
-"""How much more than the others an entry is moved that rays are turned towards."""
+"""How much more than the others those entries are moved that rays are turned towards."""
 
 Gradient = Callable[[Arrays], Arrays]
 """From primals, in float64 where the implementation takes it, to Jᵀu there."""
@@ -115,9 +115,14 @@ def hull_around(
     hull: Hull | None = None
     target: Worst | None = None
     for turn in range(ROUNDS):
-        ray = {name: scales[name] * rng.standard_normal(primals[name].shape) for name in got}
-        if target and turn >= ROUNDS // 2:
-            ray[target.argument].flat[target.flat] *= PUSH
+        ray = {
+            name: np.asarray(scales[name] * rng.standard_normal(primals[name].shape))
+            for name in got
+        }
+        if hull and target and turn >= ROUNDS // 2:
+            nearest = hull.nearest(got)
+            for name in got:
+                ray[name][np.abs(got[name] - nearest[name]) > target.tolerance] *= PUSH
         for sign in (1, -1):
             found = limit(gradient, primals, {name: sign * array for name, array in ray.items()})
             hull = hull.joined(found) if hull else Hull(found, found)

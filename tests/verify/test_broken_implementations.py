@@ -162,6 +162,9 @@ def verdict(
 
     def run(computation: Computation) -> tuple[int, dict[str, str]]:
         monkeypatch.setattr(verify.__main__, "COMPUTATIONS", (computation,))
+        # Whom first derivatives accuse is not asked for second ones, which would take most of the
+        # time; tests/verify/test_second_order.py is about those.
+        monkeypatch.setattr("verify.catalogue.second_order", lambda *_: [])
         status = verify.__main__.run([computation.name, "--size", "smallest"])
         return status, named_in(capsys.readouterr().out, computation)
 

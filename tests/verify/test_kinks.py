@@ -167,7 +167,7 @@ def test_the_largest_of_several_that_are_equal(
     share: str, winners: int, scale: float, dtype: str
 ) -> None:
     weights, verdict = SHARES[share]
-    for rows in (1, 10):
+    for rows in (1, 10, 100):
         rng = np.random.default_rng(rows)
         X = rng.standard_normal((rows, winners + 3))
         for row in X:
