@@ -4,7 +4,7 @@
 *that* a gradient is wrong; *how* it is wrong is then asked of the same oracle, in other directions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -38,7 +38,7 @@ from verify.oracles import (
     richardson,
 )
 from verify.properties import Result
-from verify.tolerance import PAIRING, PROBES, SAFETY, Noise, pair, pooled, unit_roundoff
+from verify.tolerance import PAIRING, PROBES, SAFETY, pair, pooled, unit_roundoff
 
 BLUNT = 1e-6
 """An oracle whose error bar is a larger fraction of the derivative resolves too little."""
@@ -354,10 +354,33 @@ def _dot_test(
     return Check(result.name, kind, estimate.oracle, "agree", worst=worst)
 
 
+def beside_kink(case: Case, implementations: Sequence[Implementation]) -> Case:
+    """The case with the noise beside its point, where that is a kink.
+
+    At the kink itself rounding decides the side, and what looks like noise is as large as the jump.
+    """
+    noises = measure_noises(
+        case.computation,
+        (_moved(case, 0, BESIDE), case.cotangent.astype(np.float64)),
+        case.directions,
+        implementations,
+        generator(case.computation, case.size, case.seed, 4),
+        PROBES,
+    )
+    return replace(case, noises=noises, noise=pooled(list(noises.values()))) if noises else case
+
+
 def at_kink(
     case: Case, implementation: Implementation, result: Result, oracle: Oracle
 ) -> list[Check]:
-    """Where the derivative jumps: the gradients beside it, and the choice between them."""
+    """Where the derivative jumps: the gradients beside it, and the choice between them.
+
+    Args:
+        case: the function and the point, with the noise of `beside_kink`.
+        implementation: whose result it is.
+        result: to be judged.
+        oracle: of the function.
+    """
 
     def gradient(primals: Arrays) -> Arrays:
         _, vjp = implementation.make_vjp(case.computation, primals)
@@ -365,27 +388,26 @@ def at_kink(
 
     primals = cast(case.primals, np.float64)
     try:
-        calm = replace(case, noise=_noise_beside(case, implementation))
         beside = [
             check
             for direction in range(len(case.directions))
-            for check in _beside(calm, result, gradient, oracle, direction)
+            for check in _beside(case, result, gradient, oracle, direction)
         ]
         hull = hull_around(
             gradient,
             primals,
             result.cotangents,
-            lambda got, nearest: _furthest(calm, got, nearest),
+            lambda got, nearest: _furthest(case, got, nearest),
             generator(case.computation, case.size, case.seed, 3),
         )
     except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
         detail = f"there is a kink here, and beside it {one_line(error)}"
         return [Check(result.name, "kink", "one side", "inconclusive", detail)]
-    checks = [max(beside, key=severity), _choice(calm, result, hull)]
+    checks = [max(beside, key=severity), _choice(case, result, hull)]
     return checks + [
         check
         for argument in case.computation.wrt
-        if (check := _along_ties(calm, result, oracle, argument))
+        if (check := _along_ties(case, result, oracle, argument))
     ]
 
 
@@ -420,20 +442,6 @@ def _moved(case: Case, direction: int, step: float) -> Arrays:
         cast(each, np.float64) for each in (case.primals, case.directions[direction])
     )
     return primals | {name: primals[name] + step * tangents[name] for name in tangents}
-
-
-def _noise_beside(case: Case, implementation: Implementation) -> Noise:
-    """At a kink rounding decides the side, and its noise is as large as the kink."""
-    point = _moved(case, 0, BESIDE), case.cotangent.astype(np.float64)
-    measured = measure_noises(
-        case.computation,
-        point,
-        case.directions,
-        [implementation],
-        generator(case.computation, case.size, case.seed, 4),
-        PROBES,
-    )
-    return pooled(list(measured.values())) if measured else case.noise
 
 
 def _beside(

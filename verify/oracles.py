@@ -129,6 +129,7 @@ def _doubt(phi: Functional, derivative: float, centre: float) -> float:
     the third difference, zero but for terms of h³ where φ is smooth, shows h times the jump.
     """
     earlier: list[float] = []
+    doubt = np.inf
     for step in TRIAL_STEPS:
         behind, ahead, further = (_real(phi, k * step) for k in (-1, 1, 2))
         size = max(map(abs, (behind, centre, ahead, further)))
@@ -142,10 +143,13 @@ def _doubt(phi: Functional, derivative: float, centre: float) -> float:
         if gap <= near:
             # With a kink between -h and 2h gaps shrink with h, and one that is gone tells nothing.
             # A term of φ that is wrong on complex numbers leaves them as they are.
-            left = min(earlier, default=gap + rounding)
-            return left if left <= 4 * near else 0.0
+            if min(earlier, default=0.0) > 4 * near:
+                return 0.0
+            doubt = min(doubt, gap + rounding, *earlier)
+        elif np.isfinite(doubt):
+            break
         earlier.append(gap + rounding)
-    return np.inf
+    return doubt
 
 
 def _real(phi: Functional, step: float) -> float:
@@ -209,9 +213,11 @@ def _short_difference(phi: Functional, noise: float) -> Estimate:
     values = {k: _real(phi, k * SIDE_STEP) for k in (-2, -1, 0, 1, 2)}
     slope, chord = ((values[k] - values[-k]) / (2 * k * SIDE_STEP) for k in (1, 2))
     jump = (values[1] - 2 * values[0] + values[-1]) / SIDE_STEP
+    # Two kinks beside 0 may cancel in that.
+    bends = sum(abs(values[2 * k] - 2 * values[k] + values[0]) for k in (1, -1)) / SIDE_STEP
     rounding = max(noise, float(np.spacing(max(map(abs, values.values())))))
     # At so short a step noise is nearly all there is, and it was measured at few points.
-    bar = 4 * NOISE_FACTOR * rounding / SIDE_STEP + 2 * abs(jump) + abs(slope - chord)
+    bar = 4 * NOISE_FACTOR * rounding / SIDE_STEP + 2 * (abs(jump) + bends) + abs(slope - chord)
     return Estimate(slope, bar, "short difference")
 
 

@@ -169,9 +169,21 @@ def measure_noise(
         pairs = [(single, double) for single, double in samples]
         if any(_underflows(array) for _, double in pairs for array in double.values()):
             return None
-        return _noise(pairs, np.float32, points[0])
+        noise = _noise(pairs, np.float32, points[0])
+        if noise and _is_wild(noise):
+            # Or is it that an intermediate result went beyond float32?
+            with np.errstate(over="raise", under="raise"):
+                _sampled(computation, implementation, points[0], directions, np.float32)
     except Exception:  # noqa: BLE001 -- what an implementation raises, its contract check reports
         return None
+    return noise
+
+
+def _is_wild(noise: Noise) -> bool:
+    return any(
+        noise.typical[name] > INSTABILITY * (noise.spread[name] + noise.size(name))
+        for name in noise.errors
+    )
 
 
 def _underflows(array: Array) -> bool:

@@ -85,6 +85,19 @@ def test_results_that_float32_does_not_have_show_no_noise(power: int) -> None:
         assert relu_at_standard_normal(by_hand=by_hand) is None
 
 
+@pytest.mark.parametrize("power", [-25, 25])
+def test_an_intermediate_result_that_float32_does_not_have_leaves_no_noise(power: int) -> None:
+    """x s²/s²: in float32 NaN raises no alarm here, nor does zero."""
+
+    def by_hand(x: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        square = x.dtype.type(10.0**power) * x.dtype.type(10.0**power) * np.ones_like(x)
+        with np.errstate(all="ignore"):
+            inverse = np.nan_to_num(1 / square, posinf=0)
+            return x * square * inverse, lambda g: {"x": g * square * inverse}
+
+    assert relu_at_standard_normal(by_hand=by_hand) is None
+
+
 def test_conditioning_is_how_far_results_move_with_the_input() -> None:
     """x³ moves by three times its size, and its derivative by two, for every rounding."""
 
