@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import verify
-from verify import checker, extremes, oracles
+from verify import checker, dot_test, extremes, kinks, oracles
 from verify.tolerance import EXCUSE, INSTABILITY, PROBES, SAFETY, unit_roundoff
 
 U32, U64 = unit_roundoff(np.float32), unit_roundoff(np.float64)
@@ -33,6 +33,10 @@ def missed(share: float, unit: float) -> float:
     return float(stats.chi2.cdf((tolerance / share) ** 2, 1))
 
 
+def power_of_two(number: float) -> str:
+    return "2" + str(round(np.log2(number))).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
 def worst_case(n: int) -> float:
     return n * U64 / (1 - n * U64)
 
@@ -56,6 +60,10 @@ def worst_case(n: int) -> float:
         f"√n for n ≤ 10⁵ is below {SAFETY:g} · {EXCUSE:g} = {SAFETY * EXCUSE:g}.",
         f"{SAFETY * EXCUSE:g} u = {SAFETY * EXCUSE * U32:.1e} of usual + scale",
         f"**INSTABILITY = {INSTABILITY:g}.**",
+        f"with δ = {power_of_two(dot_test.BESIDE)}.",
+        f"from steps of {power_of_two(kinks.STEP)} and twice that",
+        f"up to {kinks.ROUNDS} in both directions",
+        f"t is more than {dot_test.RESOLVED:.0e} of them",
         f"√(2/π) t/r ≈ {np.sqrt(2 / np.pi):.1f} t/r",
         f"t is at most {2 * SAFETY:g} u: {2 * SAFETY * U64:.1e} in float64, ",
         f" in float64, {2 * SAFETY * U32:.1e} in float32.",
