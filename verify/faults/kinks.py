@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Vjp
+from verify.faults.functions import normal
 from verify.faults.planted import (
     ELEMENTWISE,
     Fault,
@@ -48,9 +49,9 @@ def smooth_elu(z: Array) -> tuple[Array, Vjp]:
 
 def _elu_as_written(z: Array) -> tuple[Array, Vjp]:
     """Each branch of where() by the chain rule, as an engine takes it."""
+    value, _ = smooth_elu(z)
     with np.errstate(over="ignore"):
         e = np.exp(z)
-    value = np.where(z > 0, z, e - 1)
 
     def vjp(u: Array) -> Arrays:
         with np.errstate(invalid="ignore", over="ignore"):
@@ -198,6 +199,7 @@ def with_ties(rng: np.random.Generator, size: int) -> dict[str, Any]:
 
 RELU = Function(with_zeros("x"), relu, ("x",))
 SMOOTH_ELU = Function(_with_large, smooth_elu, ("z",))
+ORDINARY_ELU = Function(normal("z"), smooth_elu, ("z",))
 SINC = Function(with_zeros("x"), sinc, ("x",))
 SQUARED_LENGTHS = Function(_with_a_row_of_zeros, squared_lengths, ("X",))
 LENGTHS = Function(_with_a_row_of_zeros, lengths, ("X",))
@@ -212,6 +214,14 @@ KINK_FAULTS = (
         diagnosis="not finite",
         sizes=ELEMENTWISE,
         plant=planted(SMOOTH_ELU, instead(_elu_as_written)),
+    ),
+    Fault(
+        name="NaN from the unselected branch, elsewhere",
+        story="The same at ordinary points, where nothing overflows and the gradient is right: it "
+        "comes with the first large activation of a training run.",
+        diagnosis="not finite",
+        sizes=ELEMENTWISE,
+        plant=planted(ORDINARY_ELU, instead(_elu_as_written)),
     ),
     Fault(
         name="relu' = 2 at 0",

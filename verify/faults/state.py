@@ -213,8 +213,8 @@ STATE_FAULTS = (
     ),
     Fault(
         name="saved output overwritten",
-        story="The gradient is written where the saved activation was, which a second backward "
-        "then takes for it; fused kernels do so to save memory (Liger-Kernel #254).",
+        story="The gradient is written where the saved activation was, to save memory, which a "
+        "second backward then takes for it (compare Liger-Kernel #254).",
         diagnosis="stale state",
         sizes=ELEMENTWISE,
         plant=planted(SQUASH, instead(_over_its_output)),

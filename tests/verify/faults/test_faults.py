@@ -172,6 +172,19 @@ def without_a_jacobian(planted: Planted) -> bool:
     return found.rank < found.unknowns and {check.verdict for check in found.checks} == {"disagree"}
 
 
+def not_finite_far_away(planted: Planted) -> bool:
+    """Right where it is planted; NaN at a multiple of it, where the derivative is a number."""
+    if wrong_at_once(planted):
+        return False
+    far = {name: 8192 * primal for name, primal in planted.primals.items()}
+    assert planted.true_vjp
+    value, right = planted.true_vjp(**far)
+    _, wrong = planted.make_vjp(**far)
+    found, expected = wrong(cotangent(value)), right(cotangent(value))
+    finite = all(np.isfinite(expected[name]).all() for name in planted.wrt)
+    return finite and not all(np.isfinite(found[name]).all() for name in planted.wrt)
+
+
 VIOLATIONS: dict[str, Callable[[Planted], bool]] = {
     "stale accumulator": wrong_afterwards,
     "saved output overwritten": wrong_afterwards,
@@ -188,6 +201,7 @@ VIOLATIONS: dict[str, Callable[[Planted], bool]] = {
     "strides of a primal ignored": wrong_for(column_major, of_primal=True),
     "stride 0 of the cotangent ignored": wrong_for(spread_out, of_primal=False),
     "dtype drift": of_another_dtype,
+    "NaN from the unselected branch, elsewhere": not_finite_far_away,
     "argmin: singular Hessian hidden by a pseudo-inverse": without_a_jacobian,
 }
 """What is wrong with those whose first gradient is right."""
