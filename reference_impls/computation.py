@@ -95,6 +95,14 @@ def cast(primals: Mapping[str, Array], dtype: npt.DTypeLike) -> Arrays:
     return {name: np.asarray(primal, dtype=dtype) for name, primal in primals.items()}
 
 
+def copies(primals: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with arrays of their own, to hand to code that may write to them, or keep them."""
+    return {
+        name: np.array(primal) if isinstance(primal, np.ndarray) else primal
+        for name, primal in primals.items()
+    }
+
+
 def draw(computation: Computation, size: int, dtype: npt.DTypeLike, seed: int = 0) -> Arrays:
     """The primals of one case, the same whichever other cases are drawn beside it.
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, Computation, generator
+from reference_impls.computation import Array, Arrays, Computation, copies, generator
 from reference_impls.nested import Tree, kind_of
 from verify.adapters import Mode, TwiceDifferentiable
 from verify.arguments import Arguments, MakeVjp, UserFunction, name_of
@@ -199,18 +199,14 @@ def _absent(**_: Any) -> Any:  # noqa: ANN401 -- never returns
 def _against_forward(case: Case, subject: UserFunction) -> list[Check]:
     """Nothing where `make_vjp` gives no value: that is for its contract to say."""
     with suppress(RefusalError):
-        value, _ = subject.make_vjp(case.computation, _copies(case.primals))
+        value, _ = subject.make_vjp(case.computation, copies(case.primals))
         return _values_beside(case, subject, value)
     return []
 
 
-def _copies(primals: Arrays) -> Arrays:
-    return {name: np.array(array) for name, array in primals.items()}
-
-
 def _values_beside(case: Case, subject: UserFunction, value: Array) -> list[Check]:
     try:
-        wanted = subject.forward(case.computation, _copies(case.primals))
+        wanted = subject.forward(case.computation, copies(case.primals))
     except RefusalError as error:
         return [Check(subject.name, "value", "forward", "unsupported", str(error))]
     return [_compared_values(case, subject, "forward", value, wanted)]

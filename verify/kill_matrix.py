@@ -5,7 +5,6 @@ fault. So the matrix has both: wrong gradients, caught or missed; and right ones
 functions, passed or flagged. A skipped checker has done neither.
 """
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,6 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -30,12 +28,13 @@ from verify.cases import cases_at
 from verify.compare import Check, Verdict, one_line, overall
 from verify.faults.planted import Awkward, Fault, Planted
 from verify.peers import Peer, entries, judge
+from verify.terminal import box_style
 
 Outcome = Literal["caught", "missed", "passed", "flagged", "skipped"]
 
 
 class Named(Protocol):
-    """What is used of a `verify.diagnosis.Diagnosis`."""
+    """What is used of a `verify.compare.Violation`."""
 
     @property
     def fault(self) -> str:
@@ -124,7 +123,9 @@ def matrix_table(rows: Iterable[Kill]) -> Table:
     columns = list(Kill.model_fields)
     kills = latest_kills(pd.DataFrame([row.model_dump() for row in rows], columns=columns))
     checkers = list(kills["checker"].unique())
-    table = Table(title="Planted faults and awkward functions", title_justify="left", box=_box())
+    table = Table(
+        title="Planted faults and awkward functions", title_justify="left", box=box_style()
+    )
     table.add_column("fault", no_wrap=True)
     for checker in checkers:
         table.add_column(checker, justify="right")
@@ -233,10 +234,6 @@ class _Case:
         return np.random.default_rng(
             [crc32(self.subject.name.encode()), self.size, self.seed, *more]
         )
-
-
-def _box() -> box.Box:
-    return box.SIMPLE_HEAD if sys.stdout.isatty() else box.ASCII2
 
 
 def _heading(name: str, good: str) -> str:

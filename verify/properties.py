@@ -14,14 +14,14 @@ it gave before. So
 What is seen first is reported alone: one mistake breaks several of these.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from reference_impls.backends import Implementation
-from reference_impls.computation import Array, Arrays, Computation, Vjp
+from reference_impls.computation import Array, Arrays, Computation, Vjp, copies
 from verify.compare import NOT_LINEAR, Violation, contract_violation, first_index, worst_entry
 from verify.tolerance import VALUE, Noise
 
@@ -69,7 +69,7 @@ def observe(
     Raises:
         Exception: whatever the implementation raises at the primals as they are.
     """
-    primals, cotangent = _copies(setting.primals), setting.cotangent.copy()
+    primals, cotangent = copies(setting.primals), setting.cotangent.copy()
     native_value, vjp = implementation.make_vjp(setting.computation, primals)
     # Copies: a later call may write where an earlier one put its answer.
     value = np.array(native_value)
@@ -77,7 +77,7 @@ def observe(
     fault = contract_violation(value, returned, setting.primals, setting.computation.wrt)
     if fault:
         return None, fault
-    result = Result(name, value, _copies(returned))
+    result = Result(name, value, copies(returned))
     looks: tuple[Callable[[], Violation | None], ...] = (
         lambda: getattr(vjp, "mended", None),
         lambda: _modified(setting, primals, cotangent),
@@ -90,10 +90,6 @@ def observe(
     )
     # One after the other: each rests on the ones before it.
     return result, next((seen for look in looks if (seen := look())), None)
-
-
-def _copies(arrays: Mapping[str, Array]) -> Arrays:
-    return {name: np.array(array) for name, array in arrays.items()}
 
 
 def _modified(setting: Setting, primals: Arrays, cotangent: Array) -> Violation | None:
@@ -136,7 +132,7 @@ def _repeated(
 
 def _afresh(implementation: Implementation, setting: Setting, result: Result) -> str:
     """What has changed when all is computed again; empty if nothing."""
-    value, vjp = implementation.make_vjp(setting.computation, _copies(setting.primals))
+    value, vjp = implementation.make_vjp(setting.computation, copies(setting.primals))
     again = vjp(setting.cotangent.copy())
     return _same_value(value, result) or _same_code(again, result.cotangents)
 
@@ -179,7 +175,7 @@ def _linear(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
     if not u.size:
         return None
     ones = np.ones_like(u)
-    combined = _copies(vjp(np.asarray(u - FACTOR * ones)))
+    combined = copies(vjp(np.asarray(u - FACTOR * ones)))
     # As the gradient of a sum has them, all at one place in memory.
     expanded = np.broadcast_to(np.ones((), u.dtype), u.shape)
     seen = _at_stride_zero(
@@ -188,7 +184,7 @@ def _linear(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
     if isinstance(seen, Violation):
         return seen
     if seen:
-        of_ones = _copies(vjp(ones))
+        of_ones = copies(vjp(ones))
         contiguous = _unlike(setting, combined, result, of_ones)
         if contiguous:
             return _nonlinear(result.cotangents, of_ones, contiguous)

@@ -33,7 +33,7 @@ from itertools import combinations
 import numpy as np
 
 from reference_impls.backends import Backend
-from reference_impls.computation import Array, Arrays, cast, generator
+from reference_impls.computation import Array, Arrays, cast, copies, generator
 from reference_impls.derivatives import SecondVjp, forward_over_reverse, second_pullback
 from reference_impls.implicit import ImplicitError
 from verify.cases import Case, implementation_label
@@ -66,6 +66,7 @@ from verify.tolerance import (
     SAFETY,
     Noise,
     fits_float32,
+    largest,
     nudged,
     pair,
     pooled,
@@ -320,7 +321,7 @@ def _ask(
     for mode, hvp in modes.items():
         try:
             said = [
-                _copies(hvp(question.primals, tangent))
+                copies(hvp(question.primals, tangent))
                 for tangent in (tangents if answers is None else tangents[:1])
             ]
             unlike = (_violation(question, each) for each in said)
@@ -337,11 +338,6 @@ def _ask(
         else:
             answers.others[mode] = said[0]
     return answers
-
-
-def _copies(arrays: Mapping[str, Array]) -> Arrays:
-    """A later call may write where an earlier one put its answer; what is no array stays so."""
-    return {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in arrays.items()}
 
 
 def _violation(question: _Question, second: Arrays) -> str:
@@ -466,8 +462,8 @@ def _measured(
     errors = {name: np.asarray(np.sqrt(sum(map(np.square, each)))) for name, each in found.items()}
     if not all(np.isfinite(array).all() for array in errors.values()):
         return None
-    spread = {name: _largest(change) for name, (change, *_) in found.items()}
-    scale = {name: _largest(array) for name, array in first.items()}
+    spread = {name: largest(change) for name, (change, *_) in found.items()}
+    scale = {name: largest(array) for name, array in first.items()}
     of_v, of_w = ({name: first[name][k] for name in v} for k in (0, 1))
     scale[PAIRING] = max(_size(of_v, w), _size(of_w, v))
     return Noise(errors, spread, scale, spread, dict.fromkeys(errors, 0.0))
@@ -497,10 +493,6 @@ def _rms(samples: Sequence[Array]) -> Array:
     return np.asarray(np.sqrt(squares / len(samples)))
 
 
-def _largest(array: Array) -> float:
-    return float(np.max(np.abs(array), initial=0.0))
-
-
 # --------------------------------------------------------------------------------------- checks
 
 
@@ -516,7 +508,7 @@ def _checks(question: _Question, truth: _Truth, answers: _Answers, noise: Noise)
     nothing = {each: np.zeros_like(array) for each, array in usual.items()}
     # No conditioning excuses another answer to the same question, only another order of summation.
     reordered = {
-        each: np.minimum(array, EXCUSE * _largest(of_v[each])) for each, array in usual.items()
+        each: np.minimum(array, EXCUSE * largest(of_v[each])) for each, array in usual.items()
     }
     checks = [
         _entries(name, "a second call", answers.again, of_v, reordered),

@@ -60,7 +60,9 @@ def progress() -> Progress:
 
 def catalogue(computations: Sequence[Computation]) -> Table:
     """The computations, what they are differentiated with respect to, and their sizes."""
-    table = Table("computation", "gradient for", "sizes (the tutorial's first)", "from", box=_box())
+    table = Table(
+        "computation", "gradient for", "sizes (the tutorial's first)", "from", box=box_style()
+    )
     for computation in computations:
         sizes = ", ".join(map(str, computation.sizes))
         table.add_row(computation.name, " ".join(computation.wrt), sizes, computation.origin)
@@ -104,7 +106,7 @@ class Summary:
         names = dict.fromkeys(
             check.implementation for outcome in self._outcomes for check in outcome.checks
         )
-        table = Table(box=_box())
+        table = Table(box=box_style())
         # On a narrow terminal the numbers may take two lines; the name is never cut.
         table.add_column("computation", no_wrap=True)
         table.add_column("size", justify="right")
@@ -119,7 +121,7 @@ class Summary:
 
     def _argmin_table(self) -> Table:
         title = "Argmin and root layers, float64: the error against each kind of evidence"
-        table = Table(title=title, title_justify="left", box=_box())
+        table = Table(title=title, title_justify="left", box=box_style())
         table.add_column("computation", no_wrap=True)
         table.add_column("size", justify="right")
         table.add_column("who", no_wrap=True)
@@ -149,7 +151,8 @@ class Summary:
         return f"{self.checks} checks of {len(self._outcomes)} cases: {', '.join(parts)}"
 
 
-def _box() -> box.Box:
+def box_style() -> box.Box:
+    """The lines of a table, in plain ASCII where that goes to a file or a pipe."""
     return box.SIMPLE_HEAD if sys.stdout.isatty() else box.ASCII2
 
 

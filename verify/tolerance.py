@@ -91,7 +91,7 @@ class Noise:
         Nothing can then be said of its entries: those of zero are no more like one another.
         """
         floor = SAFETY * unit_roundoff(array.dtype) * self.natural.get(name, 0.0)
-        return bool(_largest(array) <= floor) and not self._has_digits(name)
+        return bool(largest(array) <= floor) and not self._has_digits(name)
 
     def _has_digits(self, name: str) -> bool:
         """Did float32 and float64 agree on its first digits, at least?"""
@@ -99,13 +99,13 @@ class Noise:
 
     def level(self, name: str) -> float:
         """The largest error of an array."""
-        return _largest(self.errors[name])
+        return largest(self.errors[name])
 
     def size(self, name: str) -> float:
         """The scale of an array; of what cancelled in it, for one that is exactly zero."""
-        largest = max((self.scale[each] for each in self.cotangents), default=0.0)
-        if name in self.cotangents and self.scale[name] <= VANISHING * largest > 0:
-            return largest
+        most = max((self.scale[each] for each in self.cotangents), default=0.0)
+        if name in self.cotangents and self.scale[name] <= VANISHING * most > 0:
+            return most
         # Not a digit of it is left: an array that is zero looks like this at points of float32.
         floor = SAFETY * unit_roundoff(np.float64) * self.natural[name]
         floor = max(self.unit * self.typical[name], floor)
@@ -189,7 +189,7 @@ def _is_wild(noise: Noise) -> bool:
 def _underflows(array: Array) -> bool:
     """Is even its largest entry so small that float32 stores it with fewer digits?"""
     limits = np.finfo(np.float32)
-    return 0 < _largest(array) < float(limits.tiny / limits.eps)
+    return 0 < largest(array) < float(limits.tiny / limits.eps)
 
 
 def measure_conditioning(
@@ -224,12 +224,12 @@ def _noise(
     noise = Noise(
         errors=errors,
         spread={
-            name: _largest(_root_mean_square([(d[name] - first[name]) / unit for d in exact]))
+            name: largest(_root_mean_square([(d[name] - first[name]) / unit for d in exact]))
             for name in first
         },
-        scale={name: _largest(array) for name, array in first.items()},
+        scale={name: largest(array) for name, array in first.items()},
         typical={
-            name: float(np.median([_largest(s[name] - d[name]) for s, d in samples])) / unit
+            name: float(np.median([largest(s[name] - d[name]) for s, d in samples])) / unit
             for name in first
         },
         natural=_natural(first, point),
@@ -241,11 +241,12 @@ def _noise(
 def _natural(results: Arrays, point: Point) -> dict[str, float]:
     primals, cotangent = point
     terms = float(np.linalg.norm(np.multiply(cotangent, results[VALUE], dtype=np.float64)))
-    sizes = {name: _largest(primals[name]) or 1.0 for name in results if name in primals}
+    sizes = {name: largest(primals[name]) or 1.0 for name in results if name in primals}
     return {name: terms / sizes.get(name, 1.0) for name in results}
 
 
-def _largest(array: Array) -> float:
+def largest(array: Array) -> float:
+    """The size of its largest entry; 0 if it is empty."""
     return float(np.max(np.abs(array), initial=0.0))
 
 
@@ -255,8 +256,8 @@ def pooled(noises: Sequence[Noise]) -> Noise:
     errors = {}
     for name in first.errors:
         limit = EXCUSE * (usual_level(noises, name) + first.size(name))
-        largest = np.max([noise.errors[name] for noise in noises], axis=0)
-        errors[name] = np.minimum(largest, limit)
+        most = np.max([noise.errors[name] for noise in noises], axis=0)
+        errors[name] = np.minimum(most, limit)
     return replace(first, errors=errors)
 
 

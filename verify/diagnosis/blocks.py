@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from verify.compare import index_of
 from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.suspect import Finding, Suspect
-from verify.diagnosis.words import FEW, at
+from verify.diagnosis.words import FEW
 from verify.tolerance import SAFETY
 
 MOST_OF = 15 / 16
@@ -35,7 +36,9 @@ def block_between(suspect: Suspect, first: int, last: int) -> Finding | None:
     stretch[first : last + 1] = True
     inside = stretch.reshape(shape)
     if _fills(suspect, inside) and _is_right_outside(suspect, inside):
-        text = f"from {at(first, shape)} to {at(last, shape)}, in the order of its memory"
+        text = (
+            f"from {index_of(first, shape)} to {index_of(last, shape)}, in the order of its memory"
+        )
         return _block_finding(suspect, inside, text)
     return None
 
@@ -52,7 +55,7 @@ def exact_block(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> Finding | No
         return _block_finding(suspect, inside, _box_text(box, suspect.shape))
     first, *_, last = np.flatnonzero(inside).tolist()
     if last - first + 1 == count:
-        text = f"from {at(first, suspect.shape)} to {at(last, suspect.shape)}"
+        text = f"from {index_of(first, suspect.shape)} to {index_of(last, suspect.shape)}"
         return _block_finding(suspect, inside, f"{text}, in the order of its memory")
     return None
 

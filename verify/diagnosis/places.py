@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from verify.compare import index_of
 from verify.diagnosis.bisection import entries_tree
 from verify.diagnosis.blocks import block_between, exact_block
 from verify.diagnosis.rearrangement import moved_entries
@@ -17,7 +18,7 @@ from verify.diagnosis.rounding import of_rounding
 from verify.diagnosis.scaling import some_signs
 from verify.diagnosis.suspect import SAMPLES, SMALL, Finding, Suspect, explains, nearnesses
 from verify.diagnosis.truth import MAX_CALLS
-from verify.diagnosis.words import FEW, at, listed
+from verify.diagnosis.words import FEW, listed
 from verify.oracles import Estimate
 
 
@@ -89,7 +90,7 @@ def _here_and_there(suspect: Suspect, right: int) -> Finding | None:
     if right < SAMPLES:
         return None
     known = sorted(suspect.oracle.known_entries(suspect.name))
-    wrong = [at(flat, suspect.shape) for flat in known if suspect.is_wrong_at(flat)]
+    wrong = [index_of(flat, suspect.shape) for flat in known if suspect.is_wrong_at(flat)]
     predicate = f"has a few wrong entries, {listed(wrong)} among them; "
     predicate += f"{right} others, looked at at random, are right"
     return Finding("a few entries", [suspect.name], predicate, suspect)
@@ -110,7 +111,7 @@ def _places(suspect: Suspect, wrong: Sequence[int]) -> Finding | None:
         return block
     if len(wrong) > FEW or not suspect.got[~inside].any():
         return None
-    where = listed([at(flat, suspect.shape) for flat in wrong])
+    where = listed([index_of(flat, suspect.shape) for flat in wrong])
     entries = "1 wrong entry" if len(wrong) == 1 else f"{len(wrong)} wrong entries"
     how = _all_of_them(suspect, wrong)
     predicate = f"has {entries}, {where}{how}; its others are right"
@@ -143,6 +144,6 @@ def _exchanged(suspect: Suspect, wrong: Sequence[int]) -> Finding | None:
     allowed = max(known.error_bar for known in truths) + near.relative * np.abs(expected)
     if not (np.abs(got - expected) <= allowed).all():
         return None
-    where = listed([at(flat, suspect.shape) for flat in wrong])
+    where = listed([index_of(flat, suspect.shape) for flat in wrong])
     predicate = f"has the entries {where} exchanged among themselves"
     return Finding("permutation", [suspect.name], predicate, suspect)

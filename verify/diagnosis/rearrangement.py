@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impls.computation import Array
+from verify.compare import index_of
 from verify.diagnosis.arithmetic import norm
 from verify.diagnosis.inquiry import Inquiry
 from verify.diagnosis.suspect import (
@@ -26,7 +27,7 @@ from verify.diagnosis.suspect import (
     names_of,
     nearnesses,
 )
-from verify.diagnosis.words import FEW, at, listed
+from verify.diagnosis.words import FEW, listed
 from verify.oracles import Estimate
 from verify.tolerance import SAFETY
 
@@ -143,8 +144,9 @@ def _permuted(
         if missing > len(found) // 8 or len(moved) < 2 or _by_chance(suspect, values, nearness):
             continue
         if _same_multiset(suspect, samples):
+            shape = suspect.shape
             shown = ", ".join(
-                f"{at(place, suspect.shape)} holds what belongs at {at(flat, suspect.shape)}"
+                f"{index_of(place, shape)} holds what belongs at {index_of(flat, shape)}"
                 for flat, place in list(moved.items())[:3]
             )
             predicate = f"has its entries permuted{_along(moved, suspect.shape)}: {shown}"

@@ -7,11 +7,12 @@ otherwise halving leads to one, always into the half with the larger residual.
 import numpy as np
 
 from reference_impls.computation import Array
+from verify.compare import index_of
 from verify.diagnosis.bisection import entries_tree
 from verify.diagnosis.inquiry import Inquiry
 from verify.diagnosis.suspect import Finding, Suspect, names_of
 from verify.diagnosis.truth import Oracle
-from verify.diagnosis.words import Diagnosis, at, subject, those
+from verify.diagnosis.words import Diagnosis, subject, those
 
 
 def not_finite(name: str, got: Array, oracle: Oracle) -> Diagnosis:
@@ -22,7 +23,7 @@ def not_finite(name: str, got: Array, oracle: Oracle) -> Diagnosis:
     where = f" in {count:,} of {got.size:,} entries" if got.size > 1 else ""
     value = float(got.flat[flat])
     sentence = f"gradient of {name} is not finite{where}"
-    index = at(flat, got.shape)
+    index = index_of(flat, got.shape)
     return Diagnosis("not finite", sentence, name, index, value, known.value, known.error_bar)
 
 
@@ -73,7 +74,7 @@ def report(finding: Finding, inquiry: Inquiry) -> Diagnosis:
         fault=finding.fault,
         sentence=sentence,
         argument=suspect.name,
-        index=at(flat, suspect.shape),
+        index=index_of(flat, suspect.shape),
         got=float(suspect.got.flat[flat]),
         expected=known.value,
         error_bar=known.error_bar,

@@ -13,11 +13,12 @@ from itertools import combinations, permutations
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
+from verify.compare import index_of
 from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.rearrangement import MOST_AXES
 from verify.diagnosis.suspect import PROBES
 from verify.diagnosis.truth import Oracle, Truth
-from verify.diagnosis.words import Diagnosis, at, axes_text
+from verify.diagnosis.words import Diagnosis, axes_text
 from verify.tolerance import unit_roundoff
 
 
@@ -183,7 +184,7 @@ def _report_form(name: str, form: _Form, got: Array, oracle: Oracle) -> Diagnosi
         fault=form.fault,
         sentence=f"gradient of {name} {form.predicate}",
         argument=name,
-        index=at(flat, got.shape),
+        index=index_of(flat, got.shape),
         got=float(got.flat[flat]),
         expected=known.value,
         error_bar=known.error_bar,

@@ -6,8 +6,6 @@ No mathematics is here: only names, and lists of names, axes and places as one w
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 FAULTS = (
     # of the numbers, recognised by `diagnose`
     "constant factor",  # c times what it should be
@@ -92,13 +90,6 @@ def listed(words: Sequence[str], most: int = FEW) -> str:
     if len(words) > most:
         return f"{', '.join(words[:most])} and {len(words) - most} more"
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
-def at(flat: int, shape: tuple[int, ...]) -> str:
-    """``[3, 0]``: a place in memory as an index; empty for a scalar."""
-    if not shape:
-        return ""
-    return f"[{', '.join(str(int(i)) for i in np.unravel_index(flat, shape))}]"
 
 
 def axes_text(axes: Sequence[int], shape: tuple[int, ...]) -> str:
