@@ -27,6 +27,7 @@ from verify.compare import (
 from verify.diagnosis import Diagnosis, diagnose, diagnose_shape
 from verify.kinks import Gradient, Hull, Sides, hull_around, kink_at, scale_of
 from verify.oracles import (
+    BLUNT,
     COMPLEX,
     FEWEST,
     Estimate,
@@ -39,9 +40,6 @@ from verify.oracles import (
 )
 from verify.properties import Result
 from verify.tolerance import PAIRING, PROBES, SAFETY, pair, pooled, unit_roundoff
-
-BLUNT = 1e-6
-"""An oracle whose error bar is a larger fraction of the derivative resolves too little."""
 
 BESIDE = 2.0**-6
 """How far to go from a kink, in units of v: further than the steps of a difference."""
@@ -79,25 +77,35 @@ class Oracle:
     beside: Callable[[int, float], Estimate]
 
     @classmethod
-    def of(cls, case: Case, forward: Forward, points: int) -> "Oracle":
+    def of(
+        cls, case: Case, forward: Forward, points: int, cotangents: Sequence[Arrays] = ()
+    ) -> "Oracle":
         """At a case's primals, in float64.
 
         Args:
             case: the function and the point.
             forward: its value.
             points: how many to measure noise at; if less than `FEWEST`, `quickly`.
+            cotangents: Jᵀu of the implementations: the smallest tell of what size the terms of
+                ⟨Jᵀu, v⟩ are. Wrong ones make the oracle blunt, but not beside their own size.
 
         Raises:
             Exception: whatever `forward` raises beside the primals.
         """
         phis = [functional(case, tangents, forward) for tangents in case.directions]
+        scales = [
+            min((_norm(each, tangents) for each in cotangents), default=0.0)
+            for tangents in case.directions
+        ]
         if points < FEWEST:
-            estimates, points = quickly(phis), FEWEST
+            # The points x + hv are rounded, too.
+            noise = unit_roundoff(np.float64) * (case.noise.functional + max(scales))
+            estimates, points = quickly(phis, scales, noise), FEWEST
         else:
             estimates = [derivative(phi, points) for phi in phis]
         sides = [
-            kink_at(phi) if _is_blunt(estimate) else None
-            for phi, estimate in zip(phis, estimates, strict=True)
+            kink_at(phi) if _is_blunt(estimate, scale) else None
+            for phi, estimate, scale in zip(phis, estimates, scales, strict=True)
         ]
         # Directions that move every entry have shown the complex step to be valid for this code. A
         # single entry's derivative may be too small beside the sum φ to show it again.
@@ -117,8 +125,8 @@ def _from(phi: Functional, step: float) -> Functional:
     return lambda h: phi(step + h)
 
 
-def _is_blunt(estimate: Estimate) -> bool:
-    return not estimate.error_bar <= BLUNT * abs(estimate.value)
+def _is_blunt(estimate: Estimate, scale: float = 0.0) -> bool:
+    return not estimate.error_bar <= BLUNT * max(abs(estimate.value), scale)
 
 
 def functional(case: Case, tangents: Arrays, forward: Forward) -> Functional:
@@ -175,12 +183,16 @@ def _seconded(
     """Before a complex step accuses, it is taken on both sides, and real values have their say.
 
     A term that has a kink, or is wrong on complex numbers, may be too weak beside the others for
-    a single difference to show. To look again, with more digits, costs more.
+    a single difference to show. To look again, with more digits, costs more. So it does with few
+    differences of real values: only many of them accuse.
     """
     tangents, estimate = asked
-    if check.verdict != "disagree" or estimate.oracle != COMPLEX:
+    if check.verdict != "disagree":
         return check
-    again, second = oracle.truth(tangents), oracle.by_values(tangents)
+    second = oracle.by_values(tangents)
+    if estimate.oracle != COMPLEX:
+        return _dot_test(case, result, tangents, second, check.kind)
+    again = oracle.truth(tangents)
     apart = abs(second.value - again.value) > second.error_bar + again.error_bar
     return _dot_test(case, result, tangents, second if apart else again, check.kind)
 

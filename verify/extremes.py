@@ -14,8 +14,8 @@ from reference_impls.backends import Implementation
 from reference_impls.computation import Arrays
 from verify.cases import Case
 from verify.compare import NOT_FINITE, Check, first_index, make_worst
-from verify.dot_test import BLUNT, functional
-from verify.oracles import derivative
+from verify.dot_test import functional
+from verify.oracles import BLUNT, derivative
 from verify.tolerance import unit_roundoff
 
 FAR = 2.0**13

@@ -203,8 +203,9 @@ def _oracle(
         return "no values to differentiate that nothing speaks against"
     # Bodies that take complex numbers first: the complex step is the sharper oracle.
     forward = max(reversed(trusted), key=lambda each: each.takes_complex).forward
+    cotangents = [each.result.cotangents for each in observed if each.result]
     try:
-        return Oracle.of(case, forward, points)
+        return Oracle.of(case, forward, points, cotangents)
     except RefusalError as error:
         return f"at a point beside the primals, {error}"
     except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves

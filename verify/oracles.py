@@ -8,6 +8,7 @@ test: Claerbout, *Earth Soundings Analysis*, 1992, chapter 5).
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.exceptions import ComplexWarning
@@ -30,14 +31,17 @@ NOISE_FACTOR = 8.0
 FEWEST = 3
 """Points that have a second difference, by which noise is measured."""
 
-QUICK_STEPS = (2.0**-14, 2.0**-21, 2.0**-24)
-"""At the first, truncation and rounding are each about 10⁻⁹ of a function of size one; the others
-fit between 10⁵ and 10⁶ kinks."""
+QUICK_STEP = 2.0**-14
+"""Where φ is smooth, truncation and rounding are each about 10⁻⁹ of a function of size one."""
 
 QUICK_ROWS = 2
 QUICK_ENOUGH = 2.0**-22
-JUMPING = 1e-3
-"""Slopes to either side that differ by more, of the larger, have a kink between them."""
+BLUNT = 1e-6
+"""An oracle whose error bar is a larger fraction of the derivative resolves too little."""
+
+SHORTEST = 2.0**-27
+ROWS_BETWEEN_KINKS = 4
+"""At the last but one, rounding may make a bar of `QUICK_ENOUGH`, at the last of twice that."""
 
 Scalar = complex | float
 Functional = Callable[[Scalar], Scalar]
@@ -50,6 +54,9 @@ class Estimate:
     value: float
     error_bar: float
     oracle: str
+
+
+_UNKNOWN = Estimate(np.nan, np.inf, "Richardson")
 
 
 def derivative(phi: Functional, points: int = NOISE_POINTS) -> Estimate:
@@ -75,16 +82,20 @@ def derivative(phi: Functional, points: int = NOISE_POINTS) -> Estimate:
     return replace(stepped, error_bar=stepped.error_bar + doubt)
 
 
-def quickly(phis: Sequence[Functional]) -> list[Estimate]:
+def quickly(phis: Sequence[Functional], scales: Sequence[float], noise: float) -> list[Estimate]:
     """`derivative` along several directions, in as few evaluations as tell it to `QUICK_ENOUGH`.
 
     What is the same along all of them is found out along the first: whether the complex step is
-    valid, or which steps are small enough for Richardson, and the noise of φ. The error bar of a
-    complex step is that of rounding its result; the rounding before is left to the tolerance of
-    what it is compared with.
+    valid, or whether φ is smooth enough for Richardson at `QUICK_STEP`. The error bar of a complex
+    step is that of rounding its result; the rounding before is left to the tolerance of what it is
+    compared with.
 
     Args:
         phis: of one function at one point.
+        scales: what each derivative is added up from is of this size, and `QUICK_ENOUGH` a fraction
+            of it: a derivative that is small by chance, among these directions, need not be known
+            to more digits than its terms. 0 where it is not known.
+        noise: the standard deviation of the rounding error in a value of φ.
     """
     try:
         with warnings.catch_warnings():
@@ -92,29 +103,59 @@ def quickly(phis: Sequence[Functional]) -> list[Estimate]:
             first, centre = _stepped(phis[0], 1)
             stepped = [first, *(complex_step(phi, 1) for phi in phis[1:])]
     except Exception:  # noqa: BLE001 -- as in `derivative`
-        return _richardson_quickly(phis)
+        return _richardson_quickly(phis, scales, noise)
     doubt = _doubt(phis[0], first.value, centre)
     if not np.isfinite(doubt):
-        return _richardson_quickly(phis)
+        return _richardson_quickly(phis, scales, noise)
     return [replace(each, error_bar=each.error_bar + doubt) for each in stepped]
 
 
-def _richardson_quickly(phis: Sequence[Functional]) -> list[Estimate]:
-    around = [_real(phis[0], k * NOISE_STEP) for k in range(FEWEST)]
-    # Measured at few points, it may be small by chance.
-    noise, steps = 4 * noise_of(around), list(QUICK_STEPS)
+def _richardson_quickly(
+    phis: Sequence[Functional], scales: Sequence[float], noise: float
+) -> list[Estimate]:
+    centre, is_smooth = _real(phis[0], 0.0), True
+    noise = max(noise, float(np.spacing(abs(centre))))
     estimates: list[Estimate] = []
-    for phi in phis:
-        best = Estimate(np.nan, np.inf, "Richardson")
-        while steps:
-            best = _extrapolate(phi, steps[0], noise, QUICK_ROWS, around[0])
-            if best.error_bar <= QUICK_ENOUGH * abs(best.value):
-                break
-            del steps[0]  # nor will it do along the next direction
-        else:
-            best = min(best, richardson(phi), key=lambda estimate: estimate.error_bar)
+    for phi, scale in zip(phis, scales, strict=True):
+        once = _remembered(phi, centre)
+        is_enough, is_sharp = (partial(_resolves, each, scale) for each in (QUICK_ENOUGH, BLUNT))
+        short, best = _short_step(noise, scale), _UNKNOWN
+        if is_smooth and not _bends(once, short, noise):
+            best = _extrapolate(once, QUICK_STEP, noise, QUICK_ROWS, is_enough)
+        is_smooth = is_enough(best)  # if not, nor will it be along the next direction
+        if not is_enough(best):
+            best = _extrapolate(once, short, noise, ROWS_BETWEEN_KINKS, is_enough)
+        if not is_sharp(best):
+            best = min(best, richardson(once), key=lambda estimate: estimate.error_bar)
         estimates.append(best)
     return estimates
+
+
+def _remembered(phi: Functional, centre: float) -> Functional:
+    values: dict[Scalar, Scalar] = {0.0: centre}
+
+    def once(h: Scalar) -> Scalar:
+        if h not in values:
+            values[h] = phi(h)
+        return values[h]
+
+    return once
+
+
+def _resolves(fraction: float, scale: float, found: Estimate) -> bool:
+    return found.error_bar <= fraction * max(abs(found.value), scale)
+
+
+def _short_step(noise: float, scale: float) -> float:
+    """The first of the steps that fit between kinks: as short as rounding permits."""
+    shortest = NOISE_FACTOR * noise / (QUICK_ENOUGH * scale) if scale else QUICK_STEP
+    return float(np.clip(shortest * 2 ** (ROWS_BETWEEN_KINKS - 2), SHORTEST, QUICK_STEP))
+
+
+def _bends(phi: Functional, short: float, noise: float) -> bool:
+    """Is the slope another at a short step than at `QUICK_STEP`?"""
+    slopes = [(_real(phi, step) - _real(phi, -step)) / (2 * step) for step in (QUICK_STEP, short)]
+    return abs(slopes[0] - slopes[1]) > NOISE_FACTOR * noise / short
 
 
 def is_approached(phi: Functional, derivative: float) -> bool:
@@ -197,7 +238,7 @@ def richardson(phi: Functional, points: int = NOISE_POINTS) -> Estimate:
     difference, of a step as short as rounding permits, and the bar reaches it if they contradict.
     """
     noise = noise_of([_real(phi, k * NOISE_STEP) for k in range(points)])
-    best = Estimate(np.nan, np.inf, "Richardson")
+    best = _UNKNOWN
     for first in FIRST_STEPS:
         best = min(best, _extrapolate(phi, first, noise), key=lambda estimate: estimate.error_bar)
         if best.error_bar <= GOOD_ENOUGH * abs(best.value):
@@ -260,10 +301,9 @@ def _extrapolate(
     first: float,
     noise: float,
     rows: int = HALVINGS,
-    centre: float | None = None,
+    is_enough: Callable[[Estimate], bool] = lambda _: False,
 ) -> Estimate:
-    best = Estimate(np.nan, np.inf, "Richardson")
-    centre = _real(phi, 0.0) if centre is None else centre
+    best, centre = _UNKNOWN, _real(phi, 0.0)
     slopes: list[float] = []
     jumps: list[float] = []
     for row in range(rows):
@@ -271,8 +311,6 @@ def _extrapolate(
         ahead, behind = _real(phi, step), _real(phi, -step)
         slopes_above, slopes = slopes, [(ahead - behind) / (2 * step)]
         jumps_above, jumps = jumps, [(ahead - 2 * centre + behind) / step]
-        if rows < HALVINGS and abs(jumps[0]) > JUMPING * abs(slopes[0]):
-            break
         rounding = max(noise, float(np.spacing(max(abs(ahead), abs(behind)))))
         for column in range(1, row + 1):
             above = slopes_above[column - 1]
@@ -286,6 +324,8 @@ def _extrapolate(
             )
             if bar < best.error_bar:
                 best = Estimate(slopes[-1], bar, "Richardson")
+        if is_enough(best):
+            break
     return best
 
 

@@ -209,11 +209,14 @@ def _at_stride_zero(vjp: Vjp, expanded: Array, unlike: Callable[[Arrays], str]) 
 def _unlike(setting: Setting, combined: Arrays, result: Result, of_ones: Arrays) -> str:
     """How vjp(u - 2) differs from vjp(u) - 2 vjp(1); empty if it does not."""
     first, noise = result.cotangents, setting.noise.cotangents
+    u = setting.cotangent
+    # Noise was measured at u, beside which ones may be large.
+    larger = max(1.0, float(np.sqrt(u.size) / (np.linalg.norm(u) or 1.0)))
     if any(np.shape(of_ones[name]) != first[name].shape for name in first):
         return "the gradient has another shape"
     wanted = {name: first[name] - FACTOR * of_ones[name] for name in first}
     terms = {
-        name: 2 * FACTOR * (noise[name] + np.abs(first[name]) + np.abs(of_ones[name]))
+        name: 2 * FACTOR * (larger * noise[name] + np.abs(first[name]) + np.abs(of_ones[name]))
         for name in first
         if not setting.noise.vanishes(name, first[name])
     }

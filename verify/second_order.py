@@ -47,8 +47,8 @@ from verify.compare import (
     overall,
     worst_entry,
 )
-from verify.dot_test import BLUNT
 from verify.oracles import (
+    BLUNT,
     COMPLEX,
     COMPLEX_STEP,
     FIRST_STEPS,

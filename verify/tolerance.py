@@ -44,13 +44,13 @@ are all below a tenth of their deviation is 2.5·10⁻⁷."""
 VANISHING = 1e-13
 """A cotangent this small in float64, beside the others, is the rounding error of zero."""
 
-VALUE, PAIRING = "value of f", "⟨Jᵀu, v⟩"
+VALUE, FUNCTIONAL, PAIRING = "value of f", "⟨u, f⟩", "⟨Jᵀu, v⟩"
 """What is measured beside the cotangents; no argument can have such a name."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Rounding errors, in units of the unit roundoff: of f, of Jᵀu by argument, of ⟨Jᵀu, v⟩.
+    """Rounding errors, in units of the unit roundoff: of f, ⟨u, f⟩, Jᵀu by argument, and ⟨Jᵀu, v⟩.
 
     Attributes:
         errors: the root mean square error of every entry, by array.
@@ -78,7 +78,13 @@ class Noise:
     @property
     def cotangents(self) -> Arrays:
         """The errors of Jᵀu, by argument."""
-        return {name: array for name, array in self.errors.items() if name not in (VALUE, PAIRING)}
+        others = (VALUE, FUNCTIONAL, PAIRING)
+        return {name: array for name, array in self.errors.items() if name not in others}
+
+    @property
+    def functional(self) -> float:
+        """The error of ⟨u, f⟩."""
+        return float(self.errors[FUNCTIONAL])
 
     @property
     def pairings(self) -> Array:
@@ -303,7 +309,12 @@ def _sampled(
         raise ValueError(f"gradients have shapes {shapes}")
     pairings = np.asarray([pair(cotangents, tangents) for tangents in directions])
     measured = {name: np.array(cotangents[name]) for name in computation.wrt}
-    return {VALUE: np.array(value), **measured, **({PAIRING: pairings} if directions else {})}
+    of_value = {VALUE: np.array(value), FUNCTIONAL: _inner(cotangent, value)}
+    return {**of_value, **measured, **({PAIRING: pairings} if directions else {})}
+
+
+def _inner(cotangent: Array, value: Array) -> Array:
+    return np.asarray(np.sum(np.multiply(cotangent, value, dtype=np.float64)))
 
 
 def _root_mean_square(samples: Sequence[Array]) -> Array:

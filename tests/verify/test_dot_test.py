@@ -10,7 +10,6 @@ from reference_impls.computation import Vjp
 from verify.cases import Case, make_cases
 from verify.compare import Check, Violation
 from verify.dot_test import (
-    BLUNT,
     Oracle,
     against_oracle,
     at_kink,
@@ -20,7 +19,7 @@ from verify.dot_test import (
     functional,
     severity,
 )
-from verify.oracles import NOISE_POINTS, Estimate
+from verify.oracles import BLUNT, NOISE_POINTS, Estimate
 from verify.properties import Result
 
 SIZE = 20

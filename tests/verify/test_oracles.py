@@ -13,6 +13,7 @@ from verify.oracles import (
     Scalar,
     complex_step,
     derivative,
+    noise_of,
     one_sided,
     quickly,
     richardson,
@@ -188,6 +189,9 @@ def real_alone(phi: Functional) -> Functional:
     return real
 
 
+NO_SCALE = (0.0,) * 3
+
+
 @each_smooth
 @pytest.mark.parametrize("scale", SCALES)
 def test_quickly_is_along_several_directions_what_derivative_is_along_one(
@@ -197,7 +201,9 @@ def test_quickly_is_along_several_directions_what_derivative_is_along_one(
         rng = np.random.default_rng(seed)
         x, ways = rng.uniform(-1, 1), rng.uniform(0.1, 3, 3)
         phis = [smooth.along(x, v, scale) for v in ways]
-        for found in (quickly(phis), quickly([real_alone(phi) for phi in phis])):
+        noise = max(noise_of([phi(k * 2.0**-44).real for k in range(8)]) for phi in phis)
+        alone = [real_alone(phi) for phi in phis]
+        for found in (quickly(phis, NO_SCALE, noise), quickly(alone, NO_SCALE, noise)):
             for v, estimate in zip(ways, found, strict=True):
                 truth = scale * v * smooth.slope(x)
                 assert abs(estimate.value - truth) <= estimate.error_bar + 4 * np.spacing(
@@ -213,7 +219,7 @@ def test_quickly_takes_one_complex_number_a_direction() -> None:
         steps.append(h)
         return complex(np.exp(h)) if isinstance(h, complex) else float(np.exp(h))
 
-    found = quickly([phi] * 3)
+    found = quickly([phi] * 3, NO_SCALE, 0.0)
     assert {estimate.oracle for estimate in found} == {"complex step"}
     assert sum(isinstance(h, complex) for h in steps) == 3
     assert len(steps) <= 7
@@ -228,7 +234,7 @@ def test_quickly_too_has_a_bar_that_reaches_the_derivative_beside_a_kink(side: i
         def phi(h: Scalar, bend: float = bend, tilt: float = tilt, at: float = distance) -> float:
             return tilt * float(np.exp(h.real)) + bend * abs(h.real - at)
 
-        for estimate in quickly([phi, phi]):
+        for estimate in quickly([phi, phi], NO_SCALE[:2], 0.0):
             assert abs(estimate.value - (tilt - side * bend)) <= estimate.error_bar
 
 
@@ -241,9 +247,28 @@ def test_quickly_finds_room_between_a_hundred_thousand_kinks() -> None:
         def phi(h: Scalar, z: Array = z, v: Array = tangent, w: Array = weights) -> Scalar:
             return float(np.sum(w * np.maximum(z + h * v, 0)))
 
-        (estimate,) = quickly([real_alone(phi)])
+        size = float(np.linalg.norm(weights * tangent * (z > 0)))
+        (estimate,) = quickly([real_alone(phi)], [size], 0.0)
         assert abs(estimate.value - truth) <= estimate.error_bar
-        assert estimate.error_bar <= 1e-6 * abs(truth)
+        assert estimate.error_bar <= 1e-6 * size
+
+
+def test_quickly_a_derivative_that_is_small_by_chance_need_not_be_known_better() -> None:
+    evaluations: list[Scalar] = []
+
+    def phi(h: Scalar) -> Scalar:
+        evaluations.append(h)
+        return 1 + float(1e-3 * np.sin(h) + 1e-3 * np.abs(h - 2**-20))
+
+    counts, bars = [], []
+    for scale in (0.0, 1.0):
+        evaluations.clear()
+        (estimate,) = quickly([real_alone(phi)], [scale], 0.0)
+        assert abs(estimate.value) <= estimate.error_bar
+        counts.append(len(evaluations))
+        bars.append(estimate.error_bar)
+    assert counts[1] <= 9 < counts[0]
+    assert bars[1] <= 2**-22
 
 
 def test_kinks_on_both_sides_are_never_met_with_confidence() -> None:
