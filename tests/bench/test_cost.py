@@ -66,6 +66,13 @@ def test_a_check_makes_as_many_calls_at_every_size(make: Callable[[int], Subject
     assert counts[0].units <= MOST_UNITS
 
 
+@pytest.mark.parametrize("n", [*SIZES, min(BATCHES)])
+def test_a_check_between_kinks_costs_no_more(n: int) -> None:
+    calls = calls_of(OURS, in_relu(n))
+    assert calls.by_kind[COMPLEX_FORWARD] == 1  # which torch refuses
+    assert calls.units <= MOST_UNITS
+
+
 def test_a_slow_gradcheck_makes_two_calls_more_for_every_entry() -> None:
     one, other = (calls_of(SLOW, in_tanh(n)).by_kind[FORWARD] for n in (100, 400))
     assert other - one == 2 * 300
