@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import count, product
 from pathlib import Path
 
@@ -338,15 +337,19 @@ def test_it_runs_from_the_root_as_the_readme_says() -> None:
 
 def test_an_interrupted_process_keeps_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
-    process = subprocess.Popen(  # noqa: S603 - the arguments are ours
-        [sys.executable, "-m", "verify", "--size", "all", "--csv", str(path)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell that runs the tests in the background has them, and this, ignore Ctrl-C.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads
-    )
+    # A shell that runs the tests in the background has them ignore Ctrl-C, and so would a child; it
+    # does not where its parent has a handler.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the arguments are ours
+            [sys.executable, "-m", "verify", "--size", "all", "--csv", str(path)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, ignored)
     try:
         deadline = time.monotonic() + 60
         while not (path.exists() and path.read_text().count("\n") > 1):
