@@ -95,7 +95,8 @@ def quickly(phis: Sequence[Functional], scales: Sequence[float], noise: float) -
         scales: what each derivative is added up from is of this size, and `QUICK_ENOUGH` a fraction
             of it: a derivative that is small by chance, among these directions, need not be known
             to more digits than its terms. 0 where it is not known.
-        noise: the standard deviation of the rounding error in a value of φ.
+        noise: the standard deviation of the rounding error in a value of φ, along whichever of the
+            directions it is largest.
     """
     try:
         with warnings.catch_warnings():
@@ -119,7 +120,8 @@ def _richardson_quickly(
     for phi, scale in zip(phis, scales, strict=True):
         once = _remembered(phi, centre)
         is_enough, is_sharp = (partial(_resolves, each, scale) for each in (QUICK_ENOUGH, BLUNT))
-        short, best = _short_step(noise, scale), _UNKNOWN
+        # Where nobody tells the scale, the derivative does, roughly.
+        short, best = _short_step(noise, scale or abs(_slope(once, QUICK_STEP))), _UNKNOWN
         if is_smooth and not _bends(once, short, noise):
             best = _extrapolate(once, QUICK_STEP, noise, QUICK_ROWS, is_enough)
         is_smooth = is_enough(best)  # if not, nor will it be along the next direction
@@ -148,14 +150,20 @@ def _resolves(fraction: float, scale: float, found: Estimate) -> bool:
 
 def _short_step(noise: float, scale: float) -> float:
     """The first of the steps that fit between kinks: as short as rounding permits."""
-    shortest = NOISE_FACTOR * noise / (QUICK_ENOUGH * scale) if scale else QUICK_STEP
+    if scale == 0:
+        return QUICK_STEP
+    shortest = NOISE_FACTOR * noise / (QUICK_ENOUGH * scale)
     return float(np.clip(shortest * 2 ** (ROWS_BETWEEN_KINKS - 2), SHORTEST, QUICK_STEP))
 
 
 def _bends(phi: Functional, short: float, noise: float) -> bool:
-    """Is the slope another at a short step than at `QUICK_STEP`?"""
-    slopes = [(_real(phi, step) - _real(phi, -step)) / (2 * step) for step in (QUICK_STEP, short)]
-    return abs(slopes[0] - slopes[1]) > NOISE_FACTOR * noise / short
+    """Is the slope another at a short step than at `QUICK_STEP`, by more than curvature explains?"""
+    long, near = _slope(phi, QUICK_STEP), _slope(phi, short)
+    return abs(long - near) > NOISE_FACTOR * noise / short + BLUNT * abs(long)
+
+
+def _slope(phi: Functional, step: float) -> float:
+    return (_real(phi, step) - _real(phi, -step)) / (2 * step)
 
 
 def is_approached(phi: Functional, derivative: float) -> bool:

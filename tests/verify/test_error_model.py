@@ -60,6 +60,7 @@ def worst_case(n: int) -> float:
         f"√n for n ≤ 10⁵ is below {SAFETY:g} · {EXCUSE:g} = {SAFETY * EXCUSE:g}.",
         f"{SAFETY * EXCUSE:g} u = {SAFETY * EXCUSE * U32:.1e} of usual + scale",
         f"**INSTABILITY = {INSTABILITY:g}.**",
+        f"`check` tries h = {power_of_two(oracles.QUICK_STEP)} first",
         f"with δ = {power_of_two(dot_test.BESIDE)}.",
         f"from steps of {power_of_two(kinks.STEP)} and twice that",
         f"up to {kinks.ROUNDS} in both directions",
