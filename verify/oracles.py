@@ -157,7 +157,7 @@ def _short_step(noise: float, scale: float) -> float:
 
 
 def _bends(phi: Functional, short: float, noise: float) -> bool:
-    """Is the slope another at a short step than at `QUICK_STEP`, by more than curvature explains?"""
+    """Is the slope another at `QUICK_STEP` than at a short step, and by more than curvature?"""
     long, near = _slope(phi, QUICK_STEP), _slope(phi, short)
     return abs(long - near) > NOISE_FACTOR * noise / short + BLUNT * abs(long)
 
