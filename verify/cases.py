@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -48,7 +48,7 @@ class Case:
         directions: tangents v, Gaussian at the scale of each primal.
         noises: by implementation, its rounding noise at these primals, the same for both dtypes;
             of those that give finite numbers.
-        noise: what all of them together are allowed.
+        noise: what all of them together are allowed; where none gives a gradient, their values.
     """
 
     computation: Computation
@@ -105,11 +105,14 @@ def cases_at(
     noises = measure_noises(
         computation, (primals, cotangent), tangents, implementations, rng, probes
     )
-    noise = (
-        pooled(list(noises.values()))
-        if noises
-        else _silence(computation, primals, shape, directions)
-    )
+    if noises:
+        noise = pooled(list(noises.values()))
+    else:
+        # The values may still be right, and are compared.
+        silence = _silence(computation, primals, shape, directions)
+        values = replace(computation, wrt=())
+        heard = measure_noises(values, (primals, cotangent), (), implementations, rng, probes)
+        noise = silence.with_noise_of(pooled(list(heard.values()))) if heard else silence
     for dtype in dtypes:
         yield Case(
             computation=computation,
@@ -159,7 +162,7 @@ def measure_noises(
     if any(measured.values()):
         return {name: noise for name, noise in measured.items() if noise}
     # Nobody computes in both dtypes here: what is left is how results change with the input.
-    dtype = point[0][computation.wrt[0]].dtype
+    dtype = next(iter(point[0].values())).dtype
     points = nudged(*point, rng, probes + 1, dtype)
     conditionings = {
         implementation_label(each): measure_conditioning(computation, each, points, tangents, dtype)

@@ -91,6 +91,13 @@ class Noise:
         """The errors of ⟨Jᵀu, v⟩, by direction v."""
         return self.errors[PAIRING]
 
+    def with_noise_of(self, values: "Noise") -> "Noise":
+        """This one, with what another has measured of fewer arrays."""
+        measured = ("errors", "spread", "scale", "typical", "natural")
+        return replace(
+            values, **{key: getattr(self, key) | getattr(values, key) for key in measured}
+        )
+
     def vanishes(self, name: str, array: Array) -> bool:
         """Is a cotangent so small, beside what its terms are of the size of, that it is rounding?
 
@@ -303,7 +310,8 @@ def _sampled(
     """All that is measured at one point, in one dtype."""
     primals, cotangent = point
     value, vjp = implementation.make_vjp(computation, cast(primals, dtype))
-    cotangents = vjp(cotangent.astype(dtype))
+    # Of values alone, even of those whose VJP raises.
+    cotangents = vjp(cotangent.astype(dtype)) if computation.wrt else {}
     shapes = {name: cotangents[name].shape for name in computation.wrt}
     if shapes != {name: primals[name].shape for name in computation.wrt}:
         raise ValueError(f"gradients have shapes {shapes}")

@@ -130,13 +130,34 @@ def test_noise_of_numbers_that_float32_does_not_have_is_measured_without_it(powe
 
 
 def test_whoever_gives_no_numbers_has_no_noise_and_nothing_is_allowed() -> None:
-    def raises(**_: Array) -> Any:  # noqa: ANN401 - it gives nothing
-        raise ArithmeticError
-
     found = case(by_hand=raises)
     assert found.noises == {}
     assert found.cotangent.shape == ()
     assert not any(array.any() for array in found.noise.errors.values())
+
+
+def raises(**_: Array) -> Any:  # noqa: ANN401 - it gives nothing
+    raise ArithmeticError
+
+
+@pytest.mark.parametrize("wrong", [np.full(SIZE, np.nan), np.zeros(SIZE + 1), None])
+def test_of_whoever_gives_no_gradient_the_noise_of_the_values_is_measured(
+    wrong: Array | None,
+) -> None:
+    def spoilt(x: Array, w: Array) -> tuple[Array, Vjp]:
+        value, vjp = product(x, w)
+        if wrong is None:
+            return value, lambda _: raises()
+        return value, lambda u: vjp(u) | {"x": wrong.astype(x.dtype)}
+
+    found, right = case(by_hand=spoilt), case()
+    assert found.noises == {}
+    ratio = found.noise.value["value"] / right.noise.value["value"]
+    assert (ratio > 0.2).all()
+    assert (ratio < 5).all()
+    assert 0.1 < found.noise.functional / right.noise.functional < 10
+    assert not any(array.any() for array in found.noise.cotangents.values())
+    assert found.noise.pairings.shape == (2,)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 50])

@@ -128,18 +128,24 @@ def logsumexp(x: Array) -> tuple[Array, Vjp]:
     return np.asarray(largest + np.log(e.sum())), lambda u: {"x": u * (e / e.sum())}
 
 
-def _logsumexp_step_by_step(x: Array) -> tuple[Array, Vjp]:
-    """By logaddexp, one entry after the other, and back: each step has e^(input - output)."""
-    so_far = np.logaddexp.accumulate(x)
+def _logsumexp_in_pairs(x: Array) -> tuple[Array, Vjp]:
+    """By logaddexp of neighbours, then of those, and back: an input has e^(input - output)."""
+    levels = [x]
+    while levels[-1].size > 1:
+        # One that has no neighbour is added to nothing.
+        inputs = np.append(levels[-1], np.full(levels[-1].size % 2, -np.inf, x.dtype))
+        levels.append(np.logaddexp(inputs[::2], inputs[1::2]))
 
     def vjp(u: Array) -> Arrays:
-        with np.errstate(invalid="ignore"):
-            own = np.exp(x - so_far)
-            passed = np.exp(so_far[:-1] - so_far[1:])
-        later = np.append(np.cumprod(passed[::-1])[::-1], np.ones(1, x.dtype))
-        return {"x": u * own * later}
+        gradient, outputs = np.atleast_1d(u), levels[-1]
+        for inputs in reversed(levels[:-1]):
+            to_inputs = np.arange(inputs.size) // 2
+            with np.errstate(invalid="ignore"):
+                own = np.exp(inputs - outputs[to_inputs])
+            gradient, outputs = own * gradient[to_inputs], inputs
+        return {"x": gradient}
 
-    return np.asarray(so_far[-1]), vjp
+    return np.asarray(levels[-1][0]), vjp
 
 
 def largest_in_row(X: Array) -> tuple[Array, Vjp]:
@@ -279,10 +285,10 @@ KINK_FAULTS = (
     ),
     Fault(
         name="logsumexp of -inf: NaN",
-        story="-∞ - (-∞) where terms of 0 come first: pytorch #31829, jax #6811, in algorithms "
-        "that add probabilities one by one, as CTC and hidden Markov models do.",
+        story="-∞ - (-∞) where a term of 0 meets another: pytorch #31829, jax #6811, in algorithms "
+        "that add probabilities two by two, as CTC and hidden Markov models do.",
         diagnosis="not finite",
         sizes=ELEMENTWISE,
-        plant=planted(LOGSUMEXP, instead(_logsumexp_step_by_step)),
+        plant=planted(LOGSUMEXP, instead(_logsumexp_in_pairs)),
     ),
 )
