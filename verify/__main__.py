@@ -253,11 +253,14 @@ def _show_kills(
 ) -> int:
     rows: list[Kill] = []
     try:
-        with one_thread(), _appender(path, KILLS) as kills:
+        with one_thread(), _appender(path, KILLS) as kills, progress() as bar:
+            names = [subject.name for subject in (*FAULTS, *AWKWARD)]
+            task = bar.add_task("", total=len(names))
             for row in run_matrix(FAULTS, AWKWARD, peers, seed, check, entries):
                 rows.append(row)
                 if kills:
                     kills.append(row)
+                bar.update(task, description=row.fault, completed=names.index(row.fault))
     except KeyboardInterrupt:
         return _interrupted(f"{len(rows)} answers", path)
     console.print(matrix_table(rows))

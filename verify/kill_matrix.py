@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
-from typing import Literal, Protocol
+from typing import Literal
 from zlib import crc32
 
 import numpy as np
@@ -25,40 +25,13 @@ from results.report.trust import OURS, SKIPPED, TOTAL, Pair, diagnosed, latest_k
 from results.tables import Kill
 from verify.argmin import argmin_evidence
 from verify.cases import cases_at
-from verify.compare import Check, Verdict, one_line, overall
+from verify.compare import Check, Verdict, Violation, one_line, overall
 from verify.faults.planted import Awkward, Fault, Planted
 from verify.peers import Peer, entries, judge
+from verify.report import Report
 from verify.terminal import box_style
 
 Outcome = Literal["caught", "missed", "passed", "flagged", "skipped"]
-
-
-class Named(Protocol):
-    """What is used of a `verify.compare.Violation`."""
-
-    @property
-    def fault(self) -> str:
-        """Its class."""
-        ...
-
-    @property
-    def sentence(self) -> str:
-        """The same for humans."""
-        ...
-
-
-class Report(Protocol):
-    """What is used of what `verify.check` returns."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """Of all its checks."""
-        ...
-
-    @property
-    def diagnosis(self) -> Named | None:
-        """How the gradient is wrong, where that was recognised."""
-        ...
 
 
 CheckFunction = Callable[..., Report]
@@ -200,7 +173,7 @@ class _Case:
             detail=answer.detail,
         )
 
-    def _verdict(self, check: CheckFunction, planted: Planted) -> tuple[Verdict, Named | None]:
+    def _verdict(self, check: CheckFunction, planted: Planted) -> tuple[Verdict, Violation | None]:
         report = check(
             planted.make_vjp,
             planted.primals,

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,23 +8,18 @@ from rich.console import Console
 
 from reference_impls.computation import Array, Vjp
 from results.tables import Kill
-from verify.compare import Verdict
+from verify.compare import Check, Verdict
 from verify.faults.argmin import ARGMIN_FAULTS
 from verify.faults.planted import Awkward, Fault, MakeVjp, Planted, rounded
 from verify.kill_matrix import matrix_table, run_matrix
 from verify.peers import PEERS, InapplicableError, Peer
+from verify.report import Report
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    fault: str
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Report:
-    verdict: Verdict
-    diagnosis: Diagnosis | None = None
+def report(verdict: Verdict, fault: str = "", sentence: str = "") -> Report:
+    """What `verify.check` returns, with one check in it."""
+    check = Check("manual", "oracle", "complex step", verdict, sentence, fault=fault)
+    return Report("f(x)", 0, (check,), "check(f, primals)")
 
 
 class Checker:
@@ -39,7 +34,7 @@ class Checker:
         return self._reports[(len(self.calls) - 1) % len(self._reports)]
 
 
-AGREE, DISAGREE = Report("agree"), Report("disagree", Diagnosis("sign", "it is minus that"))
+AGREE, DISAGREE = report("agree"), report("disagree", "sign", "it is minus that")
 
 
 def plant(size: int, dtype: str, rng: np.random.Generator) -> Planted:
@@ -100,8 +95,8 @@ class TestRows:
         [
             (AGREE, "missed", "passed"),
             (DISAGREE, "caught", "flagged"),
-            (Report("inconclusive"), "missed", "passed"),
-            (Report("unsupported"), "missed", "passed"),
+            (report("inconclusive"), "missed", "passed"),
+            (report("unsupported"), "missed", "passed"),
         ],
     )
     def test_gradjurys_verdict_is_an_outcome(self, report: Report, wrong: str, right: str) -> None:
