@@ -95,11 +95,11 @@ def cast(primals: Mapping[str, Array], dtype: npt.DTypeLike) -> Arrays:
     return {name: np.asarray(primal, dtype=dtype) for name, primal in primals.items()}
 
 
-def copies(primals: Mapping[str, Any]) -> dict[str, Any]:
+def copies(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The same with arrays of their own, to hand to code that may write to them, or keep them."""
     return {
-        name: np.array(primal) if isinstance(primal, np.ndarray) else primal
-        for name, primal in primals.items()
+        name: np.array(argument) if isinstance(argument, np.ndarray | np.generic) else argument
+        for name, argument in arguments.items()
     }
 
 

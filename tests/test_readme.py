@@ -1,6 +1,9 @@
 """What the README says is true: its matrix, its Python and its commands."""
 
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,9 @@ import pytest
 from reference_impls.__main__ import support_matrix
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+OUTPUTS = re.findall(
+    r"<!-- output of: python (-m .*?) -->\n```text\n(.*?)```", README, flags=re.DOTALL
+)
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -30,6 +36,29 @@ def test_its_python_runs_and_finds_nothing_wrong(
 
 def test_there_is_python_to_run() -> None:
     assert len(SNIPPETS) == 6
+
+
+def without_errors(line: str) -> str:
+    """Rounding errors are another machine's, and with them the widths of their columns."""
+    measured = re.sub(r"\d+(e[+-]\d+|\.\d+)", "~", line)
+    return re.sub(r"[ -]+", " ", measured).rstrip()
+
+
+@pytest.mark.parametrize(("command", "shown"), OUTPUTS)
+def test_a_command_says_what_is_shown_but_for_rounding(command: str, shown: str) -> None:
+    done = subprocess.run(  # noqa: S603 -- our own command
+        [sys.executable, *shlex.split(command)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    printed = done.stdout.splitlines()
+    assert [*map(without_errors, printed)] == [*map(without_errors, shown.splitlines())]
+
+
+def test_there_is_output_to_compare() -> None:
+    assert len(OUTPUTS) == 1
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

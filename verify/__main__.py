@@ -254,7 +254,7 @@ def _show_kills(
     rows: list[Kill] = []
     try:
         with one_thread(), _appender(path, KILLS) as kills, progress() as bar:
-            names = [subject.name for subject in (*FAULTS, *AWKWARD)]
+            names = [fault.name for fault in FAULTS] + [each.name for each in AWKWARD]
             task = bar.add_task("", total=len(names))
             for row in run_matrix(FAULTS, AWKWARD, peers, seed, check, entries):
                 rows.append(row)

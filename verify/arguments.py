@@ -198,7 +198,9 @@ class Arguments:
                 raise RefusalError(f"{giver} no gradient for {name} (got {given})") from None
         shape = self.arrays[name].shape
         if isinstance(found, list | tuple) or (shape and not hasattr(found, "shape")):
-            raise RefusalError(f"{giver} {_a(found)} for {name}, wanted an array of shape {shape}")
+            hint = " as the primals are no dict" if isinstance(found, Mapping) else ""
+            wanted = f"wanted an array of shape {shape}{hint}"
+            raise RefusalError(f"{giver} {_a(found)} for {name}, {wanted}")
         return _array(found, giver, f"for {name}", self.dtype, dtype)
 
     @property
@@ -225,6 +227,7 @@ class UserFunction:
         self.arguments = arguments
         self._make_vjp = make_vjp
         self._forward = forward
+        self._shapes: dict[str, tuple[int, ...]] = {}
         if forward is None and isinstance(make_vjp, Adapter):
             self._forward = make_vjp.forward
 
@@ -261,6 +264,11 @@ class UserFunction:
         # At complex primals, which only the complex step asks for, it has to be complex.
         if np.iscomplexobj(value) and not any(map(np.iscomplexobj, primals.values())):
             raise RefusalError(f"{call}: its value is complex: only real functions are supported")
+        before = self._shapes.setdefault(call, value.shape)
+        if value.shape != before:
+            raise RefusalError(
+                f"{call} returned a value of shape {value.shape}, and of {before} before"
+            )
         return value
 
     @property
@@ -274,8 +282,12 @@ class UserFunction:
     def _pair(self, returned: Tree) -> tuple[Tree, Callable[[Array], Tree]]:
         if isinstance(returned, tuple | list) and len(returned) == 2 and callable(returned[1]):
             return returned[0], returned[1]
+        given = _a(returned)
+        if isinstance(returned, tuple | list):
+            is_pair = len(returned) == 2
+            given += f" with {_a(returned[1])} for vjp" if is_pair else f" of {len(returned)}"
         raise RefusalError(
-            f"{self.arguments.call} returned {_a(returned)}, wanted (value, vjp) with a function "
+            f"{self.arguments.call} returned {given}, wanted (value, vjp) with a function "
             "vjp(cotangent) that returns the gradients"
         )
 

@@ -12,16 +12,19 @@ from reference_impls.backends import Implementation
 from reference_impls.computation import Array, Arrays, Computation, cast, copies, draw, generator
 from verify.tolerance import (
     FUNCTIONAL,
+    INSTABILITY,
     PAIRING,
     PROBES,
     VALUE,
     Noise,
     Point,
     fits_float32,
+    largest,
     measure_conditioning,
     measure_noise,
     nudged,
     pooled,
+    unit_roundoff,
 )
 
 DIRECTIONS = 2
@@ -102,17 +105,13 @@ def cases_at(
     tangents = [
         {name: _tangent(primals[name], rng) for name in computation.wrt} for _ in range(directions)
     ]
-    noises = measure_noises(
-        computation, (primals, cotangent), tangents, implementations, rng, probes
+    point = primals, cotangent
+    noises = measure_noises(computation, point, tangents, implementations, rng, probes)
+    noise = (
+        pooled(list(noises.values()))
+        if noises
+        else _noise_of_values(computation, point, implementations, rng, probes, directions)
     )
-    if noises:
-        noise = pooled(list(noises.values()))
-    else:
-        # The values may still be right, and are compared.
-        silence = _silence(computation, primals, shape, directions)
-        values = replace(computation, wrt=())
-        heard = measure_noises(values, (primals, cotangent), (), implementations, rng, probes)
-        noise = silence.with_noise_of(pooled(list(heard.values()))) if heard else silence
     for dtype in dtypes:
         yield Case(
             computation=computation,
@@ -171,6 +170,41 @@ def measure_noises(
     return {name: noise for name, noise in conditionings.items() if noise}
 
 
+def noises_again(
+    case: Case, primals: Arrays, implementations: Sequence[Implementation]
+) -> dict[str, Noise]:
+    """`measure_noises` at primals beside a case's, or at those, at as many points as it takes.
+
+    Args:
+        case: the function, the cotangent and the directions.
+        primals: of float64, or of the only dtype there is.
+        implementations: of the function.
+    """
+    point = primals, case.cotangent.astype(np.float64)
+    rng = generator(case.computation, case.size, case.seed, 4)
+    return measure_noises(case.computation, point, case.directions, implementations, rng, PROBES)
+
+
+def jumps_nearby(case: Case, implementation: Implementation, noise: Noise) -> dict[str, float]:
+    """The most that float64 results change within `INSTABILITY` roundings of float32, by array.
+
+    Where the function is smooth, that is `INSTABILITY` times what they change within one.
+
+    Args:
+        case: the function, the point and the directions.
+        implementation: of the function.
+        noise: of it, in whose units to answer.
+    """
+    rng = generator(case.computation, case.size, case.seed, 5)
+    points = nudged(case.primals, case.cotangent, rng, PROBES + 1, most=INSTABILITY)
+    far = measure_conditioning(
+        case.computation, implementation, points, case.directions, np.float64
+    )
+    # Of so many, one at least is as large as their root mean square times that of their number.
+    to_units = np.sqrt(PROBES) * unit_roundoff(np.float64) / noise.unit
+    return {name: to_units * (far.level(name) if far else 0.0) for name in noise.errors}
+
+
 def _shape_of_value(
     computation: Computation, primals: Arrays, implementations: Sequence[Implementation]
 ) -> tuple[int, ...]:
@@ -191,10 +225,24 @@ def _value_of(implementation: Implementation, computation: Computation, primals:
     return implementation.make_vjp(computation, copies(primals))[0]
 
 
-def _silence(
-    computation: Computation, primals: Arrays, shape: tuple[int, ...], directions: int
+def _noise_of_values(
+    computation: Computation,
+    point: Point,
+    implementations: Sequence[Implementation],
+    rng: np.random.Generator,
+    probes: int,
+    directions: int,
 ) -> Noise:
-    shapes = {VALUE: shape, FUNCTIONAL: (), PAIRING: (directions,)}
+    """Where nobody gives a gradient, values may still be right, and are compared."""
+    silence = _silence(computation, point, directions)
+    values = replace(computation, wrt=())
+    noises = measure_noises(values, point, (), implementations, rng, probes)
+    return silence.with_noise_of(pooled(list(noises.values()))) if noises else silence
+
+
+def _silence(computation: Computation, point: Point, directions: int) -> Noise:
+    primals, cotangent = point
+    shapes = {VALUE: cotangent.shape, FUNCTIONAL: (), PAIRING: (directions,)}
     shapes |= {name: primals[name].shape for name in computation.wrt}
     nothing = dict.fromkeys(shapes, 0.0)
     errors = {name: np.zeros(each) for name, each in shapes.items()}
@@ -210,7 +258,7 @@ def _tangent(primal: Array, rng: np.random.Generator) -> Array:
 
 def root_mean_square(array: Array) -> float:
     """Of all entries, whose squares may be beyond any dtype; 0 if there are none."""
-    largest = float(np.max(np.abs(array), initial=0.0))
-    if largest == 0:
+    size = largest(array)
+    if size == 0:
         return 0.0
-    return largest * float(np.sqrt(np.mean(np.square(array.astype(np.float64) / largest))))
+    return size * float(np.sqrt(np.mean(np.square(array.astype(np.float64) / size))))

@@ -122,14 +122,14 @@ def contract_violation(
             NOT_FINITE, f"value{first_index(~np.isfinite(value))} is not finite", VALUE
         )
     if set(cotangents) != set(wrt):
-        listed = f"cotangents for {', '.join(cotangents)}, wanted {', '.join(wrt)}"
+        listed = f"gradients for {', '.join(cotangents)}, wanted {', '.join(wrt)}"
         return Violation("wrong names", listed)
     faults = (_array_fault(name, cotangents[name], primals[name]) for name in wrt)
     return next((fault for fault in faults if fault), None)
 
 
 def _array_fault(name: str, array: object, like: Array) -> Violation | None:
-    subject = f"cotangent {name}"
+    subject = f"gradient of {name}"
     if not isinstance(array, np.ndarray):
         wanted = f"{subject} is a {type(array).__name__}, wanted an array"
         return Violation("not an array", wanted)

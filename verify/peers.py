@@ -29,7 +29,7 @@ from autograd.test_util import check_grads as hips_check_grads
 from scipy.optimize import check_grad
 from torch.autograd import gradcheck, gradgradcheck
 
-from reference_impls.computation import Array, Arrays
+from reference_impls.computation import Array, Arrays, copies
 from verify.adapters import Adapter, AutogradFunction, TorchFunction
 from verify.compare import one_line
 from verify.faults.planted import Planted
@@ -141,18 +141,11 @@ def _check_applicable(peer: Peer, planted: Planted) -> None:
         raise InapplicableError(reason)
     if peer.largest == UNLIMITED:
         return
-    size = max(entries(planted), np.size(planted.forward(**_copied(planted))))
+    size = max(entries(planted), np.size(planted.forward(**copies(planted.primals))))
     if size > peer.largest:
         raise InapplicableError(
             f"takes O(n) evaluations: {size:,} entries, skipped beyond {peer.largest:,}"
         )
-
-
-def _copied(planted: Planted) -> Named:
-    return {
-        name: np.array(primal) if isinstance(primal, np.ndarray | np.generic) else primal
-        for name, primal in planted.primals.items()
-    }
 
 
 def _first_order_only(planted: Planted, why: str) -> None:
@@ -193,7 +186,7 @@ def _leaf(primal: Any) -> torch.Tensor:  # noqa: ANN401 - an array or a NumPy sc
 
 def _torch_function(planted: Planted, calls: int) -> Callable[..., Any]:
     """The function as a node of torch's graph, of the tensors that are differentiated."""
-    constants = _copied(planted)
+    constants = copies(planted.primals)
     budget = _Budget(calls)
 
     class Wrapped(torch.autograd.Function):
@@ -217,7 +210,7 @@ def _torch_function(planted: Planted, calls: int) -> Callable[..., Any]:
 def _native_torch_function(planted: Planted, calls: int) -> Callable[..., Any]:
     """The torch function that an adapter was made from, of the differentiated tensors."""
     native = _native(planted, TorchFunction, "torch")
-    constants = {name: _as_tensor(primal) for name, primal in _copied(planted).items()}
+    constants = {name: _as_tensor(primal) for name, primal in copies(planted.primals).items()}
     budget = _Budget(calls)
 
     def function(*tensors: torch.Tensor) -> torch.Tensor:
@@ -265,7 +258,7 @@ class _Budget:
 
 def _hips(planted: Planted, rng: np.random.Generator) -> bool:
     function = _autograd_node(planted) if planted.order == 1 else _native_autograd(planted)
-    arguments = [_copied(planted)[name] for name in planted.wrt]
+    arguments = [copies(planted.primals)[name] for name in planted.wrt]
     with _global_seed(rng):  # it draws u and v from NumPy's global generator
         check = hips_check_grads(
             function, tuple(range(len(arguments))), modes=["rev"], order=planted.order
@@ -277,13 +270,13 @@ def _hips(planted: Planted, rng: np.random.Generator) -> bool:
 def _native_autograd(planted: Planted) -> Callable[..., Any]:
     """The autograd function that an adapter was made from, of the differentiated arrays."""
     native = _native(planted, AutogradFunction, "autograd")
-    constants = _copied(planted)
+    constants = copies(planted.primals)
     return lambda *arrays: native(constants | _named(planted, arrays))
 
 
 def _autograd_node(planted: Planted) -> Callable[..., Any]:
     """The function as a node of autograd's graph, of the arrays that are differentiated."""
-    constants = _copied(planted)
+    constants = copies(planted.primals)
 
     def value(*arrays: Array) -> Array:
         return np.asarray(planted.forward(**constants | _named(planted, arrays)))
@@ -359,8 +352,8 @@ class _Scalarised:
 
 def _scalarised(planted: Planted, rng: np.random.Generator) -> _Scalarised:
     _first_order_only(planted, "looks at the first alone")
-    constants = _copied(planted)
-    value = np.asarray(planted.forward(**_copied(planted)))
+    constants = copies(planted.primals)
+    value = np.asarray(planted.forward(**copies(planted.primals)))
     return _Scalarised(
         planted,
         constants,
@@ -401,7 +394,7 @@ def _jax(planted: Planted, _: np.random.Generator) -> bool:
     from jax.test_util import check_grads  # noqa: PLC0415 -- optional
 
     with _x64():
-        constants = _copied(planted)
+        constants = copies(planted.primals)
         arguments = tuple(jax.numpy.asarray(constants[name]) for name in planted.wrt)
         check_grads(_jax_function(planted, constants), arguments, order=1, modes=["rev"])
     return True

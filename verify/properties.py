@@ -23,7 +23,7 @@ import numpy as np
 from reference_impls.backends import Implementation
 from reference_impls.computation import Array, Arrays, Computation, Vjp, copies
 from verify.compare import NOT_LINEAR, Violation, contract_violation, first_index, worst_entry
-from verify.tolerance import VALUE, Noise
+from verify.tolerance import VALUE, Noise, largest
 
 FACTOR = 2.0
 """Of the cotangents that are combined: a power of two, with which nothing is rounded anew."""
@@ -147,8 +147,8 @@ def _same_code(got: Arrays, expected: Arrays) -> str:
     What was measured as noise is no excuse: it may be this very change. Sums in another order, as
     on a GPU, may differ by roundings of their terms.
     """
-    largest = max((np.max(np.abs(a), initial=0.0) for a in expected.values()), default=0.0)
-    return _change({name: np.full(a.shape, largest) for name, a in expected.items()}, got, expected)
+    most = max(map(largest, expected.values()), default=0.0)
+    return _change({name: np.full(a.shape, most) for name, a in expected.items()}, got, expected)
 
 
 def _overwritten(returned: Arrays, result: Result) -> Violation | None:

@@ -34,7 +34,7 @@ EXCUSE = 10.0
 """Another order of summation may cost √n more than the usual one; with the safety factor this
 covers n = 10⁵, and leaves no room for an error of 2·10⁻⁵ of the scale in float32."""
 
-INSTABILITY = 1000.0
+INSTABILITY = 1000
 """Three digits lost against the others is more than any order of summation explains."""
 
 PROBES = 6
@@ -141,12 +141,13 @@ def nudged(
     rng: np.random.Generator,
     count: int = PROBES,
     dtype: npt.DTypeLike = np.float32,
+    most: int = 1,
 ) -> list[Point]:
-    """Copies in a dtype, every entry moved by one rounding up, down, or not at all."""
+    """Copies in a dtype, every entry moved by a rounding up, down, or not at all; or by several."""
     return [
         (
-            {name: _nudge(primal, rng, dtype) for name, primal in primals.items()},
-            _nudge(cotangent, rng, dtype),
+            {name: _nudge(primal, rng, dtype, most) for name, primal in primals.items()},
+            _nudge(cotangent, rng, dtype, most),
         )
         for _ in range(count)
     ]
@@ -290,9 +291,9 @@ def pair(cotangents: Arrays, tangents: Arrays) -> float:
     )
 
 
-def _nudge(array: Array, rng: np.random.Generator, dtype: npt.DTypeLike) -> Array:
+def _nudge(array: Array, rng: np.random.Generator, dtype: npt.DTypeLike, most: int) -> Array:
     narrow = array.astype(dtype)
-    moves = rng.integers(-1, 2, array.shape, dtype=np.int8).astype(dtype)
+    moves = rng.integers(-most, most + 1, array.shape, dtype=np.int16).astype(dtype)
     # By single units in the last place, odd and even: sums may be exact for all that are even.
     # Zero and infinity stay what they are.
     movable = np.isfinite(narrow) & (narrow != 0)

@@ -1,16 +1,17 @@
 """The functions that are checked, at each number n of entries, and what one evaluation of them is.
 
 All are a network of two layers and its loss, mean((act(x W + b) w - y)²), with constants x
-(batch, d) and y (batch,). W (d, h), b (h,) and w (h,) are the n entries, with d about four times h.
+(batch, d) and y (batch,). W (d, h), b (h,) and w (h,) are the n entries, with d four to ten times
+h.
 
 - In NumPy, its gradient by hand.
 - In torch with tanh, which takes complex numbers, and with ReLU, which does not: its derivative
   jumps at `batch` times h places, and a difference of values has to fit between them.
 
 Batches are such that every n has 0.3 to 0.5 million activations, and a value and gradient takes
-more than ten milliseconds even at the smallest: what is measured is arithmetic, not Python. One
-that is more tanh and less matrix product than these costs more to check by hand: NumPy's complex
-tanh, of which a check takes one, is more than twenty times as slow as its real one.
+more than ten milliseconds even at the smallest: what is measured is arithmetic, not Python. A
+network by hand that is more tanh and less matrix product than this one costs more to check: a check
+takes one complex tanh, and NumPy's is many times as slow as its real one.
 """
 
 from collections.abc import Callable

@@ -254,6 +254,11 @@ class TestWhatIsNoGradient:
             (instead(None), "returned None, wanted (value, vjp)"),
             (instead(3), "returned an int, wanted (value, vjp)"),
             (
+                lambda x: (x, x),
+                "returned a tuple with a numpy.ndarray of float64 for vjp, wanted (value, vjp)",
+            ),
+            (lambda x: (x, x.copy, 3), "returned a tuple of 3, wanted (value, vjp)"),
+            (
                 giving(lambda *given: given[0].no_such),
                 "raised AttributeError: 'numpy.ndarray' object has",
             ),
@@ -278,6 +283,26 @@ class TestWhatIsNoGradient:
         assert re.search(r"(odd|<lambda>|sin)\(.*: \(3, 2\) float64\) r", line), line
         assert said in line
         assert "\n" not in line
+
+    @pytest.mark.parametrize("calls", range(1, 11))
+    def test_a_value_of_another_shape_than_before_is_no_value(self, calls: int) -> None:
+        made = count()
+
+        def shrinking(x: Array) -> Pair:
+            value = np.sin(x) if next(made) < calls else np.sin(x)[0]
+            return value, lambda u: {"x": np.broadcast_to(u, x.shape) * np.cos(x)}
+
+        report = check(shrinking, {"x": X})
+        assert report.verdict == "unsupported"
+        said = "shrinking(x: (3, 2) float64) returned a value of shape (2,), and of (3, 2) before"
+        assert said in str(report)
+
+    def test_a_dict_of_gradients_for_primals_that_are_none_is_pointed_at(self) -> None:
+        report = check(giving(lambda u, x: {"x": u * x}), X)
+        assert (
+            "returned a dict for x, wanted an array of shape (3, 2) as the primals are no"
+            in str(report)
+        )
         with pytest.raises(WrongGradientError):
             report.raise_for_verdict()
 
@@ -423,8 +448,14 @@ class TestExpected:
         [
             (instead(None), "odd(x: (3, 2) float64) returned None, wanted (value, vjp)"),
             (giving(lambda *_: 3), "the vjp of odd(x: (3, 2) float64) returned an int, wanted a"),
-            (giving(lambda _, x: {"x": x + 0j}), "odd: cotangent x is complex128, wanted float64"),
-            (giving(lambda _, x: {"x": x[0]}), "odd: cotangent x has shape (2,), wanted (3, 2)"),
+            (
+                giving(lambda _, x: {"x": x + 0j}),
+                "odd: gradient of x is complex128, wanted float64",
+            ),
+            (
+                giving(lambda _, x: {"x": x[0]}),
+                "odd: gradient of x has shape (2,), wanted (3, 2)",
+            ),
         ],
     )
     def test_that_is_no_gradient_itself_blames_nobody(

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from reference_impls.computation import Array
-from verify.tolerance import pair
+from verify.tolerance import largest, pair
 
 
 def dot(one: Array, other: Array) -> float:
@@ -15,7 +15,7 @@ def dot(one: Array, other: Array) -> float:
 
 def norm(array: Array) -> float:
     """The root of the sum of squares, of numbers whose squares may overflow."""
-    largest = float(np.max(np.abs(array), initial=0.0))
-    if not 0 < largest < math.inf:
-        return largest
-    return largest * float(np.sqrt(np.sum(np.square(np.asarray(array, np.float64) / largest))))
+    size = largest(array)
+    if not 0 < size < math.inf:
+        return size
+    return size * float(np.sqrt(np.sum(np.square(np.asarray(array, np.float64) / size))))

@@ -1,13 +1,13 @@
 """Every fault is one, at every size and dtype; and what it is held against is right."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from reference_impls import Manual
-from reference_impls.computation import Array, Arrays
+from reference_impls.computation import Array, Arrays, copies
 from verify.adapters import TwiceDifferentiable
 from verify.argmin import argmin_evidence
 from verify.cases import make_cases
@@ -25,13 +25,6 @@ def plant(fault: Fault, size: int, dtype: str) -> Planted:
     return fault.plant(size, dtype, np.random.default_rng(size))
 
 
-def copied(primals: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: primal.copy() if isinstance(primal, np.ndarray) else primal
-        for name, primal in primals.items()
-    }
-
-
 def cotangent(value: Array, seed: int = 0) -> Array:
     drawn = np.random.default_rng(seed).standard_normal(value.shape)
     return np.asarray(drawn, value.dtype)
@@ -39,7 +32,7 @@ def cotangent(value: Array, seed: int = 0) -> Array:
 
 def truth(planted: Planted) -> Arrays:
     assert planted.true_vjp
-    value, vjp = planted.true_vjp(**copied(planted.primals))
+    value, vjp = planted.true_vjp(**copies(planted.primals))
     return vjp(cotangent(value))
 
 
@@ -56,33 +49,33 @@ def differ(got: Arrays, expected: Arrays) -> bool:
 
 
 def wrong_at_once(planted: Planted) -> bool:
-    value, vjp = planted.make_vjp(**copied(planted.primals))
+    value, vjp = planted.make_vjp(**copies(planted.primals))
     return differ(vjp(cotangent(value)), truth(planted))
 
 
 def wrong_afterwards(planted: Planted) -> bool:
     """Right in the first call, wrong in the second."""
-    value, vjp = planted.make_vjp(**copied(planted.primals))
-    first = copied(vjp(cotangent(value)))
+    value, vjp = planted.make_vjp(**copies(planted.primals))
+    first = copies(vjp(cotangent(value)))
     second = vjp(cotangent(value))
     return not differ(first, truth(planted)) and differ(second, truth(planted))
 
 
 def different_each_time(planted: Planted) -> bool:
-    value, vjp = planted.make_vjp(**copied(planted.primals))
-    first, second = copied(vjp(cotangent(value))), vjp(cotangent(value))
+    value, vjp = planted.make_vjp(**copies(planted.primals))
+    first, second = copies(vjp(cotangent(value))), vjp(cotangent(value))
     return differ(first, second)
 
 
 def writes_to_cotangent(planted: Planted) -> bool:
-    value, vjp = planted.make_vjp(**copied(planted.primals))
+    value, vjp = planted.make_vjp(**copies(planted.primals))
     u = cotangent(value)
     right = not differ(vjp(u), truth(planted))
     return right and not np.array_equal(u, cotangent(value))
 
 
 def writes_to_primal(planted: Planted) -> bool:
-    primals = copied(planted.primals)
+    primals = copies(planted.primals)
     value, vjp = planted.make_vjp(**primals)
     vjp(cotangent(value))
     return any(not np.array_equal(primals[name], planted.primals[name]) for name in primals)
@@ -90,7 +83,7 @@ def writes_to_primal(planted: Planted) -> bool:
 
 def shares_memory(planted: Planted) -> bool:
     """With another gradient, the cotangent or the gradient of the next call; and is right."""
-    value, vjp = planted.make_vjp(**copied(planted.primals))
+    value, vjp = planted.make_vjp(**copies(planted.primals))
     u = cotangent(value)
     gradients = vjp(u)
     if differ(gradients, truth(planted)):
@@ -102,7 +95,7 @@ def shares_memory(planted: Planted) -> bool:
 
 
 def same_twice(planted: Planted) -> bool:
-    value, vjp = planted.make_vjp(**copied(planted.primals))
+    value, vjp = planted.make_vjp(**copies(planted.primals))
     gradients = vjp(cotangent(value))
     one, other = gradients.values()
     return not differ(gradients, truth(planted)) and np.shares_memory(one, other)
@@ -112,7 +105,7 @@ def wrong_for(relayed: Callable[[Array], Array], *, of_primal: bool) -> Callable
     """Right for contiguous arrays; wrong for the same numbers in another layout."""
 
     def violated(planted: Planted) -> bool:
-        primals = copied(planted.primals)
+        primals = copies(planted.primals)
         value, vjp = planted.make_vjp(**primals)
         u = cotangent(value)
         if differ(vjp(u), truth(planted)):
@@ -136,7 +129,7 @@ def spread_out(array: Array) -> Array:
 
 
 def of_another_dtype(planted: Planted) -> bool:
-    value, vjp = planted.make_vjp(**copied(planted.primals))
+    value, vjp = planted.make_vjp(**copies(planted.primals))
     gradients = vjp(cotangent(value))
     return not differ(gradients, truth(planted)) and any(
         gradients[name].dtype != planted.primals[name].dtype for name in planted.wrt
@@ -294,5 +287,5 @@ def test_a_right_vjp_is_no_fault() -> None:
     for fault in FAULTS:
         planted = plant(fault, fault.sizes[0], "float64")
         if planted.true_vjp and planted.order == 1:
-            value, vjp = planted.true_vjp(**copied(planted.primals))
+            value, vjp = planted.true_vjp(**copies(planted.primals))
             assert not differ(vjp(cotangent(value)), truth(planted))
