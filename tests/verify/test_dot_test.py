@@ -10,6 +10,7 @@ from reference_impls.computation import Vjp
 from verify.cases import Case, make_cases
 from verify.compare import Check, Violation
 from verify.dot_test import (
+    CREDIBLE,
     Oracle,
     against_oracle,
     at_kink,
@@ -125,6 +126,22 @@ def test_what_is_wrong_by_more_than_a_blunt_bar_disagrees_all_the_same() -> None
     bar = 1e-2 * abs(oracle.estimates[0].value)
     blunt = replace(oracle.estimates[0], error_bar=bar)
     assert dot_test(case, times(result, 3), 0, blunt).verdict == "disagree"
+
+
+@pytest.mark.parametrize(
+    ("bars", "verdict"), [(0.5 * CREDIBLE, "inconclusive"), (2 * CREDIBLE, "disagree")]
+)
+def test_a_blunt_bar_accuses_only_of_what_is_far_beyond_it(bars: float, verdict: str) -> None:
+    case, result, oracle = made()
+    exact = oracle.estimates[0]
+    worst = dot_test(case, result, 0, exact).worst
+    assert worst is not None
+    bar = 1e3 * BLUNT * worst.scale
+    for sign in (-1, 1):
+        off = replace(exact, value=exact.value + sign * bars * bar, error_bar=bar)
+        assert dot_test(case, result, 0, off).verdict == verdict
+        sharp = replace(off, error_bar=1e-3 * BLUNT * worst.scale)
+        assert dot_test(case, result, 0, sharp).verdict == "disagree"
 
 
 def test_an_oracle_without_a_number_is_no_agreement() -> None:

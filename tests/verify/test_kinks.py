@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Array, Arrays
 from reference_impls.computation import Vjp, generator
-from verify import Report, check
+from verify import Report, check, from_torch
 from verify.cases import cases_at
 from verify.compare import Verdict, Worst, worst_entry
 from verify.gradients import verify_case
@@ -140,6 +141,85 @@ def test_a_branch_that_rounding_takes_is_no_instability(dtype: str) -> None:
     for seed in range(20):
         primals = on_the_margin(np.random.default_rng(seed), 10, 3, 1.0)
         report = between(hinge(0), primals, dtype, seed)
+        assert report.verdict == "agree", str(report)
+
+
+def test_a_tie_that_float32_settles_the_other_way_is_no_instability() -> None:
+    """The mean distance of points from the nearest of 200 others, which lie close together."""
+
+    def quantised(x: torch.Tensor) -> torch.Tensor:
+        codes = torch.linspace(0, 1, 600, dtype=x.dtype).reshape(200, 3)
+        distances: torch.Tensor = torch.linalg.norm(x[:, None] - codes, dim=2)
+        return distances.min(1)[0].mean()
+
+    for seed in range(30):
+        points = np.random.default_rng(seed).standard_normal((300, 3))
+        report = check(from_torch(quantised), (points,), seed=seed)
+        assert report.verdict == "agree", str(report)
+
+
+@each_dtype
+def test_what_cancels_inside_is_unstable_all_the_same(dtype: str) -> None:
+    def cancelling(x: Array) -> tuple[Array, Vjp]:
+        large = x.dtype.type(1e5)
+        away = (x + large) - large
+        return away**2, lambda u: {"x": 2 * u * away}
+
+    for seed in range(5):
+        x = np.random.default_rng(seed).standard_normal(100).astype(dtype)
+        report = check(cancelling, {"x": x}, seed=seed)
+        assert report.verdict == "disagree"
+        assert report.disagreements[0].kind == "stability"
+
+
+@each_dtype
+@pytest.mark.parametrize("n", [1_000, 10_000, 30_000])
+def test_a_sort_of_so_many_that_no_step_fits_between_its_ties_is_not_accused(
+    n: int, dtype: str
+) -> None:
+    accepted = ("agree",) if n == 1_000 else ("agree", "inconclusive")
+    for seed in range(12):
+        x = np.random.default_rng(1000 + seed).standard_normal(n).astype(dtype)
+        assert check(ranked(1.0), {"x": x}, seed=seed).verdict in accepted
+    assert check(ranked(-1.0), {"x": x}, seed=seed).verdict == "disagree"
+
+
+def ranked(factor: float) -> MakeVjp:
+    """A sort, and a factor in its gradient."""
+
+    def make_vjp(x: Array) -> tuple[Array, Vjp]:
+        order = np.argsort(x, kind="stable")
+
+        def vjp(u: Array) -> Arrays:
+            gradient = np.empty_like(x)
+            gradient[order] = x.dtype.type(factor) * u
+            return {"x": gradient}
+
+        return x[order], vjp
+
+    return make_vjp
+
+
+@pytest.mark.parametrize("n", [10_000, 100_000])
+@pytest.mark.parametrize("error", [1e-2, 1e-3, 1e-5])
+def test_between_many_kinks_a_small_error_is_seen_at_every_seed(n: int, error: float) -> None:
+    def moduli(x: Array) -> tuple[Array, Vjp]:
+        return np.abs(x), lambda u: {"x": u * np.sign(x) * (1 + error)}
+
+    for seed in range(100_000 // n * 2):
+        x = np.random.default_rng(1000 + seed).standard_normal(n)
+        assert check(moduli, {"x": x}, seed=seed).verdict == "disagree"
+
+
+def test_beside_a_large_constant_the_oracle_is_as_sharp_as_it_is_asked_to_be() -> None:
+    def large(x: Array) -> tuple[Array, Vjp]:
+        if np.iscomplexobj(x):
+            raise TypeError("no complex numbers")
+        return np.sum(np.tanh(x)) + x.dtype.type(1e6), lambda u: {"x": u * (1 - np.tanh(x) ** 2)}
+
+    for seed in range(60):
+        x = np.random.default_rng(1000 + seed).standard_normal(1_000)
+        report = check(large, {"x": x}, seed=seed)
         assert report.verdict == "agree", str(report)
 
 

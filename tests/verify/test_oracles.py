@@ -11,6 +11,7 @@ from verify.oracles import (
     Estimate,
     Functional,
     Scalar,
+    between_kinks,
     complex_step,
     derivative,
     noise_of,
@@ -252,6 +253,22 @@ def test_quickly_finds_room_between_a_hundred_thousand_kinks() -> None:
             (estimate,) = quickly([real_alone(phi)], [scale], 0.0)
             assert abs(estimate.value - truth) <= estimate.error_bar
             assert estimate.error_bar <= 1e-6 * (scale or abs(truth))
+
+
+def test_between_kinks_there_is_a_second_opinion_as_sharp() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        z, tangent, weights = rng.standard_normal((3, 100_000))
+        truth = float(np.sum(weights * tangent * (z > 0)))
+
+        def phi(h: Scalar, z: Array = z, v: Array = tangent, w: Array = weights) -> Scalar:
+            return float(np.sum(w * np.maximum(z + h.real * v, 0)))
+
+        size = float(np.linalg.norm(weights * tangent * (z > 0)))
+        first = quickly([real_alone(phi)], [size], 0.0)[0]
+        second = between_kinks(phi, size, 0.0)
+        assert second.value != first.value
+        assert abs(second.value - truth) <= second.error_bar <= 1e-6 * size
 
 
 def test_quickly_a_derivative_that_is_small_by_chance_need_not_be_known_better() -> None:
