@@ -143,22 +143,28 @@ class Newton:
         return point
 
     def _closer(self, point: Point) -> Point | None:
-        """Returns the point after the longest part of a step that decreases ‖F‖, or None."""
-        size = norm(point.residual)
-        if size <= self.enough:
+        """Returns the point after the longest part of a step that helps, or None."""
+        if norm(point.residual) <= self.enough:
             return None
-        near = self.is_near(point)
+        taken = self.part_of_step(point)
+        if taken is None:
+            return None
+        part, residual = taken
+        return self._point(point.x - part * point.step, residual, point)
+
+    def part_of_step(self, point: Point) -> tuple[float, Array] | None:
+        """Returns the longest part that decreases ‖F‖, or what is left to go, and F after it."""
+        size, near = norm(point.residual), self.is_near(point)
         # Near the root, a shorter step can only win against rounding.
         for halvings in range(1 if near else HALVINGS):
             part = 0.5**halvings
-            x = point.x - part * point.step
-            residual = self.function(x)
+            residual = self.function(point.x - part * point.step)
             # A linear F decreases by the whole part; half of it tells progress from rounding.
             if norm(residual) < (1 - part / 2) * size:
-                return self._point(x, residual, point)
+                return part, residual
             # ‖F‖ hardly sees the directions in which K is weak; what is left to go does.
             if near and norm(point.inverse(residual)) < norm(point.step) / 2:
-                return self._point(x, residual, point)
+                return part, residual
         return None
 
     def _point(self, x: Array, residual: Array, previous: Point | None = None) -> Point:

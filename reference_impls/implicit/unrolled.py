@@ -21,14 +21,13 @@ from reference_impls.backends import Native
 from reference_impls.computation import Array
 from reference_impls.implicit.linear_solvers import FACTORIZATIONS
 from reference_impls.implicit.newton import (
-    HALVINGS,
     STEPS,
     Newton,
     Point,
     check_finite,
     check_minimum,
 )
-from reference_impls.implicit.precision import norm, searching
+from reference_impls.implicit.precision import searching
 from reference_impls.implicit.problem import Problem, lagrangian_of
 from reference_impls.implicit.torch_engine import TorchEngine, for_graphs
 from reference_impls.nested import Tree
@@ -137,9 +136,11 @@ def _iterated(
     for _ in range(STEPS):
         K, residual = _linearized(condition, x, leaves)
         point = _without_graph(problem, x, K, residual)
-        part = _part(newton, point)
-        if part is None:
+        with torch.no_grad(), searching():
+            taken = newton.part_of_step(point)
+        if taken is None:
             break
+        part, _ = taken
         x = x - part * torch.linalg.solve(K, residual)
     with torch.no_grad(), searching():
         newton.check(point)
@@ -163,15 +164,3 @@ def _without_graph(
     x_, K_, residual_ = map(problem.engine.to_numpy, (x, K, residual))
     inverse = FACTORIZATIONS["lu"](K_)
     return Point(x_, residual_, K_, inverse, inverse(residual_))
-
-
-def _part(newton: Newton, point: Point) -> float | None:
-    """Returns the longest part of a step that decreases ‖F‖, or None."""
-    size = norm(point.residual)
-    with torch.no_grad(), searching():
-        for halvings in range(1 if newton.is_near(point) else HALVINGS):
-            part = 0.5**halvings
-            residual = newton.function(point.x - part * point.step)
-            if norm(residual) < (1 - part / 2) * size:
-                return part
-    return None

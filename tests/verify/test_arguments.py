@@ -224,7 +224,11 @@ class TestGradients:
             ((X, B), None, "it gave None, wanted a tuple of 2, for x, b"),
             ({"x": [X, B]}, {"x": [X]}, "it gave no gradient for x[1] (got x)"),
             ({"x": {"W": X}}, {"x": X}, "it gave no gradient for x['W'] (got x)"),
-            (X, {"x": X}, "it gave a dict for x, wanted an array of shape (2, 3)"),
+            (
+                X,
+                {"x": X},
+                "it gave a dict for x, wanted an array of shape (2, 3) as the primals are no dict",
+            ),
             ({"x": X}, {"x": None}, "it gave None for x, wanted an array of shape (2, 3)"),
             ({"x": X}, {"x": 0}, "it gave an int for x, wanted an array of shape (2, 3)"),
             ({"x": X}, {"x": 0.0}, "it gave a float for x, wanted an array of shape (2, 3)"),
@@ -305,8 +309,8 @@ class TestUserFunction:
         [
             (None, "None, wanted (value, vjp) with a function vjp(cotangent) that returns"),
             (3, "an int, wanted (value, vjp)"),
-            ((1.0, 2.0), "a tuple, wanted (value, vjp)"),
-            ((1.0, len, 2.0), "a tuple, wanted (value, vjp)"),
+            ((1.0, 2.0), "a tuple with a float for vjp, wanted (value, vjp)"),
+            ((1.0, len, 2.0), "a tuple of 3, wanted (value, vjp)"),
             ((3, len), "an int as its value, wanted a number or an array of float64"),
             (([1.0], len), "a list as its value, wanted a number or an array of float64"),
             ((None, len), "None as its value, wanted a number or an array of float64"),

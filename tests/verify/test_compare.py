@@ -35,7 +35,7 @@ def test_what_fits_violates_nothing() -> None:
         (VALUE.astype(np.float32), {}, "dtype drift", "", "value is float32, wanted float64"),
         (with_nan(2), {}, "not finite", VALUE_OF_F, "value[1] is not finite"),
         (np.array(np.inf), {}, "not finite", VALUE_OF_F, "value is not finite"),
-        (VALUE, {"y": np.ones(2)}, "wrong names", "", "cotangents for x, w, y, wanted x, w"),
+        (VALUE, {"y": np.ones(2)}, "wrong names", "", "gradients for x, w, y, wanted x, w"),
         (
             VALUE,
             {"w": [1.0, 1.0, 1.0]},
@@ -83,7 +83,7 @@ def test_a_violation_of_the_contract_is_put_in_words(
 
 def test_a_missing_cotangent_violates_the_contract() -> None:
     seen = contract_violation(VALUE, {"x": COTANGENTS["x"]}, PRIMALS, ("x", "w"))
-    assert seen == Violation("wrong names", "cotangents for x, wanted x, w")
+    assert seen == Violation("wrong names", "gradients for x, wanted x, w")
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def raising(primals: Arrays, v: Arrays) -> Arrays:
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
-        (missing, "cotangents for x, wanted x, y"),
+        (missing, "gradients for x, wanted x, y"),
         (transposed, "gradient of x has shape (5, 1), wanted (5,)"),
         (promoted, "gradient of x is float"),
         (not_a_number, "gradient of x[0] is not finite"),
