@@ -255,12 +255,13 @@ def _show_kills(
     try:
         with one_thread(), _appender(path, KILLS) as kills, progress() as bar:
             names = [fault.name for fault in FAULTS] + [each.name for each in AWKWARD]
+            positions = {name: position for position, name in enumerate(names, start=1)}
             task = bar.add_task("", total=len(names))
             for row in run_matrix(FAULTS, AWKWARD, peers, seed, check, entries):
                 rows.append(row)
                 if kills:
                     kills.append(row)
-                bar.update(task, description=row.fault, completed=names.index(row.fault))
+                bar.update(task, description=row.fault, completed=positions[row.fault])
     except KeyboardInterrupt:
         return _interrupted(f"{len(rows)} answers", path)
     console.print(matrix_table(rows))

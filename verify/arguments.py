@@ -198,7 +198,7 @@ class Arguments:
                 raise RefusalError(f"{giver} no gradient for {name} (got {given})") from None
         shape = self.arrays[name].shape
         if isinstance(found, list | tuple) or (shape and not hasattr(found, "shape")):
-            hint = " as the primals are no dict" if isinstance(found, Mapping) else ""
+            hint = f", as {name} is no dict" if isinstance(found, Mapping) else ""
             wanted = f"wanted an array of shape {shape}{hint}"
             raise RefusalError(f"{giver} {_a(found)} for {name}, {wanted}")
         return _array(found, giver, f"for {name}", self.dtype, dtype)

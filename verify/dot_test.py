@@ -136,7 +136,8 @@ def _from(phi: Functional, step: float) -> Functional:
 
 
 def _is_blunt(estimate: Estimate, scale: float = 0.0) -> bool:
-    return not estimate.error_bar <= BLUNT * max(abs(estimate.value), scale)
+    """Beside the size of its terms; where nobody tells that, beside the derivative itself."""
+    return not estimate.error_bar <= BLUNT * (scale or abs(estimate.value))
 
 
 def functional(case: Case, tangents: Arrays, forward: Forward) -> Functional:

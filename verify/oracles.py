@@ -126,7 +126,7 @@ def _richardson_quickly(
         is_smooth = is_enough(best)  # if not, nor will it be along the next direction
         if not is_enough(best):
             best = _extrapolate(once, short, noise, ROWS_BETWEEN_KINKS, is_enough)
-        # By the scale alone, as the comparison will.
+        # By the scale alone, as the dot test will.
         if not best.error_bar <= BLUNT * (scale or abs(best.value)):
             best = min(best, richardson(once), key=lambda estimate: estimate.error_bar)
         estimates.append(best)

@@ -153,7 +153,7 @@ class Newton:
         return self._point(point.x - part * point.step, residual, point)
 
     def part_of_step(self, point: Point) -> tuple[float, Array] | None:
-        """Returns the longest part that decreases ‖F‖, or what is left to go, and F after it."""
+        """Returns the longest part that makes ‖F‖ or the next step smaller, and F after it."""
         size, near = norm(point.residual), self.is_near(point)
         # Near the root, a shorter step can only win against rounding.
         for halvings in range(1 if near else HALVINGS):

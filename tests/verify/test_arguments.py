@@ -227,7 +227,7 @@ class TestGradients:
             (
                 X,
                 {"x": X},
-                "it gave a dict for x, wanted an array of shape (2, 3) as the primals are no dict",
+                "it gave a dict for x, wanted an array of shape (2, 3), as x is no dict",
             ),
             ({"x": X}, {"x": None}, "it gave None for x, wanted an array of shape (2, 3)"),
             ({"x": X}, {"x": 0}, "it gave an int for x, wanted an array of shape (2, 3)"),

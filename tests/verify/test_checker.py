@@ -283,6 +283,8 @@ class TestWhatIsNoGradient:
         assert re.search(r"(odd|<lambda>|sin)\(.*: \(3, 2\) float64\) r", line), line
         assert said in line
         assert "\n" not in line
+        with pytest.raises(WrongGradientError):
+            report.raise_for_verdict()
 
     @pytest.mark.parametrize("calls", range(1, 11))
     def test_a_value_of_another_shape_than_before_is_no_value(self, calls: int) -> None:
@@ -299,12 +301,9 @@ class TestWhatIsNoGradient:
 
     def test_a_dict_of_gradients_for_primals_that_are_none_is_pointed_at(self) -> None:
         report = check(giving(lambda u, x: {"x": u * x}), X)
-        assert (
-            "returned a dict for x, wanted an array of shape (3, 2) as the primals are no"
-            in str(report)
+        assert "returned a dict for x, wanted an array of shape (3, 2), as x is no dict" in str(
+            report
         )
-        with pytest.raises(WrongGradientError):
-            report.raise_for_verdict()
 
     def test_a_shape_that_was_not_given_is_told_in_the_functions_own_words(self) -> None:
         def batched(x: Array) -> Pair:

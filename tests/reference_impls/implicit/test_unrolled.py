@@ -214,3 +214,20 @@ def test_it_uses_no_derivative_of_the_layers(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(AssertionError):
         derivative(TORCH, ridge_layer(TORCH), 1)(torch_array(2.0))
     assert close(derivative(TORCH, unrolled_ridge, 1)(torch_array(2.0)), ridge_in_closed_form()[1])
+
+
+@pytest.mark.parametrize("z", [1.0, 10.0, 30.0, 100.0])
+def test_a_weak_direction_is_followed_to_its_end(z: float) -> None:
+    """The norm of F is soon the rounding of its strong part; what is left to go is not."""
+
+    def condition(y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        strong, weak = 1e2 * (y[0] ** 2 - 12345.678), 1e-4 * (y[1] + y[1] ** 3 - z)
+        return torch.stack([strong, weak])
+
+    parameter = torch.tensor(z, dtype=torch.float64, requires_grad=True)
+    guess = torch.tensor([100.0, 1.0], dtype=torch.float64)
+    y = torch_unrolled_root(condition, guess, parameter)
+    (derivative,) = torch.autograd.grad(y[1], parameter)
+    root = float(y[1].detach())
+    assert root + root**3 == pytest.approx(z, rel=1e-14)
+    assert float(derivative) == pytest.approx(1 / (1 + 3 * root**2), rel=1e-12)
