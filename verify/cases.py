@@ -31,7 +31,8 @@ DIRECTIONS = 2
 """Each is blind to the faults orthogonal to it, which a Gaussian direction never quite is."""
 
 DRAWS = 24
-"""Roundings that are drawn at least: of a few numbers, they may all be equal at a few points."""
+"""Roundings that are drawn at least: of a few numbers, they may all be equal at a few points. And
+the points at which noise is measured before one of several implementations is called wrong."""
 
 DEVICE_MARK = "/"
 """Between an implementation's name and its device, where that is not the CPU."""
@@ -171,18 +172,22 @@ def measure_noises(
 
 
 def noises_again(
-    case: Case, primals: Arrays, implementations: Sequence[Implementation]
+    case: Case,
+    primals: Arrays,
+    implementations: Sequence[Implementation],
+    probes: int = PROBES,
 ) -> dict[str, Noise]:
-    """`measure_noises` at primals beside a case's, or at those, at as many points as it takes.
+    """`measure_noises` at primals beside a case's, or at those.
 
     Args:
         case: the function, the cotangent and the directions.
         primals: of float64, or of the only dtype there is.
         implementations: of the function.
+        probes: how many points to measure at.
     """
     point = primals, case.cotangent.astype(np.float64)
     rng = generator(case.computation, case.size, case.seed, 4)
-    return measure_noises(case.computation, point, case.directions, implementations, rng, PROBES)
+    return measure_noises(case.computation, point, case.directions, implementations, rng, probes)
 
 
 def beyond_jumps(case: Case, implementation: Implementation, noise: Noise) -> Noise:

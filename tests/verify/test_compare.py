@@ -140,6 +140,14 @@ def test_a_gradient_that_vanishes_but_for_rounding_is_measured_by_those_beside_i
     assert (worst.scale, worst.accepted) == (1.0, True)
 
 
+@pytest.mark.parametrize(("noise", "least"), [([0, 0, 7, 8, 9], 7), ([0, 0, 0, 8, 9], 0)])
+def test_an_entry_has_the_usual_noise_of_its_array_at_least(noise: list[float], least: int) -> None:
+    expected = np.ones(5)
+    got = expected + np.array([1, 0, 0, 0, 0])
+    found = worst_entry({"x": got}, {"x": expected}, {"x": np.array(noise, np.float64)})
+    assert found.tolerance == SAFETY * UNIT * (1 + least)
+
+
 def test_where_all_that_there_is_is_rounding_the_usual_noise_is_the_measure() -> None:
     """An entry's own noise may be zero by chance, and that of one entry is no excuse for others."""
     zero = {"x": np.zeros(5)}
