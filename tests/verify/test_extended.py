@@ -378,6 +378,10 @@ def test_what_is_not_finite_is_infinitely_wrong_unless_it_should_be() -> None:
     assert lost.index == (0,)
 
 
+def test_beside_an_entry_that_is_nearly_zero_an_error_is_infinitely_many_ulps() -> None:
+    assert ulp_errors(np.array([1.0]), np.array([1e-320], np.longdouble)).max == np.inf
+
+
 def test_cancellation_shows_where_digits_are_lost() -> None:
     """1 - cos x = 2 sin²(x/2): at x = 1e-4 the first has half of its digits."""
     x = np.array([1.0, 1e-4])
