@@ -36,6 +36,7 @@ from verify.oracles import (
     between_kinks,
     complex_step,
     derivative,
+    is_blunt,
     quickly,
     richardson,
 )
@@ -49,8 +50,8 @@ RESOLVED = 1e-4
 """Where the tolerance is more than this of an argument's terms, they are tested alone."""
 
 CREDIBLE = 8.0
-"""A bar so wide that it could not make a test fail for right is one of differences across many
-kinks: errors of right gradients were up to 4.4 times that, in sorts of 30,000 entries."""
+"""A bar so wide that no test passes by it is one of differences across many kinks: errors of right
+gradients are then several times that, as in sorts of 10,000 entries and more."""
 
 LIMIT_NOISE = 4.0
 """Of a limit that is extrapolated from two gradients, in units of theirs; it is √5."""
@@ -111,7 +112,7 @@ class Oracle:
         else:
             estimates = [derivative(phi, points) for phi in phis]
         sides = [
-            kink_at(phi) if _is_blunt(estimate, scale) else None
+            kink_at(phi) if is_blunt(estimate, scale) else None
             for phi, estimate, scale in zip(phis, estimates, scales, strict=True)
         ]
         # Directions that move every entry have shown the complex step to be valid for this code. A
@@ -133,11 +134,6 @@ class Oracle:
 
 def _from(phi: Functional, step: float) -> Functional:
     return lambda h: phi(step + h)
-
-
-def _is_blunt(estimate: Estimate, scale: float = 0.0) -> bool:
-    """Beside the size of its terms; where nobody tells that, beside the derivative itself."""
-    return not estimate.error_bar <= BLUNT * (scale or abs(estimate.value))
 
 
 def functional(case: Case, tangents: Arrays, forward: Forward) -> Functional:
@@ -203,7 +199,7 @@ def _seconded(
         return check
     second = oracle.by_values(tangents)
     scale = _norm(result.cotangents, tangents)
-    if estimate.oracle != COMPLEX and _is_blunt(second, scale):
+    if estimate.oracle != COMPLEX and is_blunt(second, scale):
         second = _confirmed(estimate, oracle.between_kinks(tangents, scale))
     elif estimate.oracle == COMPLEX:
         again = oracle.truth(tangents)
@@ -449,7 +445,7 @@ def _along_ties(case: Case, result: Result, oracle: Oracle, argument: str) -> Ch
     scale = largest(case.directions[0][argument])
     tangents = {argument: np.full(case.primals[argument].shape, scale or 1.0)}
     estimate = oracle.truth(tangents)
-    if _is_blunt(estimate) or oracle.sides(tangents):
+    if is_blunt(estimate) or oracle.sides(tangents):
         return None
     terms = np.multiply(result.cotangents[argument], tangents[argument], dtype=np.float64)
     size = max(float(np.sqrt(np.sum(np.square(terms)))), float(np.finfo(case.dtype).tiny))

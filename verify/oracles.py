@@ -119,15 +119,14 @@ def _richardson_quickly(
     estimates: list[Estimate] = []
     for phi, scale in zip(phis, scales, strict=True):
         once = _remembered(phi, centre)
-        is_enough = partial(_resolves, QUICK_ENOUGH, scale)
+        is_enough = partial(_is_enough, scale)
         short, best = _short_step(once, scale, noise), _UNKNOWN
         if is_smooth and not _bends(once, short, noise):
             best = _extrapolate(once, QUICK_STEP, noise, QUICK_ROWS, is_enough)
         is_smooth = is_enough(best)  # if not, nor will it be along the next direction
         if not is_enough(best):
             best = _extrapolate(once, short, noise, ROWS_BETWEEN_KINKS, is_enough)
-        # By the scale alone, as the dot test will.
-        if not best.error_bar <= BLUNT * (scale or abs(best.value)):
+        if is_blunt(best, scale):
             best = min(best, richardson(once), key=lambda estimate: estimate.error_bar)
         estimates.append(best)
     return estimates
@@ -142,9 +141,19 @@ def between_kinks(phi: Functional, scale: float, noise: float) -> Estimate:
         noise: in a value of φ.
     """
     once = _remembered(phi, _real(phi, 0.0))
-    is_enough = partial(_resolves, QUICK_ENOUGH, scale)
+    is_enough = partial(_is_enough, scale)
     first = 1.5 * _short_step(once, scale, noise)
     return _extrapolate(once, first, noise, ROWS_BETWEEN_KINKS, is_enough)
+
+
+def is_blunt(estimate: Estimate, scale: float = 0.0) -> bool:
+    """Does it resolve too little beside its terms? Where nobody tells those, beside itself.
+
+    Args:
+        estimate: of a derivative.
+        scale: of what it is added up from.
+    """
+    return not estimate.error_bar <= BLUNT * (scale or abs(estimate.value))
 
 
 def _remembered(phi: Functional, centre: float) -> Functional:
@@ -158,8 +167,8 @@ def _remembered(phi: Functional, centre: float) -> Functional:
     return once
 
 
-def _resolves(fraction: float, scale: float, found: Estimate) -> bool:
-    return found.error_bar <= fraction * max(abs(found.value), scale)
+def _is_enough(scale: float, found: Estimate) -> bool:
+    return found.error_bar <= QUICK_ENOUGH * max(abs(found.value), scale)
 
 
 def _short_step(phi: Functional, scale: float, noise: float) -> float:

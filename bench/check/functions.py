@@ -9,7 +9,7 @@ h.
   jumps at `batch` times h places, and a difference of values has to fit between them.
 
 Batches are such that every n has 0.3 to 0.5 million activations, and a value and gradient takes
-more than ten milliseconds even at the smallest: what is measured is arithmetic, not Python. A
+milliseconds even at the smallest: what is measured is arithmetic, not Python. A
 network by hand that is more tanh and less matrix product than this one costs more to check: a check
 takes one complex tanh, and NumPy's is many times as slow as its real one.
 """

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import verify
-from verify import checker, dot_test, extremes, kinks, oracles
+from verify import cases, checker, dot_test, extremes, kinks, oracles
 from verify.tolerance import EXCUSE, INSTABILITY, PROBES, SAFETY, unit_roundoff
 
 U32, U64 = unit_roundoff(np.float32), unit_roundoff(np.float64)
@@ -31,6 +31,14 @@ def missed(share: float, unit: float) -> float:
     """That one Gaussian direction does not see a fault of a share of the gradient."""
     tolerance = 2 * SAFETY * unit  # noise as large as scale
     return float(stats.chi2.cdf((tolerance / share) ** 2, 1))
+
+
+def most_of_a_smooth_entry() -> float:
+    """Of moves by whole roundings up to `INSTABILITY`, the bound that is taken, over those by one.
+
+    The mean square of the whole numbers from -m to m is m (m + 1)/3.
+    """
+    return float(np.sqrt(PROBES * INSTABILITY * (INSTABILITY + 1) / 2))
 
 
 def power_of_two(number: float) -> str:
@@ -75,10 +83,23 @@ def worst_case(n: int) -> float:
         f"no less than {oracles.NOISE_FACTOR:g} times the measured noise of φ over h",
         f"a look at {extremes.FAR:g} times the primals",
         f"1/u₃₂, {1 / U32:.1e})",
+        f"noise is measured anew at {cases.DRAWS} points",
+        f"in float64 within {INSTABILITY} roundings",
+        f"the error within {dot_test.CREDIBLE:g} bars",
+        f"about {round(most_of_a_smooth_entry(), -2):,.0f} times what it moves within one",
     ],
 )
 def test_a_number_in_the_text_is_the_one_computed(said: str) -> None:
     assert said in TEXT
+
+
+def test_what_a_smooth_entry_moves_farther_away_is_what_the_text_says() -> None:
+    """Measured as noise is: differences from the first of points that are rounded at random."""
+    rng = np.random.default_rng(0)
+    near, far = (rng.integers(-most, most + 1, (PROBES + 1, 200_000)) for most in (1, INSTABILITY))
+    spread, jump = (np.sqrt(np.mean(np.square(x[1:] - x[0]), axis=0)) for x in (near, far))
+    ratio = np.sqrt(PROBES) * np.sqrt(np.mean(jump**2) / np.mean(spread**2))
+    assert ratio == pytest.approx(most_of_a_smooth_entry(), rel=0.01)
 
 
 def test_the_safety_factor_is_the_product_that_it_is_derived_as() -> None:

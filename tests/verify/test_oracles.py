@@ -239,16 +239,20 @@ def test_quickly_too_has_a_bar_that_reaches_the_derivative_beside_a_kink(side: i
             assert abs(estimate.value - (tilt - side * bend)) <= estimate.error_bar
 
 
+def with_many_kinks(seed: int) -> tuple[Functional, float, float]:
+    """Σ w max(z + h v, 0) over a hundred thousand terms, its derivative, and their size."""
+    z, tangent, weights = np.random.default_rng(seed).standard_normal((3, 100_000))
+    terms = weights * tangent * (z > 0)
+
+    def phi(h: Scalar) -> Scalar:
+        return float(np.sum(weights * np.maximum(z + h * tangent, 0)))
+
+    return phi, float(np.sum(terms)), float(np.linalg.norm(terms))
+
+
 def test_quickly_finds_room_between_a_hundred_thousand_kinks() -> None:
     for seed in range(5):
-        rng = np.random.default_rng(seed)
-        z, tangent, weights = rng.standard_normal((3, 100_000))
-        truth = float(np.sum(weights * tangent * (z > 0)))
-
-        def phi(h: Scalar, z: Array = z, v: Array = tangent, w: Array = weights) -> Scalar:
-            return float(np.sum(w * np.maximum(z + h * v, 0)))
-
-        size = float(np.linalg.norm(weights * tangent * (z > 0)))
+        phi, truth, size = with_many_kinks(seed)
         for scale in (0.0, size):
             (estimate,) = quickly([real_alone(phi)], [scale], 0.0)
             assert abs(estimate.value - truth) <= estimate.error_bar
@@ -257,14 +261,7 @@ def test_quickly_finds_room_between_a_hundred_thousand_kinks() -> None:
 
 def test_between_kinks_there_is_a_second_opinion_as_sharp() -> None:
     for seed in range(20):
-        rng = np.random.default_rng(seed)
-        z, tangent, weights = rng.standard_normal((3, 100_000))
-        truth = float(np.sum(weights * tangent * (z > 0)))
-
-        def phi(h: Scalar, z: Array = z, v: Array = tangent, w: Array = weights) -> Scalar:
-            return float(np.sum(w * np.maximum(z + h.real * v, 0)))
-
-        size = float(np.linalg.norm(weights * tangent * (z > 0)))
+        phi, truth, size = with_many_kinks(seed)
         first = quickly([real_alone(phi)], [size], 0.0)[0]
         second = between_kinks(phi, size, 0.0)
         assert second.value != first.value
