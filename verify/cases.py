@@ -31,8 +31,7 @@ DIRECTIONS = 2
 """Each is blind to the faults orthogonal to it, which a Gaussian direction never quite is."""
 
 DRAWS = 24
-"""Roundings that are drawn at least: of a few numbers, they may all be equal at a few points. And
-the points at which noise is measured before one of several implementations is called wrong."""
+"""Roundings that are drawn at least: of a few numbers, they may all be equal at a few points."""
 
 DEVICE_MARK = "/"
 """Between an implementation's name and its device, where that is not the CPU."""
@@ -172,10 +171,7 @@ def measure_noises(
 
 
 def noises_again(
-    case: Case,
-    primals: Arrays,
-    implementations: Sequence[Implementation],
-    probes: int = PROBES,
+    case: Case, primals: Arrays, implementations: Sequence[Implementation]
 ) -> dict[str, Noise]:
     """`measure_noises` at primals beside a case's, or at those.
 
@@ -183,11 +179,10 @@ def noises_again(
         case: the function, the cotangent and the directions.
         primals: of float64, or of the only dtype there is.
         implementations: of the function.
-        probes: how many points to measure at.
     """
     point = primals, case.cotangent.astype(np.float64)
     rng = generator(case.computation, case.size, case.seed, 4)
-    return measure_noises(case.computation, point, case.directions, implementations, rng, probes)
+    return measure_noises(case.computation, point, case.directions, implementations, rng, PROBES)
 
 
 def beyond_jumps(case: Case, implementation: Implementation, noise: Noise) -> Noise:

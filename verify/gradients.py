@@ -25,7 +25,7 @@ from itertools import combinations
 from reference_impls.backends import Implementation, Manual
 from reference_impls.computation import Arrays
 from reference_impls.implicit import ImplicitError
-from verify.cases import DRAWS, Case, beyond_jumps, implementation_label, noises_again
+from verify.cases import Case, beyond_jumps, implementation_label, noises_again
 from verify.compare import (
     NOT_FINITE,
     NOT_LINEAR,
@@ -42,10 +42,7 @@ from verify.extended import digits_lost, in_extended_precision
 from verify.extremes import extremes
 from verify.oracles import NOISE_POINTS
 from verify.properties import Result, Setting, observe
-from verify.tolerance import INSTABILITY, VALUE, Noise, pooled
-
-BY_NOISE = ("stability", "value", "vjp", "kink", "precision")
-"""Checks whose tolerance is the measured noise alone."""
+from verify.tolerance import INSTABILITY, VALUE, Noise
 
 
 def verify_case(
@@ -63,26 +60,6 @@ def verify_case(
         points: how many to measure an oracle's noise at.
         in_wider_dtype: is the derivation by hand to be carried out with more digits, too?
     """
-    checks = _checks(case, implementations, points, in_wider_dtype=in_wider_dtype)
-    doubtful = any(check.verdict == "disagree" and check.kind in BY_NOISE for check in checks)
-    if not doubtful or len(implementations) == 1:
-        return checks
-    # Before one of several is called wrong, noise is measured as well as it can be: the rounding
-    # of what cancels to zero may itself be zero at a few points.
-    noises = noises_again(case, case.primals, implementations, DRAWS)
-    if not noises:
-        return checks
-    better = replace(case, noises=noises, noise=pooled(list(noises.values())))
-    return _checks(better, implementations, points, in_wider_dtype=in_wider_dtype)
-
-
-def _checks(
-    case: Case,
-    implementations: Sequence[Implementation],
-    points: int,
-    *,
-    in_wider_dtype: bool,
-) -> list[Check]:
     named = {implementation_label(each): each for each in implementations}
     observed = [_observed(case, name, each) for name, each in named.items()]
     results = [each.result for each in observed if each.result and not each.fault]
@@ -197,7 +174,7 @@ def _reconsidered(check: Check, case: Case, named: Mapping[str, Implementation])
     """
     if check.verdict != "disagree":
         return check
-    noises = dict(noises_again(case, case.primals, list(named.values())))
+    noises = noises_again(case, case.primals, list(named.values()))
     own = noises.pop(check.implementation, None)
     if own is None:
         return check
