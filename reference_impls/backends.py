@@ -5,7 +5,8 @@ in, arrays out. `prepare` is for timing: everything is converted and in place on
 the returned callable is first called, and what it returns stays there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -201,17 +202,17 @@ class Torch:
         if any(np.iscomplexobj(primal) for primal in primals.values()):
             raise TypeError(f"{computation.name}: by_torch does not take complex numbers")
         tensors = {name: self._tensor(primal) for name, primal in primals.items()}
-        return self.to_numpy(computation.by_torch(**tensors))
+        return self.to_numpy(self._exactly(computation.by_torch)(**tensors))
 
     def pullback(
         self, computation: Computation, primals: Mapping[str, Native], *, create_graph: bool = False
     ) -> tuple[Native, Callable[[Native], dict[str, Native]]]:
         """`make_vjp` on tensors that require gradients; differentiable itself on request."""
-        value = computation.by_torch(**primals)
+        value = self._exactly(computation.by_torch)(**primals)
         varied = [primals[name] for name in computation.wrt]
 
         def vjp(cotangent: Native) -> dict[str, Native]:
-            cotangents = torch.autograd.grad(
+            cotangents = self._exactly(torch.autograd.grad)(
                 value,
                 varied,
                 cotangent,
@@ -243,7 +244,7 @@ class Torch:
         arrays = check_primals(computation, primals)
         if operator == "value":
             constants = {name: self._tensor(array) for name, array in arrays.items()}
-            return lambda: computation.by_torch(**constants)
+            return self._exactly(lambda: computation.by_torch(**constants))
         tensors = self._leaves(computation, arrays)
         varied = [tensors[name] for name in computation.wrt]
         value_now = self.to_numpy(computation.by_torch(**tensors))
@@ -255,7 +256,7 @@ class Torch:
             cotangents = torch.autograd.grad(value, varied, cotangent, materialize_grads=True)
             return value, dict(zip(computation.wrt, cotangents, strict=True))
 
-        return gradient
+        return self._exactly(gradient)
 
     def to_numpy(self, native: Native) -> Array:
         """See `Backend.to_numpy`."""
@@ -267,6 +268,9 @@ class Torch:
         if self.device == "cuda":
             torch.cuda.synchronize()
 
+    def _exactly(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        return compute if self.device == "cpu" else _without_tf32()(compute)
+
     def _tensor(self, array: Array) -> torch.Tensor:
         # A copy in row-major order: torch refuses negative strides.
         return torch.from_numpy(np.array(array, order="C")).to(self.device)
@@ -276,6 +280,24 @@ class Torch:
         for name in computation.wrt:
             tensors[name].requires_grad_()
         return tensors
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Left to itself, cuDNN convolves float32 with eleven bits: three digits, where seven are due.
+
+    (PyTorch's notes on CUDA semantics, *TensorFloat-32*. Matrix products are not, left to
+    themselves, but a program may have set that.)
+    """
+    flags: tuple[Any, ...] = torch.backends.cudnn, torch.backends.cuda.matmul
+    allowed = [flag for flag in flags if flag.allow_tf32]
+    for flag in allowed:
+        flag.allow_tf32 = False
+    try:
+        yield
+    finally:
+        for flag in allowed:
+            flag.allow_tf32 = True
 
 
 class Manual:

@@ -78,7 +78,7 @@ def by_hand(X: Array, y: Array, l1: Array, l2: Array) -> tuple[Array, Vjp]:
     n, rows = signs.size, y.size
     active = np.flatnonzero(signs).tolist()
     s = np.asarray(signs[active].tolist(), dtype=X.dtype, like=X)
-    identity = np.eye(n, dtype=X.dtype, like=X)
+    identity = np.identity(n, dtype=X.dtype, like=X)
     scatter, X_a = identity[:, active], X[:, active]
     A = (2 / rows) * (X_a.T @ X_a) + (2 / n) * l2 * identity[active][:, active]
     w = solve_system(A, (2 / rows) * (X_a.T @ y) - (l1 / n) * s)

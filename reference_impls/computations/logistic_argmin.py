@@ -66,7 +66,7 @@ def by_hand(X: Array, y: Array, lam: Array) -> tuple[Array, Vjp]:
     """Newton's method; then the solve and the two terms above."""
     rows, features = X.shape
     zeros = np.zeros_like(np.real(X[0]))
-    identity = np.eye(features, dtype=zeros.dtype, like=zeros)
+    identity = np.identity(features, dtype=zeros.dtype, like=zeros)
 
     def system(w: Array, X: Array, lam: Array) -> tuple[Array, Array]:
         probability, _ = sigmoid.by_hand(X @ w)

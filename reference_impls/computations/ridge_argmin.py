@@ -63,7 +63,7 @@ def by_hand(x: Array, y: Array, lam: Array) -> tuple[Array, Vjp]:
     S, Y = _as_matrix(x), _as_matrix(y)
     rows, features = S.shape
     weight = lam * (rows / features)
-    A = S.T @ S + weight * np.eye(features, dtype=S.dtype, like=S)
+    A = S.T @ S + weight * np.identity(features, dtype=S.dtype, like=S)
     W = solve_system(A, S.T @ Y).T
     # Where the features are nearly dependent, A has lost digits that S has: each solution is
     # refined once, with what it leaves over.

@@ -51,7 +51,7 @@ def by_torch(
 def by_hand(W: Array, x: Array) -> tuple[Array, Vjp]:
     """Newton's method; then one solve with the transpose."""
     zeros = np.zeros_like(np.real(x))
-    identity = np.eye(x.size, dtype=zeros.dtype, like=zeros)
+    identity = np.identity(x.size, dtype=zeros.dtype, like=zeros)
 
     def system(y: Array, W: Array, x: Array) -> tuple[Array, Array]:
         t = np.tanh(W @ y + x)

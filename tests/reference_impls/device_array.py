@@ -51,6 +51,8 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         arguments: tuple[Any, ...],
         options: dict[str, Any],
     ) -> Any:  # noqa: ANN401
+        if "device" in options:  # NumPy hands it on, asked for or not
+            raise TypeError(f"{function.__name__}() got an unexpected keyword argument 'device'")
         self._log.append(function.__name__)
         return self._like(function(*_bare(arguments), **_bare(options)))
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
@@ -286,6 +286,44 @@ def test_manual_says_why_cupy_has_no_gpu(
     monkeypatch.setattr(backends, "find_spec", lambda _: "somewhere")
     monkeypatch.setattr(backends, "import_module", lambda _: cupy)
     assert Manual("cuda").missing() == reason
+
+
+@pytest.fixture
+def tf32_flags() -> Iterator[tuple[Any, ...]]:
+    """Of convolutions and matrix products, both set."""
+    flags: tuple[Any, ...] = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [flag.allow_tf32 for flag in flags]
+    for flag in flags:
+        flag.allow_tf32 = True
+    yield flags
+    for flag, was_allowed in zip(flags, before, strict=True):
+        flag.allow_tf32 = was_allowed
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_torch_on_a_gpu_forbids_tf32_forward_and_backward(
+    tf32_flags: tuple[Any, ...], device: str
+) -> None:
+    seen: list[bool] = []
+
+    def look(*_: object) -> None:
+        seen.extend(flag.allow_tf32 for flag in tf32_flags)
+
+    def watched(**primals: torch.Tensor) -> Any:  # noqa: ANN401
+        look()
+        value = computation.by_torch(**primals)
+        value.register_hook(look)
+        return value
+
+    computation = BY_NAME["mlp_regression"]
+    tensors = {name: torch.tensor(primal) for name, primal in small(computation).items()}
+    for name in computation.wrt:
+        tensors[name].requires_grad_()
+    # The tensors stay where they are, as there may be no GPU.
+    value, vjp = Torch(device).pullback(replace(computation, by_torch=watched), tensors)
+    vjp(torch.ones_like(value))
+    assert seen == [device == "cpu"] * 4
+    assert all(flag.allow_tf32 for flag in tf32_flags)
 
 
 @pytest.mark.parametrize("backend", GPU_BACKENDS, ids=lambda b: f"{b.name}-cuda")

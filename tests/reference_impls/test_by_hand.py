@@ -127,5 +127,7 @@ def test_the_stand_in_refuses_what_cupy_refuses() -> None:
             mix()
     with pytest.raises(TypeError, match="among device arrays"):
         np.concatenate([array, np.ones(3)])
+    with pytest.raises(TypeError, match=r"eye\(\) got an unexpected keyword argument 'device'"):
+        np.eye(3, like=array)
     with pytest.raises(AssertionError, match="wanted a DeviceArray"):
         from_device(np.ones(3))  # type: ignore[arg-type]
