@@ -10,8 +10,8 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, is_dataclass, replace
-from functools import partial
+from dataclasses import dataclass, is_dataclass
+from functools import cached_property, partial
 from numbers import Integral, Number
 from typing import Any
 
@@ -107,7 +107,7 @@ class Arguments:
         """How many numbers gradients are wanted for."""
         return sum(self.arrays[name].size for name in self.wrt)
 
-    @property
+    @cached_property
     def call(self) -> str:
         """The call, with shapes and dtypes for values."""
         described = ", ".join(f"{name}: {_described(tree)}" for name, tree in self.by_name.items())
@@ -241,7 +241,7 @@ class UserFunction:
         if forward is None:
             return self.make_vjp(computation, primals)[0]
         positional, named = self.arguments.with_arrays(dict(primals))
-        call = replace(self.arguments, function=f"the forward of {self.name}").call
+        call = f"the forward of {self.arguments.call}"
         value = _refused(call, lambda: forward(*positional, **named))
         return self._value(value, call, primals)
 

@@ -143,8 +143,10 @@ def functional(case: Case, tangents: Arrays, forward: Forward) -> Functional:
     cotangent = case.cotangent.astype(np.float64)
 
     def phi(h: Scalar) -> Scalar:
-        moved = primals | {name: primals[name] + h * wide[name] for name in wide}
-        return np.sum(cotangent * forward(case.computation, moved)).item()
+        moved = {name: np.asarray(h * wide[name]) for name in wide}
+        for name in moved:
+            moved[name] += primals[name]
+        return np.sum(cotangent * forward(case.computation, primals | moved)).item()
 
     return phi
 
@@ -251,7 +253,7 @@ def _without_kink(
 def _norm(cotangents: Arrays, tangents: Arrays) -> float:
     """The root of the sum of squares of the terms of ⟨Jᵀu, v⟩."""
     terms = (np.multiply(cotangents[name], v, dtype=np.float64) for name, v in tangents.items())
-    return float(np.sqrt(sum(np.sum(np.square(term)) for term in terms)))
+    return float(np.sqrt(sum(np.vdot(term, term) for term in terms)))
 
 
 def explained(

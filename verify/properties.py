@@ -6,17 +6,22 @@ it gave before. So
 
 - names, shapes and dtypes of what it returns are those of the primals, and every entry is finite;
 - primals and cotangent are left as they were;
-- a second call returns the same, into memory of its own;
-- vjp(u - 2·1) = vjp(u) - 2 vjp(1), and vjp(0) = 0;
+- vjp(u - 2·1) = vjp(u) - 2 vjp(1), and vjp(0) = 0; where u is a single number,
+  vjp(-2ᵏ u) = -2ᵏ vjp(u), which is all that there is to it;
 - ones of stride zero, as the gradient of a sum is, count as many times as there are entries;
-- primals read backwards, or in column-major order, and not to be written to, are the same primals.
+- a later call writes into memory of its own;
+- primals read backwards, or in column-major order, and not to be written to, are the same primals;
+- a second call returns the same.
 
-What is seen first is reported alone: one mistake breaks several of these.
+What is seen first is reported alone: one mistake breaks several of these. Every call costs as much
+as a gradient: the last is asked for where one of the others has come out otherwise than it should.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
+from math import ceil, log2
 
 import numpy as np
 
@@ -78,18 +83,31 @@ def observe(
     if fault:
         return None, fault
     result = Result(name, value, copies(returned))
-    looks: tuple[Callable[[], Violation | None], ...] = (
-        lambda: getattr(vjp, "mended", None),
-        lambda: _modified(setting, primals, cotangent),
-        lambda: _shared(returned, primals, cotangent),
-        lambda: _repeated(implementation, setting, vjp, result),
-        lambda: _modified(setting, primals, cotangent),
-        lambda: _linear(setting, vjp, result),
-        lambda: _overwritten(returned, result),
-        lambda: _layout(implementation, setting, result),
-    )
+    modified = partial(_modified, setting, primals, cotangent)
+    repeated = partial(_repeated, implementation, setting, vjp, result)
+
+    def linear() -> Violation | None:
+        seen = _linear(setting, vjp, result)
+        # Nothing is linear that is another map each time.
+        return seen and (_first(modified, repeated) or seen)
+
     # One after the other: each rests on the ones before it.
-    return result, next((seen for look in looks if (seen := look())), None)
+    return result, _first(
+        lambda: getattr(vjp, "mended", None),
+        modified,
+        lambda: _shared(returned, primals, cotangent),
+        linear,
+        modified,
+        lambda: _overwritten(returned, result),
+        lambda: _layout(implementation, setting, result, repeated),
+    )
+
+
+Look = Callable[[], Violation | None]
+
+
+def _first(*looks: Look) -> Violation | None:
+    return next((seen for look in looks if (seen := look())), None)
 
 
 def _modified(setting: Setting, primals: Arrays, cotangent: Array) -> Violation | None:
@@ -119,15 +137,17 @@ def _shared(returned: Arrays, primals: Arrays, cotangent: Array) -> Violation | 
 def _repeated(
     implementation: Implementation, setting: Setting, vjp: Vjp, result: Result
 ) -> Violation | None:
-    again = vjp(setting.cotangent.copy())
-    fault = contract_violation(result.value, again, setting.primals, setting.computation.wrt)
-    if fault:
-        return Violation("stale state", f"on a second call of the VJP, {fault.sentence}")
-    changed = _same_code(again, result.cotangents)
-    if not changed:
-        return None
-    kind = "nondeterminism" if _afresh(implementation, setting, result) else "stale state"
-    return Violation(kind, f"a second call of the VJP changed {changed}")
+    # After another cotangent, and after the same: what is left of a call may depend on it.
+    for _ in range(2):
+        again = vjp(setting.cotangent.copy())
+        fault = contract_violation(result.value, again, setting.primals, setting.computation.wrt)
+        if fault:
+            return Violation("stale state", f"on a second call of the VJP, {fault.sentence}")
+        if changed := _same_code(again, result.cotangents):
+            afresh = _afresh(implementation, setting, result)
+            kind = "nondeterminism" if afresh else "stale state"
+            return Violation(kind, f"a second call of the VJP changed {changed}")
+    return None
 
 
 def _afresh(implementation: Implementation, setting: Setting, result: Result) -> str:
@@ -148,7 +168,8 @@ def _same_code(got: Arrays, expected: Arrays) -> str:
     on a GPU, may differ by roundings of their terms.
     """
     most = max(map(largest, expected.values()), default=0.0)
-    return _change({name: np.full(a.shape, most) for name, a in expected.items()}, got, expected)
+    noise = {name: np.broadcast_to(most, array.shape) for name, array in expected.items()}
+    return _change(noise, got, expected)
 
 
 def _overwritten(returned: Arrays, result: Result) -> Violation | None:
@@ -162,7 +183,7 @@ def _overwritten(returned: Arrays, result: Result) -> Violation | None:
 
 def _change(noise: Arrays, got: Arrays, expected: Arrays) -> str:
     """What has changed, beyond what rounding in another order could change; empty if nothing."""
-    if not any(array.size for array in expected.values()):
+    if all(np.array_equal(got[name], array) for name, array in expected.items()):
         return ""
     worst = worst_entry(got, expected, noise)
     if worst.accepted:
@@ -171,26 +192,52 @@ def _change(noise: Arrays, got: Arrays, expected: Arrays) -> str:
 
 
 def _linear(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
-    u = setting.cotangent
-    if not u.size:
+    if not setting.cotangent.size:
         return None
+    if setting.cotangent.size == 1:
+        return _homogeneous(setting, vjp, result)
+    return _additive(setting, vjp, result) or _zero_at_zero(setting, vjp)
+
+
+def _homogeneous(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
+    u = setting.cotangent
+    # So large that clipping shows, and of the other sign, so that an absolute value does.
+    factor = -(FACTOR ** max(1, ceil(log2(FACTOR / abs(u.item())))))
+    got = copies(vjp(np.asarray(factor * u)))
+    wanted = {name: factor * array for name, array in result.cotangents.items()}
+    terms = {
+        name: np.abs(factor) * setting.noise.cotangents[name] + np.abs(wanted[name])
+        for name in wanted
+    }
+    seen = _unlike(setting, result, terms, (got, wanted))
+    if not seen:
+        return None
+    return _nonlinear(result.cotangents, got, f"vjp({factor:g} u) is not {factor:g} vjp(u): {seen}")
+
+
+def _additive(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
+    u = setting.cotangent
     ones = np.ones_like(u)
     combined = copies(vjp(np.asarray(u - FACTOR * ones)))
     # As the gradient of a sum has them, all at one place in memory.
     expanded = np.broadcast_to(np.ones((), u.dtype), u.shape)
     seen = _at_stride_zero(
-        vjp, expanded, lambda of_ones: _unlike(setting, combined, result, of_ones)
+        vjp, expanded, lambda of_ones: _unlike_sum(setting, combined, result, of_ones)
     )
-    if isinstance(seen, Violation):
-        return seen
-    if seen:
-        of_ones = copies(vjp(ones))
-        contiguous = _unlike(setting, combined, result, of_ones)
-        if contiguous:
-            return _nonlinear(result.cotangents, of_ones, contiguous)
-        if seen != REFUSED:
-            return Violation("strides", f"with a cotangent of stride zero, {seen}")
-    for name, array in vjp(np.zeros_like(u)).items():
+    if not seen or isinstance(seen, Violation):
+        return seen or None
+    of_ones = copies(vjp(ones))
+    contiguous = _unlike_sum(setting, combined, result, of_ones)
+    if contiguous:
+        sentence = f"vjp(u - 2) is not vjp(u) - 2 vjp(1): {contiguous}"
+        return _nonlinear(result.cotangents, of_ones, sentence)
+    if seen != REFUSED:
+        return Violation("strides", f"with a cotangent of stride zero, {seen}")
+    return None
+
+
+def _zero_at_zero(setting: Setting, vjp: Vjp) -> Violation | None:
+    for name, array in vjp(np.zeros_like(setting.cotangent)).items():
         if np.any(array != 0):
             where = f"{name}{first_index(np.asarray(array) != 0)}"
             return Violation(NOT_LINEAR, f"the gradient for a cotangent of zero is not: {where}")
@@ -206,30 +253,43 @@ def _at_stride_zero(vjp: Vjp, expanded: Array, unlike: Callable[[Arrays], str]) 
         return REFUSED
 
 
-def _unlike(setting: Setting, combined: Arrays, result: Result, of_ones: Arrays) -> str:
+def _unlike_sum(setting: Setting, combined: Arrays, result: Result, of_ones: Arrays) -> str:
     """How vjp(u - 2) differs from vjp(u) - 2 vjp(1); empty if it does not."""
     first, noise = result.cotangents, setting.noise.cotangents
     u = setting.cotangent
     # Noise was measured at u, beside which ones may be large.
     larger = max(1.0, float(np.sqrt(u.size) / (np.linalg.norm(u) or 1.0)))
-    if any(np.shape(of_ones[name]) != first[name].shape for name in first):
+    if _shapes(of_ones) != _shapes(first):
         return "the gradient has another shape"
     wanted = {name: first[name] - FACTOR * of_ones[name] for name in first}
     terms = {
         name: 2 * FACTOR * (larger * noise[name] + np.abs(first[name]) + np.abs(of_ones[name]))
         for name in first
-        if not setting.noise.vanishes(name, first[name])
     }
-    return _change(terms, combined, {name: wanted[name] for name in terms})
+    return _unlike(setting, result, terms, (combined, wanted))
 
 
-def _nonlinear(first: Arrays, of_ones: Arrays, seen: str) -> Violation:
-    if all(np.array_equal(first[name], of_ones[name]) for name in first):
+def _unlike(setting: Setting, result: Result, terms: Arrays, both: tuple[Arrays, Arrays]) -> str:
+    got, wanted = both
+    if _shapes(got) != _shapes(wanted):
+        return "the gradient has another shape"
+    kept = [name for name in terms if not setting.noise.vanishes(name, result.cotangents[name])]
+    return _change(terms, got, {name: wanted[name] for name in kept})
+
+
+def _shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
+    return {name: np.shape(array) for name, array in arrays.items()}
+
+
+def _nonlinear(first: Arrays, other: Arrays, sentence: str) -> Violation:
+    if all(np.array_equal(first[name], other[name]) for name in first):
         return Violation("cotangent ignored", "the gradient is the same for every cotangent")
-    return Violation(NOT_LINEAR, f"vjp(u - 2) is not vjp(u) - 2 vjp(1): {seen}")
+    return Violation(NOT_LINEAR, sentence)
 
 
-def _layout(implementation: Implementation, setting: Setting, result: Result) -> Violation | None:
+def _layout(
+    implementation: Implementation, setting: Setting, result: Result, repeated: Look
+) -> Violation | None:
     primals = {name: _elsewhere(array) for name, array in setting.primals.items()}
     what = "with read-only primals that are not contiguous"
     try:
@@ -238,22 +298,32 @@ def _layout(implementation: Implementation, setting: Setting, result: Result) ->
     except Exception as error:  # noqa: BLE001 -- it may take contiguous arrays alone, and say so
         if "read-only" in str(error):
             return Violation("mutation", f"{what}, it writes to what it was given: {error}")
+        return repeated()
+    moved = Result(result.name, np.asarray(value), got)
+    strided = _moved(setting, moved, result)
+    if not (strided or _same_value(value, result) or _same_code(got, result.cotangents)):
         return None
-    fault = contract_violation(np.asarray(value), got, setting.primals, setting.computation.wrt)
+    # The same numbers once more: has memory to do with it, or is it another answer each time?
+    if seen := repeated():
+        return seen
+    if changed := _afresh(implementation, setting, result):
+        return Violation("nondeterminism", f"computed again, {changed}")
+    return Violation("strides", f"{what}, {strided}") if strided else None
+
+
+def _moved(setting: Setting, moved: Result, result: Result) -> str:
+    """How a result from elsewhere in memory differs, beyond rounding; empty if it does not."""
+    fault = contract_violation(
+        moved.value, moved.cotangents, setting.primals, setting.computation.wrt
+    )
+    if fault:
+        return fault.sentence
     noise = setting.noise
     # Of all entries the largest: summed in another order, each may show what it did not before.
     of_value = {"value": np.full(result.value.shape, noise.level(VALUE))}
-    strided = (
-        (fault.sentence if fault else "")
-        or _change(noise.cotangents, got, result.cotangents)
-        or _change(of_value, {"value": np.asarray(value)}, {"value": result.value})
+    return _change(noise.cotangents, moved.cotangents, result.cotangents) or _change(
+        of_value, {"value": moved.value}, {"value": result.value}
     )
-    # The same numbers once more: has memory to do with it, or is it another answer each time?
-    if (strided or _same_value(value, result)) and (
-        changed := _afresh(implementation, setting, result)
-    ):
-        return Violation("nondeterminism", f"computed again, {changed}")
-    return Violation("strides", f"{what}, {strided}") if strided else None
 
 
 def _elsewhere(array: Array) -> Array:

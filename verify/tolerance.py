@@ -156,8 +156,12 @@ def nudged(
 def fits_float32(primals: Arrays) -> bool:
     """Are all entries that are finite, and not zero, normal numbers in float32 too?"""
     limits = np.finfo(np.float32)
-    sizes = (np.abs(array[np.isfinite(array) & (array != 0)]) for array in primals.values())
-    return all(bool(np.all((size >= limits.tiny) & (size <= limits.max / 2))) for size in sizes)
+    for array in primals.values():
+        size = np.abs(array)
+        odd = size[~((size >= limits.tiny) & (size <= limits.max / 2))]
+        if np.any((odd != 0) & np.isfinite(odd)):
+            return False
+    return True
 
 
 def measure_noise(
@@ -174,13 +178,13 @@ def measure_noise(
         points: float32 primals and cotangents u, from `nudged`.
         directions: the tangents v.
     """
-    dtypes = (np.float32, np.float64)
     try:
-        samples = [
-            [_sampled(computation, implementation, point, directions, dtype) for dtype in dtypes]
-            for point in points
-        ]
-        pairs = [(single, double) for single, double in samples]
+        # One dtype after the other: a processor's cache holds the constants of one.
+        singles, doubles = (
+            [_sampled(computation, implementation, point, directions, dtype) for point in points]
+            for dtype in (np.float32, np.float64)
+        )
+        pairs = list(zip(singles, doubles, strict=True))
         if any(_underflows(array) for _, double in pairs for array in double.values()):
             return None
         noise = _noise(pairs, np.float32, points[0])
@@ -232,24 +236,23 @@ def _noise(
     """From results in the dtype, and what they should have been, at points near this one."""
     exact = [wide for _, wide in samples]
     first, unit = exact[0], unit_roundoff(dtype)
-    errors = {
-        name: _root_mean_square([(s[name] - d[name]) / unit for s, d in samples]) for name in first
-    }
-    noise = Noise(
+    errors, typical, spread = {}, {}, {}
+    for name in first:
+        differences = [_difference(narrow[name], wide[name]) for narrow, wide in samples]
+        typical[name] = float(np.median([largest(each) for each in differences])) / unit
+        errors[name] = _root_mean_square(differences, len(samples), unit)
+        changes = [_difference(wide[name], first[name]) for wide in exact[1:]]
+        spread[name] = largest(_root_mean_square(changes, len(samples), unit)) if changes else 0.0
+    if not all(np.isfinite(array).all() for array in errors.values()):
+        return None
+    return Noise(
         errors=errors,
-        spread={
-            name: largest(_root_mean_square([(d[name] - first[name]) / unit for d in exact]))
-            for name in first
-        },
+        spread=spread,
         scale={name: largest(array) for name, array in first.items()},
-        typical={
-            name: float(np.median([largest(s[name] - d[name]) for s, d in samples])) / unit
-            for name in first
-        },
+        typical=typical,
         natural=_natural(first, point),
         unit=unit,
     )
-    return noise if all(np.isfinite(array).all() for array in errors.values()) else None
 
 
 def _natural(results: Arrays, point: Point) -> dict[str, float]:
@@ -261,7 +264,8 @@ def _natural(results: Arrays, point: Point) -> dict[str, float]:
 
 def largest(array: Array) -> float:
     """The size of its largest entry; 0 if it is empty."""
-    return float(np.max(np.abs(array), initial=0.0))
+    # A gradient may have a million entries: no array is made of their absolute values.
+    return float(max(np.max(array, initial=0.0), -np.min(array, initial=0.0)))
 
 
 def pooled(noises: Sequence[Noise]) -> Noise:
@@ -326,6 +330,17 @@ def _inner(cotangent: Array, value: Array) -> Array:
     return np.asarray(np.sum(np.multiply(cotangent, value, dtype=np.float64)))
 
 
-def _root_mean_square(samples: Sequence[Array]) -> Array:
-    squares = sum(np.square(sample, dtype=np.float64) for sample in samples)
-    return np.asarray(np.sqrt(squares / len(samples)))
+def _difference(one: Array, other: Array) -> Array:
+    return np.asarray(np.subtract(one, other, dtype=np.float64))
+
+
+def _root_mean_square(differences: Sequence[Array], count: int, unit: float) -> Array:
+    """In units, of so many; all beyond these are zero. Takes the place of the differences."""
+    for difference in differences:
+        np.divide(difference, unit, out=difference)
+        np.square(difference, out=difference)
+    total, *others = differences
+    for other in others:
+        total += other
+    total /= count
+    return np.sqrt(total, out=total)

@@ -142,6 +142,20 @@ def answers_in_another_shape(vjp: Vjp, _x: Array, _w: Array) -> Vjp:
     }
 
 
+@with_vjp
+def keeps_an_entry_of_the_last_answer(vjp: Vjp, x: Array, _w: Array) -> Vjp:
+    """And had that for a cotangent of ones before the first call, as in memory not initialised."""
+    last = vjp(np.ones_like(x))["x"][-1]
+
+    def keeping(u: Array) -> Arrays:
+        nonlocal last
+        found = vjp(u)
+        found["x"][-1], last = last, found["x"][-1]
+        return found
+
+    return keeping
+
+
 def draws_afresh() -> MakeVjp:
     rng = np.random.default_rng(0)
 
@@ -254,6 +268,79 @@ def in_memory_order(array: Array) -> Array:
     return flat(start, array.shape, np.empty_like(array, order="C", subok=False).strides)
 
 
+def with_gradient(changed: Callable[[Array], Array]) -> MakeVjp:
+    """f(x) = Σ x², and what is made of u before it is multiplied with 2 x."""
+
+    def make_vjp(x: Array) -> tuple[Array, Vjp]:
+        return np.sum(x * x), lambda u: {"x": np.asarray(2 * changed(u) * x, x.dtype)}
+
+    return make_vjp
+
+
+SCALARS: dict[str, Callable[[Array], Array]] = {
+    "absolute": np.abs,
+    "clipped": lambda u: np.clip(u, -1, 1),
+    "squared": np.square,
+    "shifted": lambda u: u + 0.1,
+    "sign": np.sign,
+}
+
+
+@pytest.mark.parametrize("changed", SCALARS.values(), ids=SCALARS)
+def test_of_a_single_number_what_is_not_linear_is_seen_at_every_seed(
+    changed: Callable[[Array], Array],
+) -> None:
+    for dtype in DTYPES:
+        for seed in range(10):
+            report = check(with_gradient(changed), {"x": primals(dtype)["x"]}, seed=seed)
+            assert "u) is not -" in str(report), f"{dtype} {seed}: {report}"
+            assert report.verdict == "disagree"
+
+
+def test_of_a_single_number_one_call_tells_whether_the_vjp_is_linear() -> None:
+    cotangents: list[float] = []
+
+    @with_gradient
+    def counted(u: Array) -> Array:
+        cotangents.append(float(u))
+        return u
+
+    rng = np.random.default_rng(0)
+    subject = replace(COMPUTATIONS[0], by_hand=counted, wrt=("x",), shapes={})
+    given, u = {"x": rng.standard_normal(5)}, np.asarray(rng.standard_normal())
+    noise = measure_noise(subject, Manual(), nudged(given, u, rng), [])
+    assert noise
+    cotangents.clear()
+    _, fault = observe("manual", Manual(), Setting(subject, given, u, noise))
+    assert fault is None
+    first, scaled, elsewhere = cotangents
+    assert first == elsewhere == u
+    assert np.log2(-scaled / first) % 1 == 0  # a power of two, which rounds nothing
+    assert abs(scaled) >= 2
+
+
+def halves_what_is_asked_again(x: Array, w: Array) -> tuple[Array, Vjp]:
+    """Of a scalar, and for the same cotangent alone; and it wants contiguous arrays."""
+    if not w.flags.c_contiguous:
+        raise ValueError("wanted contiguous arrays")
+    answers: dict[float, int] = {}
+
+    def forgetting(u: Array) -> Arrays:
+        key = float(u)
+        answers[key] = answers.get(key, 0) + 1
+        gradient = {"x": 2 * u * x * np.sum(w), "w": np.full(w.shape, u * np.sum(x * x), x.dtype)}
+        return {name: np.asarray(array / answers[key], x.dtype) for name, array in gradient.items()}
+
+    return np.sum(x * x) * np.sum(w), forgetting
+
+
+@each_dtype
+def test_where_the_same_numbers_elsewhere_are_refused_they_are_given_again(dtype: str) -> None:
+    report = check(halves_what_is_asked_again, primals(dtype))
+    assert fault_of(report)[0] == "stale state"
+    assert "a second call of the VJP changed" in fault_of(report)[1]
+
+
 @with_vjp
 def misreads_the_cotangent(vjp: Vjp, _x: Array, _w: Array) -> Vjp:
     return lambda u: vjp(in_memory_order(u))
@@ -316,6 +403,11 @@ BROKEN: list[Any] = [
         (lambda: spoils_a_primal_later, "mutation", "modified primal x"),
         (lambda: spoils_the_cotangent, "mutation", "modified the cotangent"),
         (lambda: adds_to_the_last_call, "stale state", "a second call of the VJP changed"),
+        (
+            lambda: keeps_an_entry_of_the_last_answer,
+            "stale state",
+            "a second call of the VJP changed",
+        ),
         (lambda: answers_in_another_shape, "stale state", "on a second call of the VJP, gradient"),
         (draws_afresh, "nondeterminism", "a second call of the VJP changed"),
         (has_another_value_each_time, "nondeterminism", "computed again, the value"),

@@ -15,7 +15,7 @@ from reference_impls.computation import Array
 from reference_impls.nested import Tree, located
 from verify.adapters.adapter import Adapter, Mode, Primals, described, signature_of
 from verify.adapters.leaves import directions_of, floating, nothing, planted
-from verify.adapters.torch_graph import ONCE, nodes_of, recording
+from verify.adapters.torch_graph import ONCE, nodes_of, recording, refuses_complex
 from verify.adapters.torch_tensors import (
     copied,
     dtype_of,
@@ -47,6 +47,7 @@ class TorchFunction(Adapter):
     ) -> None:
         super().__init__(function, signature or signature_of(signed))
         self._invoke = invoke
+        self._refuses_complex = False  # until a graph shows it
 
     def jvp(self, primals: Primals, tangents: Primals) -> Array:
         """See `TwiceDifferentiable.jvp`."""
@@ -71,6 +72,7 @@ class TorchFunction(Adapter):
         leaves = [shared(array).requires_grad_() for array in floating(primals)]
         with torch.enable_grad():
             value = self._tensor_from(planted(primals, leaves, native))
+        self._refuses_complex = refuses_complex(value.grad_fn)
         vjp = self._pullback(primals, leaves, value)
         return vjp.value, vjp
 
@@ -81,6 +83,8 @@ class TorchFunction(Adapter):
 
     def _value(self, primals: Primals) -> Array:
         is_complex = any(np.iscomplexobj(leaf.value) for leaf in located(primals, "primals"))
+        if is_complex and self._refuses_complex:
+            raise TypeError(f"{self.name}: something in it has no complex numbers in torch")
         with no_cast_to_real(self.name) if is_complex else nullcontext():
             try:
                 return copied(self._tensor_from(planted(primals, (), native)))
