@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from results.report.summaries import who
 from results.report.text import digits, error, markdown, shown
 from results.store import Contents
 from results.tables import Argmin
@@ -39,7 +40,9 @@ def evidence_section(contents: Contents[Argmin]) -> dict[str, Any]:
 
 
 def _cells(rows: pd.DataFrame) -> pd.DataFrame:
-    cells = rows[["computation", "implementation", "size"]].copy()
+    cells = rows[["computation"]].copy()
+    cells["implementation"] = who(rows)
+    cells["size"] = rows["size"]
     cells["n"] = rows["unknowns"]
     cells["cond K"] = [error(number) for number in rows["condition"]]
     cells["rank"] = rows["rank"]

@@ -130,6 +130,7 @@ def _timing_section(contents: Contents[Timing]) -> dict[str, Any]:
             dtype: {
                 **_tutorial_tables(tutorial, dtype),
                 "scaling": table(summaries.medians(timings, dtype, "gradient"), seconds),
+                **_gpu_tables(timings, dtype),
             }
             for dtype in _dtypes(timings[timings["status"] == "ok"])
         },
@@ -163,6 +164,20 @@ def _tutorial_tables(tutorial: pd.DataFrame, dtype: str) -> dict[str, str]:
         "slowness": table(slowness, ratio),
         "slowness_means": _means_table(slowness),
     }
+
+
+def _gpu_tables(timings: pd.DataFrame, dtype: str) -> dict[str, str]:
+    def over_gpu(rows: pd.DataFrame) -> pd.DataFrame:
+        gradients = summaries.medians(rows, dtype, "gradient")
+        return summaries.at_largest_sizes(summaries.cpu_over_gpu(gradients))
+
+    ratios = _side_by_side(
+        {
+            "{} at the tutorial's size": over_gpu(timings[timings["tutorial_size"]]),
+            "{} at the largest": over_gpu(timings),
+        }
+    )
+    return {"over_gpu": table(ratios, ratio), "over_gpu_means": _means_table(ratios)}
 
 
 def _accuracy_table(worst: pd.DataFrame) -> str:

@@ -58,7 +58,7 @@ def medians(timings: pd.DataFrame, dtype: str, operator: str) -> pd.DataFrame:
         & (timings["dtype"] == dtype)
         & (timings["operator"] == operator)
     ]
-    rows = rows.assign(who=_who(rows))
+    rows = rows.assign(who=who(rows))
     return rows.set_index(["computation", "size", "who"])["median_s"].unstack("who")  # noqa: PD010 - a Series
 
 
@@ -76,6 +76,22 @@ def over_baseline(times: pd.DataFrame, baseline: pd.DataFrame) -> pd.DataFrame:
     """
     others = times.drop(columns=BASELINE, errors="ignore")
     return others.div(_by(baseline, BASELINE), axis="index")
+
+
+def cpu_over_gpu(times: pd.DataFrame) -> pd.DataFrame:
+    """Divide each implementation's times on the CPU by its own on the GPU, where it has both.
+
+    Args:
+        times: Medians by computation and size.
+    """
+    both = {name: f"{name} (cuda)" for name in times if f"{name} (cuda)" in times}
+    ratios = {name: times[name] / times[on_gpu] for name, on_gpu in both.items()}
+    return pd.DataFrame(ratios, index=times.index).dropna(how="all")
+
+
+def at_largest_sizes(times: pd.DataFrame) -> pd.DataFrame:
+    """Keep each computation's largest size, and call the row by the computation alone."""
+    return times.sort_index().groupby("computation").tail(1).droplevel("size")
 
 
 def geometric_means(ratios: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +135,7 @@ def _from_both_sides(rows: pd.DataFrame) -> pd.DataFrame:
     """Give a pairwise check to both implementations of the pair."""
     pairs = rows[rows["check"].isin(_PAIRWISE)]
     others = pairs["against"].str.replace(r"^(.*)/(.*)$", r"\1 (\2)", regex=True)
-    return pd.concat([rows.assign(who=_who(rows)), pairs.assign(who=others)], ignore_index=True)
+    return pd.concat([rows.assign(who=who(rows)), pairs.assign(who=others)], ignore_index=True)
 
 
 def _relative_error(rows: pd.DataFrame) -> "pd.Series[float]":
@@ -135,7 +151,7 @@ def _infinite_if_unknown(
     return error.mask(error.isna() & (verdict == "disagree"), float("inf"))
 
 
-def _who(rows: pd.DataFrame) -> "pd.Series[str]":
+def who(rows: pd.DataFrame) -> "pd.Series[str]":
     """Name the implementation, and the device if it is not the CPU."""
     on_device = rows["implementation"] + " (" + rows["device"] + ")"
     return rows["implementation"].where(rows["device"] == "cpu", on_device)

@@ -323,6 +323,26 @@ class TestReport:
         assert cells(text.partition("Gradient time")[0], "relu", "10") == ["2 s"]
         assert "4 s" not in text
 
+    def test_a_gpu_is_compared_with_the_cpu_at_two_sizes(self, tmp_path: Path) -> None:
+        heading = "How gradients scale with size, float64"
+        at_largest = {"size": 1000, "tutorial_size": False}
+        rows = [
+            timing(median_s=1.0),
+            timing(median_s=5.0, implementation="torch"),
+            timing(median_s=8.0, **at_largest),
+        ]
+        write_timings(tmp_path, *rows)
+        assert "the GPU is faster" not in section(render(tmp_path), heading)
+        write_timings(
+            tmp_path,
+            timing(median_s=4.0, device="cuda"),
+            timing(median_s=2.0, device="cuda", **at_largest),
+        )
+        text = section(render(tmp_path), heading).partition("the GPU is faster")[2]
+        assert cells(text, "relu") == times_signs("0.25 4")
+        assert cells(text, "manual at the largest") == [*times_signs("4"), "1"]
+        assert "torch" not in text
+
     def test_manual_alone_is_compared_with_nothing(self, tmp_path: Path) -> None:
         write_timings(tmp_path, *timed("relu", "manual", 1.0, 3.0))
         text = section(render(tmp_path), "At the tutorials' sizes, float64, CPU")
@@ -476,9 +496,13 @@ def test_argmins_have_their_evidence(tmp_path: Path) -> None:
         rows.append(Argmin(**ARGMIN_ROW | {"verdict": "disagree"}))
         rows.append(Argmin(**ARGMIN_ROW))
         rows.append(Argmin(**ARGMIN_ROW | {"computation": "elastic_net_argmin", "active": 10}))
+        rows.append(Argmin(**ARGMIN_ROW | {"device": "cuda"}))
     report = write_report(tmp_path).read_text(encoding="utf-8")
     assert "Argmin and root layers, float64" in report
-    ridge, elastic = (line for line in report.splitlines() if "_argmin " in line and "|" in line)
+    ridge, elastic, on_gpu = (
+        line for line in report.splitlines() if "_argmin " in line and "|" in line
+    )
+    assert "| torch (cuda)" in on_gpu
     cells = [cell.strip() for cell in ridge.strip("|").split("|")]
     assert cells[:8] == ["ridge_argmin", "torch", "8", "200", "3.9e+00", "200", "—", "—"]
     assert "2.7e-15" in cells
