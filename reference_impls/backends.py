@@ -289,15 +289,22 @@ def _without_tf32() -> Iterator[None]:
     (PyTorch's notes on CUDA semantics, *TensorFloat-32*. Matrix products are not, left to
     themselves, but a program may have set that.)
     """
-    flags: tuple[Any, ...] = torch.backends.cudnn, torch.backends.cuda.matmul
-    allowed = [flag for flag in flags if flag.allow_tf32]
-    for flag in allowed:
-        flag.allow_tf32 = False
+    before = [(switch, name, getattr(switch, name)) for switch, name, _ in _tf32_switches()]
+    for switch, name, off in _tf32_switches():
+        setattr(switch, name, off)
     try:
         yield
     finally:
-        for flag in allowed:
-            flag.allow_tf32 = True
+        for switch, name, was in before:
+            setattr(switch, name, was)
+
+
+def _tf32_switches() -> list[tuple[Any, str, object]]:
+    """What says whether convolutions and matrix products may be TF32: where, its name, and no."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if hasattr(cudnn, "conv"):  # since torch 2.9, which does not read the older ones beside these
+        return [(cudnn.conv, "fp32_precision", "ieee"), (matmul, "fp32_precision", "ieee")]
+    return [(cudnn, "allow_tf32", False), (matmul, "allow_tf32", False)]
 
 
 class Manual:

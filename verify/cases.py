@@ -196,14 +196,15 @@ def beyond_jumps(case: Case, implementation: Implementation, noise: Noise) -> No
         noise: of it, from float32.
     """
     rng = generator(case.computation, case.size, case.seed, 5)
-    points = nudged(case.primals, case.cotangent, rng, PROBES + 1, most=INSTABILITY)
+    points = nudged(case.primals, case.cotangent, rng, DRAWS + 1, most=INSTABILITY)
     far = measure_conditioning(
         case.computation, implementation, points, case.directions, np.float64
     )
     if far is None:
         return noise
-    # Of so many, one at least is as large as their root mean square times that of their number.
-    most = np.sqrt(PROBES) * unit_roundoff(np.float64) / noise.unit
+    # An entry beside a jump changes by it at about half of the points, and at fewer than a sixth of
+    # them with a probability of 10⁻⁴.
+    most = np.sqrt(6) * unit_roundoff(np.float64) / noise.unit
     left = {
         name: np.maximum(errors - most * far.errors[name], 0.0)
         for name, errors in noise.errors.items()
@@ -258,8 +259,10 @@ def _silence(computation: Computation, point: Point, directions: int) -> Noise:
 def _tangent(primal: Array, rng: np.random.Generator) -> Array:
     # Where a primal is infinite it stays so, and no direction leads away.
     finite = np.isfinite(primal)
-    size = root_mean_square(primal[finite]) or 1.0
-    return np.asarray(np.where(finite, size * rng.standard_normal(primal.shape), 0.0))
+    tangent = np.asarray(rng.standard_normal(primal.shape))
+    tangent *= root_mean_square(primal if finite.all() else primal[finite]) or 1.0
+    tangent[~finite] = 0.0
+    return tangent
 
 
 def root_mean_square(array: Array) -> float:
@@ -267,4 +270,5 @@ def root_mean_square(array: Array) -> float:
     size = largest(array)
     if size == 0:
         return 0.0
-    return size * float(np.sqrt(np.mean(np.square(array.astype(np.float64) / size))))
+    scaled = np.divide(array, size, dtype=np.float64)
+    return size * float(np.sqrt(np.vdot(scaled, scaled) / array.size))

@@ -118,7 +118,7 @@ class Oracle:
         # Directions that move every entry have shown the complex step to be valid for this code. A
         # single entry's derivative may be too small beside the sum φ to show it again.
         is_analytic = all(estimate.oracle == COMPLEX for estimate in estimates)
-        differentiate = complex_step if is_analytic else derivative
+        differentiate = _by_complex_step if is_analytic else derivative
         return cls(
             tuple(estimates),
             tuple(each for each in sides if each),
@@ -130,6 +130,13 @@ class Oracle:
             lambda tangents: kink_at(functional(case, tangents, forward)),
             lambda direction, step: derivative(_from(phis[direction], step), points),
         )
+
+
+def _by_complex_step(phi: Functional, points: int) -> Estimate:
+    try:
+        return complex_step(phi, points)
+    except Exception:  # noqa: BLE001 -- its code may have turned where complex numbers are refused
+        return richardson(phi, points)
 
 
 def _from(phi: Functional, step: float) -> Functional:
@@ -393,7 +400,7 @@ def beside_kink(case: Case, implementations: Sequence[Implementation]) -> Case:
 
     At the kink itself rounding decides the side, and what looks like noise is as large as the jump.
     """
-    noises = noises_again(case, _moved(case, 0, BESIDE), implementations)
+    noises = noises_again(case, moved(case, 0, BESIDE), implementations)
     return replace(case, noises=noises, noise=pooled(list(noises.values()))) if noises else case
 
 
@@ -464,7 +471,14 @@ def _along_ties(case: Case, result: Result, oracle: Oracle, argument: str) -> Ch
     return check if worst.accepted else replace(check, verdict="disagree", fault=OUTSIDE)
 
 
-def _moved(case: Case, direction: int, step: float) -> Arrays:
+def moved(case: Case, direction: int, step: float) -> Arrays:
+    """The primals x + h v, in float64.
+
+    Args:
+        case: with x and the directions v.
+        direction: which of them.
+        step: h.
+    """
     primals, tangents = (
         cast(each, np.float64) for each in (case.primals, case.directions[direction])
     )
@@ -478,7 +492,7 @@ def _beside(
     wide = replace(case, dtype="float64")
     checks = []
     for step in (-BESIDE, BESIDE):
-        there = replace(result, cotangents=gradient(_moved(case, direction, step)))
+        there = replace(result, cotangents=gradient(moved(case, direction, step)))
         estimate = oracle.beside(direction, step)
         checks.append((dot_test(wide, there, direction, estimate, "kink"), estimate))
     # On one side the function may be constant: no error bar is small beside nothing.

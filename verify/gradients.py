@@ -37,7 +37,15 @@ from verify.compare import (
     one_line,
     worst_entry,
 )
-from verify.dot_test import Oracle, against_oracle, at_kink, beside_kink, explained
+from verify.dot_test import (
+    BESIDE,
+    Oracle,
+    against_oracle,
+    at_kink,
+    beside_kink,
+    explained,
+    moved,
+)
 from verify.extended import digits_lost, in_extended_precision
 from verify.extremes import extremes
 from verify.oracles import NOISE_POINTS
@@ -69,7 +77,9 @@ def verify_case(
     checks = [_contract(case, named, each, oracle) for each in observed]
     if isinstance(oracle, Oracle) and oracle.kinks:
         case = beside_kink(case, implementations)
-        checks += [_stability(case, result) for result in results] + values
+        there = replace(case, primals=moved(case, 0, BESIDE))
+        stabilities = [_stability(case, result) for result in results]
+        checks += [_reconsidered(each, there, named) for each in stabilities] + values
         return checks + [
             check for one in results for check in at_kink(case, named[one.name], one, oracle)
         ]

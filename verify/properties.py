@@ -6,15 +6,15 @@ it gave before. So
 
 - names, shapes and dtypes of what it returns are those of the primals, and every entry is finite;
 - primals and cotangent are left as they were;
-- vjp(u - 2·1) = vjp(u) - 2 vjp(1), and vjp(0) = 0; where u is a single number,
-  vjp(-2ᵏ u) = -2ᵏ vjp(u), which is all that there is to it;
+- vjp(u - 2·1) = vjp(u) - 2 vjp(1), or for a single number vjp(-2ᵏ u) = -2ᵏ vjp(u); and vjp(0) = 0;
 - ones of stride zero, as the gradient of a sum is, count as many times as there are entries;
 - a later call writes into memory of its own;
 - primals read backwards, or in column-major order, and not to be written to, are the same primals;
 - a second call returns the same.
 
 What is seen first is reported alone: one mistake breaks several of these. Every call costs as much
-as a gradient: the last is asked for where one of the others has come out otherwise than it should.
+as a gradient: the last is asked for where one of the others has come out otherwise than it should,
+or could not be made.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ import numpy as np
 from reference_impls.backends import Implementation
 from reference_impls.computation import Array, Arrays, Computation, Vjp, copies
 from verify.compare import NOT_LINEAR, Violation, contract_violation, first_index, worst_entry
-from verify.tolerance import VALUE, Noise, largest
+from verify.tolerance import VALUE, Noise, largest, unit_roundoff
 
 FACTOR = 2.0
 """Of the cotangents that are combined: a power of two, with which nothing is rounded anew."""
@@ -36,6 +36,9 @@ FACTOR = 2.0
 
 REFUSED = "refused"
 """What came of an input whose strides are not taken."""
+
+
+Look = Callable[[], Violation | None]
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,9 @@ def observe(
     repeated = partial(_repeated, implementation, setting, vjp, result)
 
     def linear() -> Violation | None:
-        seen = _linear(setting, vjp, result)
+        if not cotangent.size:
+            return repeated()
+        seen = _linear(setting, vjp, result) or _zero_at_zero(setting, vjp)
         # Nothing is linear that is another map each time.
         return seen and (_first(modified, repeated) or seen)
 
@@ -101,9 +106,6 @@ def observe(
         lambda: _overwritten(returned, result),
         lambda: _layout(implementation, setting, result, repeated),
     )
-
-
-Look = Callable[[], Violation | None]
 
 
 def _first(*looks: Look) -> Violation | None:
@@ -192,11 +194,8 @@ def _change(noise: Arrays, got: Arrays, expected: Arrays) -> str:
 
 
 def _linear(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
-    if not setting.cotangent.size:
-        return None
-    if setting.cotangent.size == 1:
-        return _homogeneous(setting, vjp, result)
-    return _additive(setting, vjp, result) or _zero_at_zero(setting, vjp)
+    is_single = setting.cotangent.size == 1
+    return (_homogeneous if is_single else _additive)(setting, vjp, result)
 
 
 def _homogeneous(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
@@ -204,9 +203,11 @@ def _homogeneous(setting: Setting, vjp: Vjp, result: Result) -> Violation | None
     # So large that clipping shows, and of the other sign, so that an absolute value does.
     factor = -(FACTOR ** max(1, ceil(log2(FACTOR / abs(u.item())))))
     got = copies(vjp(np.asarray(factor * u)))
-    wanted = {name: factor * array for name, array in result.cotangents.items()}
+    wanted = {name: np.asarray(factor * array) for name, array in result.cotangents.items()}
+    # What is so small that digits are lost is not scaled exactly.
+    lost = float(np.finfo(u.dtype).smallest_subnormal) / unit_roundoff(u.dtype)
     terms = {
-        name: np.abs(factor) * setting.noise.cotangents[name] + np.abs(wanted[name])
+        name: np.abs(factor) * (setting.noise.cotangents[name] + lost) + np.abs(wanted[name])
         for name in wanted
     }
     seen = _unlike(setting, result, terms, (got, wanted))
@@ -259,8 +260,8 @@ def _unlike_sum(setting: Setting, combined: Arrays, result: Result, of_ones: Arr
     u = setting.cotangent
     # Noise was measured at u, beside which ones may be large.
     larger = max(1.0, float(np.sqrt(u.size) / (np.linalg.norm(u) or 1.0)))
-    if _shapes(of_ones) != _shapes(first):
-        return "the gradient has another shape"
+    if fault := _fault(setting, result, of_ones):
+        return fault
     wanted = {name: first[name] - FACTOR * of_ones[name] for name in first}
     terms = {
         name: 2 * FACTOR * (larger * noise[name] + np.abs(first[name]) + np.abs(of_ones[name]))
@@ -271,14 +272,16 @@ def _unlike_sum(setting: Setting, combined: Arrays, result: Result, of_ones: Arr
 
 def _unlike(setting: Setting, result: Result, terms: Arrays, both: tuple[Arrays, Arrays]) -> str:
     got, wanted = both
-    if _shapes(got) != _shapes(wanted):
-        return "the gradient has another shape"
+    if fault := _fault(setting, result, got):
+        return fault
     kept = [name for name in terms if not setting.noise.vanishes(name, result.cotangents[name])]
     return _change(terms, got, {name: wanted[name] for name in kept})
 
 
-def _shapes(arrays: Arrays) -> dict[str, tuple[int, ...]]:
-    return {name: np.shape(array) for name, array in arrays.items()}
+def _fault(setting: Setting, result: Result, later: Arrays) -> str:
+    """What is wrong with the names, shapes, dtypes or finiteness of a later answer."""
+    fault = contract_violation(result.value, later, setting.primals, setting.computation.wrt)
+    return fault.sentence if fault else ""
 
 
 def _nonlinear(first: Arrays, other: Arrays, sentence: str) -> Violation:

@@ -263,7 +263,7 @@ def _natural(results: Arrays, point: Point) -> dict[str, float]:
 
 
 def largest(array: Array) -> float:
-    """The size of its largest entry; 0 if it is empty."""
+    """The size of the largest entry of an array of real numbers; 0 if it is empty."""
     # A gradient may have a million entries: no array is made of their absolute values.
     return float(max(np.max(array, initial=0.0), -np.min(array, initial=0.0)))
 
@@ -335,7 +335,7 @@ def _difference(one: Array, other: Array) -> Array:
 
 
 def _root_mean_square(differences: Sequence[Array], count: int, unit: float) -> Array:
-    """In units, of so many; all beyond these are zero. Takes the place of the differences."""
+    """In units, of so many; all beyond these are zero. What was given is overwritten."""
     for difference in differences:
         np.divide(difference, unit, out=difference)
         np.square(difference, out=difference)

@@ -7,6 +7,7 @@ the unit, a value and gradient of the same function, and what is kept is the med
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import wraps
 from itertools import pairwise
 from statistics import median
 from time import perf_counter
@@ -100,7 +101,7 @@ class Calls:
 
 
 class Counted:
-    """A function as `verify.check` takes it, its calls counted.
+    """A function of NumPy as `verify.check` takes it, its calls counted.
 
     Args:
         make_vjp: the function.
@@ -110,14 +111,12 @@ class Counted:
     def __init__(self, make_vjp: Any, calls: Calls) -> None:  # noqa: ANN401 -- a user's function
         self._make_vjp = make_vjp
         self._calls = calls
-        self.__name__ = getattr(make_vjp, "__name__", type(make_vjp).__name__)
-        if hasattr(make_vjp, "forward"):
-            self.forward = self._forward
+        self.__name__ = make_vjp.__name__
 
     def __call__(self, **primals: Array) -> tuple[Array, Callable[[Array], Any]]:
         """The value and its VJP."""
-        value, vjp = self._make_vjp(**primals)
         self._calls.count_forward(*primals.values())
+        value, vjp = self._make_vjp(**primals)
 
         def counted(cotangent: Array) -> Any:  # noqa: ANN401 -- what the function returns
             self._calls.count_backward()
@@ -125,21 +124,16 @@ class Counted:
 
         return value, counted
 
-    def _forward(self, **primals: Array) -> Array:
-        # It may refuse complex numbers before it begins.
-        value: Array = self._make_vjp.forward(**primals)
-        self._calls.count_forward(*primals.values())
-        return value
-
 
 def counted_in_torch(
     function: Callable[..., torch.Tensor], calls: Calls
 ) -> Callable[..., torch.Tensor]:
     """A torch function, its calls and those of its backward counted."""
 
-    def counted(*tensors: torch.Tensor) -> torch.Tensor:
-        calls.count_forward(*tensors)
-        value = function(*tensors)
+    @wraps(function)
+    def counted(*tensors: torch.Tensor, **named: torch.Tensor) -> torch.Tensor:
+        calls.count_forward(*tensors, *named.values())
+        value = function(*tensors, **named)
         if value.requires_grad:
             value.register_hook(calls.count_backward)  # type: ignore[no-untyped-call]
         return value

@@ -21,7 +21,7 @@ from reference_impls.computation import Arrays
 from results.environment import utc_now
 from results.store import Appender
 from results.tables import Cost
-from verify import check
+from verify import check, from_torch
 
 OURS, SLOW, FAST = "gradjury", "torch gradcheck", "torch gradcheck, fast"
 
@@ -112,7 +112,12 @@ def counted_and_plain(
     Both return whether it accepts.
     """
     if checker == OURS:
-        return partial(_ours, Counted(subject.make_vjp, calls), subject.primals), partial(
+        counted = (
+            from_torch(counted_in_torch(subject.native, calls))
+            if subject.native
+            else Counted(subject.make_vjp, calls)
+        )
+        return partial(_ours, counted, subject.primals), partial(
             _ours, subject.make_vjp, subject.primals
         )
     if subject.native is None:

@@ -10,12 +10,22 @@ import numpy as np
 import pytest
 import torch
 
-from bench.check.costs import BACKWARD, COMPLEX_FORWARD, FORWARD, Calls, Counted, Unit, in_units
+from bench.check.costs import (
+    BACKWARD,
+    COMPLEX_FORWARD,
+    FORWARD,
+    Calls,
+    Counted,
+    Unit,
+    counted_in_torch,
+    in_units,
+)
 from bench.check.functions import BATCHES, Subject, by_hand, in_torch
 from bench.check.test_cost import CASES, COMPARED, FAST, OURS, SLOW, counted_and_plain
+from reference_impls import Array, Arrays
 from results.store import read
 from results.tables import COSTS
-from verify import check, from_torch
+from verify import Report, check, from_torch
 
 SIZES = (900, 9_000, 90_000)
 """With a handful of rows: calls are counted, and none is timed."""
@@ -104,21 +114,44 @@ def test_gradcheck_is_not_asked_about_functions_of_numpy() -> None:
 
 def test_calls_are_counted_by_kind_and_weighed() -> None:
     calls = Calls()
-    counted = Counted(from_torch(torch.sin), calls)
-    _, vjp = counted(input=np.zeros(3))
+
+    def make_vjp(x: Array) -> tuple[Array, Callable[[Array], Array]]:
+        return np.sin(x), lambda u: u * np.cos(x)
+
+    counted = Counted(make_vjp, calls)
+    _, vjp = counted(x=np.zeros(3))
     vjp(np.ones(3))
     vjp(np.ones(3))
-    counted.forward(input=np.zeros(3, np.complex128))
+    counted(x=np.zeros(3, np.complex128))
     assert calls.by_kind == {FORWARD: 1, BACKWARD: 2, COMPLEX_FORWARD: 1}
     assert calls.evaluations == 4
     assert calls.units == pytest.approx(1 / 2 + 2 * 1 / 2 + 2)
 
 
-def test_counting_changes_neither_the_verdict_nor_the_oracle() -> None:
-    subject = in_relu(SIZES[0])
-    plain = check(subject.make_vjp, subject.primals)
-    counted = check(Counted(subject.make_vjp, Calls()), subject.primals)
-    assert counted.verdict == plain.verdict == "agree"
+def test_calls_in_torch_are_counted_even_where_complex_numbers_are_refused_half_way() -> None:
+    calls = Calls()
+    adapter = from_torch(counted_in_torch(lambda x: torch.nn.functional.rrelu(x @ x), calls))
+    _, vjp = adapter(np.ones((2, 2)))
+    vjp(np.ones((2, 2)))
+    with pytest.raises(NotImplementedError):
+        adapter.forward(np.ones((2, 2), np.complex128))
+    assert calls.by_kind == {FORWARD: 1, BACKWARD: 1, COMPLEX_FORWARD: 1}
+
+
+@pytest.mark.parametrize("make", [by_hand, in_relu])
+def test_counting_changes_neither_the_verdict_nor_the_oracle(
+    make: Callable[[int], Subject], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[Report] = []
+
+    def watched(make_vjp: Any, primals: Arrays) -> Report:  # noqa: ANN401 -- a user's function
+        reports.append(check(make_vjp, primals))
+        return reports[-1]
+
+    monkeypatch.setattr("bench.check.test_cost.check", watched)
+    for ask in counted_and_plain(OURS, make(SIZES[0]), Calls()):
+        assert ask()
+    counted, plain = reports
     assert [each.against for each in counted.checks] == [each.against for each in plain.checks]
 
 

@@ -288,26 +288,39 @@ def test_manual_says_why_cupy_has_no_gpu(
     assert Manual("cuda").missing() == reason
 
 
+def speak_as_before_2_9() -> None:
+    torch.backends.cuda.matmul.allow_tf32 = True
+
+
+def speak_as_since_2_9() -> None:
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
+
+
+def tf32() -> list[str]:
+    """Of convolutions and matrix products."""
+    backends = torch.backends
+    return [backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision]  # type: ignore[attr-defined]
+
+
 @pytest.fixture
-def tf32_flags() -> Iterator[tuple[Any, ...]]:
-    """Of convolutions and matrix products, both set."""
-    flags: tuple[Any, ...] = torch.backends.cudnn, torch.backends.cuda.matmul
-    before = [flag.allow_tf32 for flag in flags]
-    for flag in flags:
-        flag.allow_tf32 = True
-    yield flags
-    for flag, was_allowed in zip(flags, before, strict=True):
-        flag.allow_tf32 = was_allowed
+def _default_tf32() -> Iterator[None]:
+    before = tf32()
+    yield
+    torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision = before  # type: ignore[attr-defined]
 
 
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch is older than 2.9")
+@pytest.mark.usefixtures("_default_tf32")
+@pytest.mark.parametrize("allow", [speak_as_before_2_9, speak_as_since_2_9])
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_torch_on_a_gpu_forbids_tf32_forward_and_backward(
-    tf32_flags: tuple[Any, ...], device: str
+    device: str, allow: Callable[[], None]
 ) -> None:
-    seen: list[bool] = []
+    seen = []
 
     def look(*_: object) -> None:
-        seen.extend(flag.allow_tf32 for flag in tf32_flags)
+        seen.append(tf32())
 
     def watched(**primals: torch.Tensor) -> Any:  # noqa: ANN401
         look()
@@ -319,11 +332,13 @@ def test_torch_on_a_gpu_forbids_tf32_forward_and_backward(
     tensors = {name: torch.tensor(primal) for name, primal in small(computation).items()}
     for name in computation.wrt:
         tensors[name].requires_grad_()
+    allow()
+    assert tf32() == ["tf32", "tf32"]
     # The tensors stay where they are, as there may be no GPU.
     value, vjp = Torch(device).pullback(replace(computation, by_torch=watched), tensors)
     vjp(torch.ones_like(value))
-    assert seen == [device == "cpu"] * 4
-    assert all(flag.allow_tf32 for flag in tf32_flags)
+    assert seen == [["tf32" if device == "cpu" else "ieee"] * 2] * 2
+    assert tf32() == ["tf32", "tf32"]
 
 
 @pytest.mark.parametrize("backend", GPU_BACKENDS, ids=lambda b: f"{b.name}-cuda")

@@ -10,7 +10,7 @@ from verify.compare import (
     one_line,
     worst_entry,
 )
-from verify.tolerance import SAFETY, unit_roundoff
+from verify.tolerance import EXCUSE, SAFETY, unit_roundoff
 from verify.tolerance import VALUE as VALUE_OF_F
 
 PRIMALS = {"x": np.zeros((2, 3)), "w": np.zeros(3), "y": np.zeros(2)}
@@ -184,6 +184,19 @@ def test_an_oracles_error_bar_is_added_to_the_tolerance_and_said() -> None:
     assert worst.tolerance == SAFETY * UNIT + 0.5
     assert worst.parts.endswith(" + oracle's bar 5.0e-01")
     assert worst.ulps == 0
+
+
+def test_what_is_usual_among_ill_conditioned_entries_excuses_no_other_by_much() -> None:
+    expected = np.ones(10)
+    noise = np.full(10, 1e4)
+    noise[-1] = 0.0
+    got = expected.copy()
+    got[-1] += SAFETY * UNIT * (1 + 2 * EXCUSE)
+    worst = worst_entry({"x": got}, {"x": expected}, {"x": noise})
+    assert not worst.accepted
+    assert worst.index == "[9]"
+    got[-1] = 1 + SAFETY * UNIT * EXCUSE / 2
+    assert worst_entry({"x": got}, {"x": expected}, {"x": noise}).accepted
 
 
 class MuteError(Exception):

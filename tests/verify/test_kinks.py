@@ -212,10 +212,29 @@ def test_instability_that_cannot_be_measured_again_is_told_as_it_was() -> None:
 
         return value, vjp
 
+    told = []
     for seed in range(40):
         x = np.random.default_rng(seed).standard_normal(100)
         x[0] = 1 - 1.2e-16
-        assert check(steep, {"x": x}, seed=seed).verdict in ("inconclusive", "disagree")
+        report = check(steep, {"x": x}, seed=seed)
+        assert report.verdict in ("inconclusive", "disagree")
+        told += [each.kind for each in report.disagreements]
+    # At most seeds there is no noise to measure at all.
+    assert set(told) == {"stability"}
+
+
+def test_a_kink_that_float32_takes_the_other_side_of_makes_nothing_unstable() -> None:
+    def relu(x: Array) -> tuple[Array, Vjp]:
+        shift = x.dtype.type(8)
+        z = (x + shift) - (shift + x.dtype.type(0.25))
+        return np.where(z > 0, z, 0), lambda u: {"x": np.asarray(u * (z > 0), x.dtype)}
+
+    for seed in range(12):
+        near = np.random.default_rng(seed).standard_normal(20_000) * 0.003 + 0.25
+        x = near.astype(np.float32).astype(np.float64)
+        x[:20] = 0.25
+        report = check(relu, {"x": x}, seed=seed)
+        assert report.verdict != "disagree", str(report)
 
 
 @each_dtype

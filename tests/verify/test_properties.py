@@ -277,6 +277,51 @@ def with_gradient(changed: Callable[[Array], Array]) -> MakeVjp:
     return make_vjp
 
 
+@each_dtype
+@pytest.mark.parametrize("changed", [lambda u: float(u) or 1.0, lambda u: u * u / u])
+def test_of_a_single_number_zero_is_asked_for(
+    changed: Callable[[Array], Array], dtype: str
+) -> None:
+    report = check(with_gradient(changed), {"x": primals(dtype)["x"]})
+    assert report.verdict == "disagree"
+    assert "zero" in fault_of(report)[1]
+
+
+@each_dtype
+def test_a_later_answer_of_another_dtype_is_told(dtype: str) -> None:
+    def drifting(x: Array) -> tuple[Array, Vjp]:
+        calls = count()
+        other = np.float32 if x.dtype == np.float64 else np.float64
+
+        def vjp(u: Array) -> Arrays:
+            return {"x": np.asarray(2 * u * x, other if next(calls) else x.dtype)}
+
+        return np.asarray(x * x), vjp
+
+    for size in SIZES:
+        report = check(drifting, {"x": primals(dtype, size)["x"]})
+        assert fault_of(report)[0] == "stale state"
+
+
+def test_of_an_empty_value_the_second_call_is_asked_for() -> None:
+    def turning(x: Array, w: Array) -> tuple[Array, Vjp]:
+        calls = count()
+        return x * np.sum(w), lambda u: {"x": u, "w": np.full(w.shape, 5.0 * bool(next(calls)))}
+
+    report = check(turning, {"x": np.zeros(0), "w": primals("float64")["w"]})
+    assert fault_of(report)[0] == "stale state"
+
+
+def test_digits_lost_to_denormal_numbers_are_no_fault() -> None:
+    def tiny(x: Array) -> tuple[Array, Vjp]:
+        factor = x.dtype.type(1e-40)
+        return np.sum(x * x) * factor, lambda u: {"x": np.asarray(2 * factor * u * x, x.dtype)}
+
+    for seed in range(20):
+        report = check(tiny, {"x": primals("float32")["x"]}, seed=seed)
+        assert report.verdict != "disagree", str(report)
+
+
 SCALARS: dict[str, Callable[[Array], Array]] = {
     "absolute": np.abs,
     "clipped": lambda u: np.clip(u, -1, 1),
@@ -297,7 +342,7 @@ def test_of_a_single_number_what_is_not_linear_is_seen_at_every_seed(
             assert report.verdict == "disagree"
 
 
-def test_of_a_single_number_one_call_tells_whether_the_vjp_is_linear() -> None:
+def test_of_a_single_number_two_calls_tell_whether_the_vjp_is_linear() -> None:
     cotangents: list[float] = []
 
     @with_gradient
@@ -313,7 +358,8 @@ def test_of_a_single_number_one_call_tells_whether_the_vjp_is_linear() -> None:
     cotangents.clear()
     _, fault = observe("manual", Manual(), Setting(subject, given, u, noise))
     assert fault is None
-    first, scaled, elsewhere = cotangents
+    first, scaled, zero, elsewhere = cotangents
+    assert zero == 0
     assert first == elsewhere == u
     assert np.log2(-scaled / first) % 1 == 0  # a power of two, which rounds nothing
     assert abs(scaled) >= 2

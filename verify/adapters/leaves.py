@@ -23,6 +23,11 @@ def floating(primals: Primals) -> list[Array]:
     return [leaf.value for leaf in located(primals, "primals") if is_floating(leaf.value)]
 
 
+def paths_of_floating(primals: Primals) -> list[Path]:
+    """Where they are, in the same order."""
+    return [leaf.path for leaf in located(primals, "primals") if is_floating(leaf.value)]
+
+
 def planted(primals: Primals, values: Sequence[Tree], other: Callable[[Tree], Tree]) -> Tree:
     """The primals' tree with these values for its floating arrays, in the order of `floating`.
 

@@ -7,15 +7,16 @@ reverse"), or the tangent of Jᵀ(x + ε v) u in dual numbers ("forward over rev
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import compress
 
 import numpy as np
 import torch
 
 from reference_impls.computation import Array
-from reference_impls.nested import Tree, located
+from reference_impls.nested import Path, Tree, located
 from verify.adapters.adapter import Adapter, Mode, Primals, described, signature_of
-from verify.adapters.leaves import directions_of, floating, nothing, planted
-from verify.adapters.torch_graph import ONCE, nodes_of, recording, refuses_complex
+from verify.adapters.leaves import directions_of, floating, nothing, paths_of_floating, planted
+from verify.adapters.torch_graph import ONCE, nodes_of, recording, refusing_complex
 from verify.adapters.torch_tensors import (
     copied,
     dtype_of,
@@ -47,7 +48,7 @@ class TorchFunction(Adapter):
     ) -> None:
         super().__init__(function, signature or signature_of(signed))
         self._invoke = invoke
-        self._refuses_complex = False  # until a graph shows it
+        self._real_only: set[Path] = set()  # leaves, as the last graph shows
 
     def jvp(self, primals: Primals, tangents: Primals) -> Array:
         """See `TwiceDifferentiable.jvp`."""
@@ -72,7 +73,8 @@ class TorchFunction(Adapter):
         leaves = [shared(array).requires_grad_() for array in floating(primals)]
         with torch.enable_grad():
             value = self._tensor_from(planted(primals, leaves, native))
-        self._refuses_complex = refuses_complex(value.grad_fn)
+        refusing = refusing_complex(value.grad_fn, leaves)
+        self._real_only = set(compress(paths_of_floating(primals), refusing))
         vjp = self._pullback(primals, leaves, value)
         return vjp.value, vjp
 
@@ -82,10 +84,11 @@ class TorchFunction(Adapter):
         return TorchVjp(self, primals, leaves, value)
 
     def _value(self, primals: Primals) -> Array:
-        is_complex = any(np.iscomplexobj(leaf.value) for leaf in located(primals, "primals"))
-        if is_complex and self._refuses_complex:
+        leaves = located(primals, "primals")
+        complex_ones = {leaf.path for leaf in leaves if np.iscomplexobj(leaf.value)}
+        if complex_ones & self._real_only:
             raise TypeError(f"{self.name}: something in it has no complex numbers in torch")
-        with no_cast_to_real(self.name) if is_complex else nullcontext():
+        with no_cast_to_real(self.name) if complex_ones else nullcontext():
             try:
                 return copied(self._tensor_from(planted(primals, (), native)))
             except RuntimeError as error:

@@ -4,7 +4,7 @@ The engine sums a gradient that was not reduced over a broadcast axis, and casts
 dtype. Where a custom `torch.autograd.Function` returned such a gradient, that is noted first.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -57,9 +57,22 @@ def nodes_of(root: Node | None) -> set[Node]:
     return found
 
 
-def refuses_complex(root: Node | None) -> bool:
-    """Is an operation among those that led to this root one of `REAL_ONLY`?"""
-    return any(node.name() in REAL_ONLY for node in nodes_of(root))
+def refusing_complex(root: Node | None, leaves: Sequence[torch.Tensor]) -> list[bool]:
+    """Of each leaf: has an operation of `REAL_ONLY` been made of it, on some way to the root?"""
+    behind: list[torch.Tensor] = []
+    seen: set[tuple[Node, bool]] = set()
+    ahead = [(root, False)]
+    while ahead:
+        node, refuses = ahead.pop()
+        if node is None or (node, refuses) in seen:
+            continue
+        seen.add((node, refuses))
+        refuses = refuses or node.name() in REAL_ONLY
+        leaf = getattr(node, "variable", None)  # of the nodes at the ends
+        if refuses and leaf is not None:
+            behind.append(leaf)
+        ahead.extend((parent, refuses) for parent, _ in node.next_functions)
+    return [any(leaf is other for other in behind) for leaf in leaves]
 
 
 @contextmanager

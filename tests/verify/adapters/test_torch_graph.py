@@ -1,13 +1,16 @@
 from collections.abc import Callable
+from itertools import count
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from tests.verify.adapters.shared import U, X
-from verify import from_torch
-from verify.adapters.torch_graph import REAL_ONLY, refuses_complex
+from tests.verify.adapters.shared import Context, U, X
+from verify import check, from_torch
+from verify.adapters import Adapter
+from verify.adapters.torch_graph import REAL_ONLY, refusing_complex
 
 Native = torch.Tensor
 
@@ -71,8 +74,8 @@ x = torch.tensor(X)
 def test_what_is_said_to_refuse_complex_numbers_does(
     operation: Callable[[Native], Native],
 ) -> None:
-    value = operation(x.flatten()[:4].clone().requires_grad_())
-    assert refuses_complex(value.grad_fn)
+    leaf = x.flatten()[:4].clone().requires_grad_()
+    assert refusing_complex(operation(leaf).grad_fn, [leaf]) == [True]
     with pytest.raises((RuntimeError, NotImplementedError)):
         operation(x.flatten()[:4].to(torch.complex128))
 
@@ -89,7 +92,8 @@ def test_every_operation_that_is_listed_is_tried() -> None:
 
 @pytest.mark.parametrize("operation", TAKEN)
 def test_what_takes_them_is_asked(operation: Callable[[Native], Native]) -> None:
-    assert not refuses_complex(operation(x.clone().requires_grad_()).grad_fn)
+    leaf = x.clone().requires_grad_()
+    assert refusing_complex(operation(leaf).grad_fn, [leaf]) == [False]
     adapter = from_torch(operation)
     adapter(X)
     assert np.iscomplexobj(adapter.forward(X + 1j * U)) or operation is torch.abs
@@ -108,3 +112,62 @@ def test_complex_numbers_are_refused_before_anything_is_computed() -> None:
     with pytest.raises(TypeError, match=r"^network: something in it has no complex numbers"):
         adapter.forward(square + 1j)
     assert calls == [torch.float64]
+
+
+def test_only_what_an_argument_goes_through_refuses_it() -> None:
+    def gated(x: Native, w: Native) -> Native:
+        return torch.tanh(x) * w.softmax(0)
+
+    adapter = from_torch(gated)
+    adapter(X, U)
+    assert np.iscomplexobj(adapter.forward(X + 1j * U, U))
+    with pytest.raises(TypeError, match="has no complex numbers"):
+        adapter.forward(X, U + 1j * X)
+    report = check(gated_with_an_error_of(1e-11), (X, U), wrt="x")
+    assert report.verdict == "disagree"
+    assert any(each.against == "complex step" for each in report.checks)
+
+
+def gated_with_an_error_of(relative: float) -> Adapter:
+    class Tanh(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Context, x: Native) -> Native:
+            y = x.tanh()
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx: Context, *cotangents: Native) -> Any:  # noqa: ANN401
+            (u,) = cotangents
+            (y,) = ctx.saved_tensors
+            return (1 + relative) * u * (1 - y * y)
+
+    def gated(x: Native, w: Native) -> Any:  # noqa: ANN401
+        return Tanh.apply(x) * w.softmax(0)  # type: ignore[no-untyped-call]
+
+    return from_torch(gated)
+
+
+def test_code_that_turns_where_complex_numbers_are_refused_is_still_diagnosed() -> None:
+    calls = count()
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Context, x: Native) -> Native:
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx: Context, *cotangents: Native) -> Any:  # noqa: ANN401
+            (u,) = cotangents
+            (x,) = ctx.saved_tensors
+            return 4 * u * x
+
+    def turning(x: Native) -> Any:  # noqa: ANN401
+        y = Doubled.apply(x)  # type: ignore[no-untyped-call]
+        later = next(calls) > 12 and not x.is_complex()
+        return torch.relu(y) if later else y  # the same, as a square is
+
+    report = check(from_torch(turning), (X,))
+    assert report.verdict == "disagree"
+    assert "2 times" in str(report)
