@@ -97,7 +97,7 @@ class Arguments:
         }
         return cls(function, by_name, positional, alone, arrays, chosen)
 
-    @property
+    @cached_property
     def dtype(self) -> str:
         """The one dtype of the arrays."""
         return str(self.arrays[self.wrt[0]].dtype)

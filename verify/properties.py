@@ -18,7 +18,7 @@ or could not be made.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from math import ceil, log2
@@ -88,13 +88,18 @@ def observe(
     result = Result(name, value, copies(returned))
     modified = partial(_modified, setting, primals, cotangent)
     repeated = partial(_repeated, implementation, setting, vjp, result)
+    single = cotangent.size == 1
+
+    def again() -> Violation | None:
+        return repeated() or (_homogeneous(setting, vjp, result) if single else None)
 
     def linear() -> Violation | None:
         if not cotangent.size:
-            return repeated()
-        seen = _linear(setting, vjp, result) or _zero_at_zero(setting, vjp)
+            return again()
+        seen = None if single else _additive(setting, vjp, result)
+        seen = seen or _zero_at_zero(setting, vjp, result)
         # Nothing is linear that is another map each time.
-        return seen and (_first(modified, repeated) or seen)
+        return seen and (_first(modified, again) or seen)
 
     # One after the other: each rests on the ones before it.
     return result, _first(
@@ -104,7 +109,7 @@ def observe(
         linear,
         modified,
         lambda: _overwritten(returned, result),
-        lambda: _layout(implementation, setting, result, repeated),
+        lambda: _layout(implementation, setting, result, again),
     )
 
 
@@ -193,27 +198,35 @@ def _change(noise: Arrays, got: Arrays, expected: Arrays) -> str:
     return f"{worst.argument}{worst.index} from {worst.expected!r} to {worst.got!r}"
 
 
-def _linear(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
-    is_single = setting.cotangent.size == 1
-    return (_homogeneous if is_single else _additive)(setting, vjp, result)
-
-
 def _homogeneous(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
-    u = setting.cotangent
-    # So large that clipping shows, and of the other sign, so that an absolute value does.
-    factor = -(FACTOR ** max(1, ceil(log2(FACTOR / abs(u.item())))))
-    got = copies(vjp(np.asarray(factor * u)))
-    wanted = {name: np.asarray(factor * array) for name, array in result.cotangents.items()}
-    # What is so small that digits are lost is not scaled exactly.
-    lost = float(np.finfo(u.dtype).smallest_subnormal) / unit_roundoff(u.dtype)
-    terms = {
-        name: np.abs(factor) * (setting.noise.cotangents[name] + lost) + np.abs(wanted[name])
-        for name in wanted
-    }
+    factor = _factor(setting.cotangent)
+    got = copies(vjp(np.asarray(factor * setting.cotangent)))
+    wanted, noise = _scaled(setting, result, factor)
+    terms = {name: noise[name] + np.abs(array) for name, array in wanted.items()}
     seen = _unlike(setting, result, terms, (got, wanted))
     if not seen:
         return None
     return _nonlinear(result.cotangents, got, f"vjp({factor:g} u) is not {factor:g} vjp(u): {seen}")
+
+
+def _factor(u: Array) -> float:
+    """Of a single number, so large that clipping shows, and of the other sign; of others 1."""
+    if u.size != 1:
+        return 1.0
+    return float(-(FACTOR ** max(1, ceil(log2(FACTOR / abs(u.item()))))))
+
+
+def _scaled(setting: Setting, result: Result, factor: float) -> tuple[Arrays, Arrays]:
+    """The cotangents times a factor, and their noise."""
+    cotangents, noise = result.cotangents, setting.noise.cotangents
+    if factor == 1:
+        return cotangents, noise
+    # What is so small that digits are lost is not scaled exactly.
+    dtype = setting.cotangent.dtype
+    lost = float(np.finfo(dtype).smallest_subnormal) / unit_roundoff(dtype)
+    return {name: np.asarray(factor * array) for name, array in cotangents.items()}, {
+        name: abs(factor) * (array + lost) for name, array in noise.items()
+    }
 
 
 def _additive(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
@@ -237,8 +250,11 @@ def _additive(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
     return None
 
 
-def _zero_at_zero(setting: Setting, vjp: Vjp) -> Violation | None:
-    for name, array in vjp(np.zeros_like(setting.cotangent)).items():
+def _zero_at_zero(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
+    at_zero = vjp(np.zeros_like(setting.cotangent))
+    if fault := _fault(setting, result, at_zero):
+        return Violation(NOT_LINEAR, f"for a cotangent of zero, {fault}")
+    for name, array in at_zero.items():
         if np.any(array != 0):
             where = f"{name}{first_index(np.asarray(array) != 0)}"
             return Violation(NOT_LINEAR, f"the gradient for a cotangent of zero is not: {where}")
@@ -291,40 +307,42 @@ def _nonlinear(first: Arrays, other: Arrays, sentence: str) -> Violation:
 
 
 def _layout(
-    implementation: Implementation, setting: Setting, result: Result, repeated: Look
+    implementation: Implementation, setting: Setting, result: Result, again: Look
 ) -> Violation | None:
+    """The same numbers elsewhere in memory; a single cotangent, which has no layout, is scaled."""
+    factor = _factor(setting.cotangent)
+    wanted, noise = _scaled(setting, result, factor)
     primals = {name: _elsewhere(array) for name, array in setting.primals.items()}
     what = "with read-only primals that are not contiguous"
     try:
         value, vjp = implementation.make_vjp(setting.computation, primals)
-        got = vjp(_elsewhere(setting.cotangent))
+        got = vjp(_elsewhere(np.asarray(factor * setting.cotangent)))
     except Exception as error:  # noqa: BLE001 -- it may take contiguous arrays alone, and say so
         if "read-only" in str(error):
             return Violation("mutation", f"{what}, it writes to what it was given: {error}")
-        return repeated()
+        return again()
     moved = Result(result.name, np.asarray(value), got)
-    strided = _moved(setting, moved, result)
-    if not (strided or _same_value(value, result) or _same_code(got, result.cotangents)):
+    strided = _moved(setting, moved, replace(result, cotangents=wanted), noise)
+    if not (strided or _same_value(value, result) or _same_code(got, wanted)):
         return None
     # The same numbers once more: has memory to do with it, or is it another answer each time?
-    if seen := repeated():
+    if seen := again():
         return seen
     if changed := _afresh(implementation, setting, result):
         return Violation("nondeterminism", f"computed again, {changed}")
     return Violation("strides", f"{what}, {strided}") if strided else None
 
 
-def _moved(setting: Setting, moved: Result, result: Result) -> str:
+def _moved(setting: Setting, moved: Result, result: Result, noise: Arrays) -> str:
     """How a result from elsewhere in memory differs, beyond rounding; empty if it does not."""
     fault = contract_violation(
         moved.value, moved.cotangents, setting.primals, setting.computation.wrt
     )
     if fault:
         return fault.sentence
-    noise = setting.noise
     # Of all entries the largest: summed in another order, each may show what it did not before.
-    of_value = {"value": np.full(result.value.shape, noise.level(VALUE))}
-    return _change(noise.cotangents, moved.cotangents, result.cotangents) or _change(
+    of_value = {"value": np.full(result.value.shape, setting.noise.level(VALUE))}
+    return _change(noise, moved.cotangents, result.cotangents) or _change(
         of_value, {"value": moved.value}, {"value": result.value}
     )
 

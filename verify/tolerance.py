@@ -18,6 +18,7 @@ the change of its float64 results from point to point, their conditioning.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -274,7 +275,7 @@ def pooled(noises: Sequence[Noise]) -> Noise:
     errors = {}
     for name in first.errors:
         limit = EXCUSE * (usual_level(noises, name) + first.size(name))
-        most = np.max([noise.errors[name] for noise in noises], axis=0)
+        most = reduce(np.maximum, (noise.errors[name] for noise in noises))
         errors[name] = np.minimum(most, limit)
     return replace(first, errors=errors)
 

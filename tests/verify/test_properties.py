@@ -342,7 +342,7 @@ def test_of_a_single_number_what_is_not_linear_is_seen_at_every_seed(
             assert report.verdict == "disagree"
 
 
-def test_of_a_single_number_two_calls_tell_whether_the_vjp_is_linear() -> None:
+def test_of_a_single_number_zero_and_one_more_tell_whether_the_vjp_is_linear() -> None:
     cotangents: list[float] = []
 
     @with_gradient
@@ -358,9 +358,9 @@ def test_of_a_single_number_two_calls_tell_whether_the_vjp_is_linear() -> None:
     cotangents.clear()
     _, fault = observe("manual", Manual(), Setting(subject, given, u, noise))
     assert fault is None
-    first, scaled, zero, elsewhere = cotangents
+    first, zero, scaled = cotangents
+    assert first == u
     assert zero == 0
-    assert first == elsewhere == u
     assert np.log2(-scaled / first) % 1 == 0  # a power of two, which rounds nothing
     assert abs(scaled) >= 2
 
