@@ -287,7 +287,8 @@ def _without_tf32() -> Iterator[None]:
     """Left to itself, cuDNN convolves float32 with eleven bits: three digits, where seven are due.
 
     (PyTorch's notes on CUDA semantics, *TensorFloat-32*. Matrix products are not, left to
-    themselves, but a program may have set that.)
+    themselves, but a program may have set that.) Afterwards each switch is as it was, though set
+    for itself where it had followed another.
     """
     before = [(switch, name, getattr(switch, name)) for switch, name, _ in _tf32_switches()]
     for switch, name, off in _tf32_switches():
@@ -303,7 +304,7 @@ def _tf32_switches() -> list[tuple[Any, str, object]]:
     """What says whether convolutions and matrix products may be TF32: where, its name, and no."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     if hasattr(cudnn, "conv"):  # since torch 2.9, which does not read the older ones beside these
-        return [(cudnn.conv, "fp32_precision", "ieee"), (matmul, "fp32_precision", "ieee")]
+        return [(each, "fp32_precision", "ieee") for each in (cudnn.conv, cudnn.rnn, matmul)]
     return [(cudnn, "allow_tf32", False), (matmul, "allow_tf32", False)]
 
 

@@ -14,6 +14,10 @@ Verdict = Literal["agree", "disagree", "inconclusive", "unsupported"]
 WRONG_SHAPE = "wrong shape"
 """The fault of a gradient that no entry can be compared of."""
 
+CALM, APART = 0.1, 100.0
+"""The quietest tenth of an array is another kind of entry if its noise is so many times less than
+usual. Of two points, an entry's is by chance once in 10⁴."""
+
 NOT_LINEAR = "not linear"
 """The fault of a VJP that is no linear map of its cotangent."""
 
@@ -176,8 +180,10 @@ def _worst_of_array(name: str, got: Array, expected: Array, noise: Array, larges
     rounding = SAFETY * unit * float(noise.max())
     # Neighbouring points share most of their roundings: of one entry few are seen, and they may be
     # small by chance. Of half the entries they are not.
-    # And where half of them are ill-conditioned, an entry that is not gains little.
-    floor = min(float(np.median(noise)), EXCUSE * scale)
+    low, floor = (float(part) for part in np.quantile(noise, (CALM, 0.5)))
+    if low < floor / APART:
+        # So many that are quieter by so much are not so by chance: the others are ill-conditioned.
+        floor = min(floor, EXCUSE * scale)
     # A gradient that is exactly zero is computed as noise: its own size is then no measure.
     if largest <= rounding:
         scale, floor = max(largest, _usual(noise)), 0.0

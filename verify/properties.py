@@ -6,7 +6,8 @@ it gave before. So
 
 - names, shapes and dtypes of what it returns are those of the primals, and every entry is finite;
 - primals and cotangent are left as they were;
-- vjp(u - 2·1) = vjp(u) - 2 vjp(1), or for a single number vjp(-2ᵏ u) = -2ᵏ vjp(u); and vjp(0) = 0;
+- vjp(u - 2·1) = vjp(u) - 2 vjp(1), and vjp(0) = 0; where u is a single number, vjp(-2ᵏ u) =
+  -2ᵏ vjp(u) in place of the first;
 - ones of stride zero, as the gradient of a sum is, count as many times as there are entries;
 - a later call writes into memory of its own;
 - primals read backwards, or in column-major order, and not to be written to, are the same primals;
@@ -18,7 +19,7 @@ or could not be made.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from math import ceil, log2
@@ -88,18 +89,14 @@ def observe(
     result = Result(name, value, copies(returned))
     modified = partial(_modified, setting, primals, cotangent)
     repeated = partial(_repeated, implementation, setting, vjp, result)
-    single = cotangent.size == 1
-
-    def again() -> Violation | None:
-        return repeated() or (_homogeneous(setting, vjp, result) if single else None)
 
     def linear() -> Violation | None:
         if not cotangent.size:
-            return again()
-        seen = None if single else _additive(setting, vjp, result)
-        seen = seen or _zero_at_zero(setting, vjp, result)
+            return repeated()
+        scales_or_adds = _homogeneous if cotangent.size == 1 else _additive
+        seen = scales_or_adds(setting, vjp, result) or _zero_at_zero(setting, vjp, result)
         # Nothing is linear that is another map each time.
-        return seen and (_first(modified, again) or seen)
+        return seen and (_first(modified, repeated) or seen)
 
     # One after the other: each rests on the ones before it.
     return result, _first(
@@ -109,7 +106,7 @@ def observe(
         linear,
         modified,
         lambda: _overwritten(returned, result),
-        lambda: _layout(implementation, setting, result, again),
+        lambda: _layout(implementation, setting, result, repeated),
     )
 
 
@@ -199,34 +196,25 @@ def _change(noise: Arrays, got: Arrays, expected: Arrays) -> str:
 
 
 def _homogeneous(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
-    factor = _factor(setting.cotangent)
-    got = copies(vjp(np.asarray(factor * setting.cotangent)))
-    wanted, noise = _scaled(setting, result, factor)
-    terms = {name: noise[name] + np.abs(array) for name, array in wanted.items()}
+    u = setting.cotangent
+    # So large that clipping shows, and of the other sign, so that an absolute value does.
+    factor = -(FACTOR ** max(1, ceil(log2(FACTOR / abs(u.item())))))
+    got = copies(vjp(np.asarray(factor * u)))
+    if not all(np.isfinite(array).all() for array in got.values()):
+        # What is so large already may overflow: its sign can be changed.
+        factor = -1.0
+        got = copies(vjp(np.asarray(factor * u)))
+    wanted = {name: np.asarray(factor * array) for name, array in result.cotangents.items()}
+    # What is so small that digits are lost is not scaled exactly.
+    lost = float(np.finfo(u.dtype).smallest_subnormal) / unit_roundoff(u.dtype)
+    terms = {
+        name: abs(factor) * (setting.noise.cotangents[name] + lost) + np.abs(array)
+        for name, array in wanted.items()
+    }
     seen = _unlike(setting, result, terms, (got, wanted))
     if not seen:
         return None
     return _nonlinear(result.cotangents, got, f"vjp({factor:g} u) is not {factor:g} vjp(u): {seen}")
-
-
-def _factor(u: Array) -> float:
-    """Of a single number, so large that clipping shows, and of the other sign; of others 1."""
-    if u.size != 1:
-        return 1.0
-    return float(-(FACTOR ** max(1, ceil(log2(FACTOR / abs(u.item()))))))
-
-
-def _scaled(setting: Setting, result: Result, factor: float) -> tuple[Arrays, Arrays]:
-    """The cotangents times a factor, and their noise."""
-    cotangents, noise = result.cotangents, setting.noise.cotangents
-    if factor == 1:
-        return cotangents, noise
-    # What is so small that digits are lost is not scaled exactly.
-    dtype = setting.cotangent.dtype
-    lost = float(np.finfo(dtype).smallest_subnormal) / unit_roundoff(dtype)
-    return {name: np.asarray(factor * array) for name, array in cotangents.items()}, {
-        name: abs(factor) * (array + lost) for name, array in noise.items()
-    }
 
 
 def _additive(setting: Setting, vjp: Vjp, result: Result) -> Violation | None:
@@ -307,33 +295,30 @@ def _nonlinear(first: Arrays, other: Arrays, sentence: str) -> Violation:
 
 
 def _layout(
-    implementation: Implementation, setting: Setting, result: Result, again: Look
+    implementation: Implementation, setting: Setting, result: Result, repeated: Look
 ) -> Violation | None:
-    """The same numbers elsewhere in memory; a single cotangent, which has no layout, is scaled."""
-    factor = _factor(setting.cotangent)
-    wanted, noise = _scaled(setting, result, factor)
     primals = {name: _elsewhere(array) for name, array in setting.primals.items()}
     what = "with read-only primals that are not contiguous"
     try:
         value, vjp = implementation.make_vjp(setting.computation, primals)
-        got = vjp(_elsewhere(np.asarray(factor * setting.cotangent)))
+        got = vjp(_elsewhere(setting.cotangent))
     except Exception as error:  # noqa: BLE001 -- it may take contiguous arrays alone, and say so
         if "read-only" in str(error):
             return Violation("mutation", f"{what}, it writes to what it was given: {error}")
-        return again()
+        return repeated()
     moved = Result(result.name, np.asarray(value), got)
-    strided = _moved(setting, moved, replace(result, cotangents=wanted), noise)
-    if not (strided or _same_value(value, result) or _same_code(got, wanted)):
+    strided = _moved(setting, moved, result)
+    if not (strided or _same_value(value, result) or _same_code(got, result.cotangents)):
         return None
     # The same numbers once more: has memory to do with it, or is it another answer each time?
-    if seen := again():
+    if seen := repeated():
         return seen
     if changed := _afresh(implementation, setting, result):
         return Violation("nondeterminism", f"computed again, {changed}")
     return Violation("strides", f"{what}, {strided}") if strided else None
 
 
-def _moved(setting: Setting, moved: Result, result: Result, noise: Arrays) -> str:
+def _moved(setting: Setting, moved: Result, result: Result) -> str:
     """How a result from elsewhere in memory differs, beyond rounding; empty if it does not."""
     fault = contract_violation(
         moved.value, moved.cotangents, setting.primals, setting.computation.wrt
@@ -342,6 +327,10 @@ def _moved(setting: Setting, moved: Result, result: Result, noise: Arrays) -> st
         return fault.sentence
     # Of all entries the largest: summed in another order, each may show what it did not before.
     of_value = {"value": np.full(result.value.shape, setting.noise.level(VALUE))}
+    noise = {
+        name: np.broadcast_to(setting.noise.level(name), array.shape)
+        for name, array in result.cotangents.items()
+    }
     return _change(noise, moved.cotangents, result.cotangents) or _change(
         of_value, {"value": moved.value}, {"value": result.value}
     )

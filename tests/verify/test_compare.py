@@ -188,8 +188,7 @@ def test_an_oracles_error_bar_is_added_to_the_tolerance_and_said() -> None:
 
 def test_what_is_usual_among_ill_conditioned_entries_excuses_no_other_by_much() -> None:
     expected = np.ones(10)
-    noise = np.full(10, 1e4)
-    noise[-1] = 0.0
+    noise = np.append(np.full(6, 1e4), np.zeros(4))
     got = expected.copy()
     got[-1] += SAFETY * UNIT * (1 + 2 * EXCUSE)
     worst = worst_entry({"x": got}, {"x": expected}, {"x": noise})
@@ -197,6 +196,17 @@ def test_what_is_usual_among_ill_conditioned_entries_excuses_no_other_by_much() 
     assert worst.index == "[9]"
     got[-1] = 1 + SAFETY * UNIT * EXCUSE / 2
     assert worst_entry({"x": got}, {"x": expected}, {"x": noise}).accepted
+
+
+def test_an_entry_that_is_quiet_by_chance_among_ill_conditioned_ones_has_what_is_usual() -> None:
+    expected = np.ones(100)
+    noise = np.full(100, 1e4)
+    noise[-1] = 0.0
+    got = expected.copy()
+    got[-1] += SAFETY * UNIT * 1e4
+    assert worst_entry({"x": got}, {"x": expected}, {"x": noise}).accepted
+    got[-1] += SAFETY * UNIT * 1e4
+    assert not worst_entry({"x": got}, {"x": expected}, {"x": noise}).accepted
 
 
 class MuteError(Exception):

@@ -137,3 +137,18 @@ def test_what_is_not_differentiated_stays_where_it_is() -> None:
     assert report.verdict == "agree"
     assert max(x for x, _ in seen) == np.float32(2.0**13 * X.max())
     assert max(c for _, c in seen) == pytest.approx(3, rel=1e-6)
+
+
+def test_a_constant_that_float32_has_not_is_not_rounded_away() -> None:
+    """Times 0 the branch that overflows would be 0."""
+
+    def scaled(x: Array, c: Array) -> tuple[Array, Vjp]:
+        return elu(x) * c, lambda u: {"x": u * elu_as_engines_differentiate_it(x / c * c) * c}
+
+    def clipped(x: Array, c: Array) -> tuple[Array, Vjp]:
+        value, vjp = scaled(x, c)
+        return (value, vjp) if c else (value, lambda u: {"x": np.zeros_like(u)})
+
+    given = {"x": X, "c": np.array(1e-50)}
+    kinds = [each.kind for each in check(clipped, given, wrt="x").disagreements]
+    assert kinds == ["extremes"]

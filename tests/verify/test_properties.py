@@ -358,11 +358,64 @@ def test_of_a_single_number_zero_and_one_more_tell_whether_the_vjp_is_linear() -
     cotangents.clear()
     _, fault = observe("manual", Manual(), Setting(subject, given, u, noise))
     assert fault is None
-    first, zero, scaled = cotangents
-    assert first == u
+    first, scaled, zero, elsewhere = cotangents
+    assert first == elsewhere == u
     assert zero == 0
     assert np.log2(-scaled / first) % 1 == 0  # a power of two, which rounds nothing
     assert abs(scaled) >= 2
+
+
+@each_dtype
+def test_of_a_single_number_a_residual_that_is_written_to_is_seen(dtype: str) -> None:
+    """As in softmax and cross-entropy, where p[y] -= 1 is the gradient, and p a residual."""
+
+    def cross_entropy(s: Array) -> tuple[Array, Vjp]:
+        p = np.exp(s - np.max(s))
+        p /= np.sum(p)
+        value = -np.log(p[2])
+
+        def vjp(u: Array) -> Arrays:
+            p[2] -= 1
+            return {"s": np.asarray(u * p, s.dtype)}
+
+        return value, vjp
+
+    report = check(cross_entropy, {"s": primals(dtype)["x"]})
+    assert fault_of(report)[0] == "stale state"
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [("float64", 709.2), ("float32", 88.2)])
+def test_what_overflows_when_it_is_scaled_is_not_the_fault_of_the_vjp(
+    dtype: str, largest: float
+) -> None:
+    def total(x: Array) -> tuple[Array, Vjp]:
+        return np.sum(np.exp(x)), lambda u: {"x": np.asarray(u * np.exp(x), x.dtype)}
+
+    for seed in range(6):
+        report = check(total, {"x": np.asarray([largest, 1], dtype)}, seed=seed)
+        # For a u that is large, it does overflow.
+        assert {each.fault for each in report.disagreements} <= {"not finite"}, str(report)
+
+
+@each_dtype
+def test_least_squares_near_its_solution_may_be_summed_in_another_order(dtype: str) -> None:
+    """All of its gradient has cancelled, and more noise than numbers of its size."""
+
+    def loss(A: Array, w: Array, y: Array) -> tuple[Array, Vjp]:
+        r = A @ w - y
+
+        def vjp(u: Array) -> Arrays:
+            return {"A": u * np.outer(r, w), "w": u * (A.T @ r), "y": -u * r}
+
+        return np.sum(r * r) / 2, vjp
+
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        A, w = rng.standard_normal((1000, 50)), rng.standard_normal(50)
+        y = A @ w + 0.01 * rng.standard_normal(1000)
+        given = {name: each.astype(dtype) for name, each in (("A", A), ("w", w), ("y", y))}
+        report = check(loss, given, seed=seed)
+        assert report.verdict != "disagree", str(report)
 
 
 def halves_what_is_asked_again(x: Array, w: Array) -> tuple[Array, Vjp]:
