@@ -38,6 +38,20 @@ def turned(X: Array) -> tuple[Array, Vjp]:
     return X.T.copy(), lambda u: {"X": u.T.copy()}
 
 
+def cross_entropy(x: Array) -> tuple[Array, Vjp]:
+    """f(x) = n (log Σ eˣ - x₀), a scalar: n times, so that its gradient is of size one at any n."""
+    shifted = x - np.real(x).max()
+    e = np.exp(shifted)
+    p = e / e.sum()
+
+    def vjp(u: Array) -> Arrays:
+        gradient = p.copy()
+        gradient[0] -= 1
+        return {"x": u * x.size * gradient}
+
+    return np.asarray(x.size * (np.log(e.sum()) - shifted[0])), vjp
+
+
 # What is remembered from one call to the next.
 
 
@@ -74,6 +88,19 @@ def _over_its_output(x: Array) -> tuple[Array, Vjp]:
         return {"x": gradient}
 
     return saved.copy(), vjp
+
+
+def _from_its_probabilities(x: Array) -> tuple[Array, Vjp]:
+    """p - 1 at the label is the gradient, and is taken from p itself."""
+    value, _ = cross_entropy(x)
+    p = np.exp(x - x.max())
+    p /= p.sum()
+
+    def vjp(u: Array) -> Arrays:
+        p[0] -= 1
+        return {"x": u * x.size * p}
+
+    return value, vjp
 
 
 def _unwritten(x: Array) -> tuple[Array, Vjp]:
@@ -199,6 +226,7 @@ def _vector(rng: np.random.Generator, size: int) -> dict[str, Any]:
 
 
 TOTAL = Function(_vector, total, ("x",))
+CROSS_ENTROPY = Function(_vector, cross_entropy, ("x",))
 SHIFTED_BY_ONE = Function(_vector, shifted_by_one, ("x",))
 TURNED = Function(_matrix, turned, ("X",))
 
@@ -218,6 +246,14 @@ STATE_FAULTS = (
         diagnosis="stale state",
         sizes=ELEMENTWISE,
         plant=planted(SQUASH, instead(_over_its_output)),
+    ),
+    Fault(
+        name="residual of a loss written to",
+        story="dscores = probs, and not a copy of it, then dscores[range(n), y] -= 1, as in the "
+        "notes of CS231n: right the first time. A loss has but one number for a cotangent.",
+        diagnosis="stale state",
+        sizes=ELEMENTWISE,
+        plant=planted(CROSS_ENTROPY, instead(_from_its_probabilities)),
     ),
     Fault(
         name="uninitialised output",

@@ -181,6 +181,7 @@ def not_finite_far_away(planted: Planted) -> bool:
 VIOLATIONS: dict[str, Callable[[Planted], bool]] = {
     "stale accumulator": wrong_afterwards,
     "saved output overwritten": wrong_afterwards,
+    "residual of a loss written to": wrong_afterwards,
     "nondeterminism": different_each_time,
     "cotangent mutated": writes_to_cotangent,
     "primal mutated by the VJP": writes_to_primal,
