@@ -31,7 +31,12 @@ DIRECTIONS = 2
 """Each is blind to the faults orthogonal to it, which a Gaussian direction never quite is."""
 
 DRAWS = 24
-"""Roundings that are drawn at least: of a few numbers, they may all be equal at a few points."""
+"""Roundings that are drawn at least: of a few numbers, they may all be equal at a few points. And
+points at which a jump is looked for."""
+
+JUMPING = 1 / 6
+"""Of these at least, an entry beside a jump is on its other side, where half are to be expected: of
+24, fewer are with a probability of 10⁻⁴."""
 
 DEVICE_MARK = "/"
 """Between an implementation's name and its device, where that is not the CPU."""
@@ -202,9 +207,8 @@ def beyond_jumps(case: Case, implementation: Implementation, noise: Noise) -> No
     )
     if far is None:
         return noise
-    # An entry beside a jump changes by it at about half of the points, and at fewer than a sixth of
-    # them with a probability of 10⁻⁴.
-    most = np.sqrt(6) * unit_roundoff(np.float64) / noise.unit
+    # Of a jump, the root mean square is at least this share.
+    most = unit_roundoff(np.float64) / noise.unit / np.sqrt(JUMPING)
     left = {
         name: np.maximum(errors - most * far.errors[name], 0.0)
         for name, errors in noise.errors.items()

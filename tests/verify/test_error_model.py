@@ -10,6 +10,8 @@ import verify
 from reference_impls import COMPUTATIONS, DTYPES, Manual, draw
 from reference_impls.computation import cast
 from verify import checker, dot_test, extremes, kinks, oracles
+from verify.cases import DRAWS, JUMPING
+from verify.compare import APART, CALM
 from verify.tolerance import EXCUSE, INSTABILITY, PROBES, SAFETY, nudged, unit_roundoff
 
 U32, U64 = unit_roundoff(np.float32), unit_roundoff(np.float64)
@@ -40,7 +42,7 @@ def most_of_a_smooth_entry() -> float:
 
     The mean square of the whole numbers from -m to m is m (m + 1)/3.
     """
-    return float(np.sqrt(PROBES * INSTABILITY * (INSTABILITY + 1) / 2))
+    return float(np.sqrt(INSTABILITY * (INSTABILITY + 1) / 2 / JUMPING))
 
 
 def power_of_two(number: float) -> str:
@@ -87,6 +89,7 @@ def worst_case(n: int) -> float:
         f"1/u₃₂, {1 / U32:.1e})",
         f"in float64 within {INSTABILITY} roundings",
         f"the error within {dot_test.CREDIBLE:g} bars",
+        f"the quietest {CALM:.0%} of them have {APART:g} times less",
         f"about {round(most_of_a_smooth_entry(), -2):,.0f} times what it moves within one",
     ],
 )
@@ -97,10 +100,20 @@ def test_a_number_in_the_text_is_the_one_computed(said: str) -> None:
 def test_what_a_smooth_entry_moves_farther_away_is_what_the_text_says() -> None:
     """Measured as noise is: differences from the first of points that are rounded at random."""
     rng = np.random.default_rng(0)
-    near, far = (rng.integers(-most, most + 1, (PROBES + 1, 200_000)) for most in (1, INSTABILITY))
+    near, far = (rng.integers(-most, most + 1, (DRAWS + 1, 200_000)) for most in (1, INSTABILITY))
     spread, jump = (np.sqrt(np.mean(np.square(x[1:] - x[0]), axis=0)) for x in (near, far))
-    ratio = np.sqrt(PROBES) * np.sqrt(np.mean(jump**2) / np.mean(spread**2))
+    ratio = np.sqrt(np.mean(jump**2) / np.mean(spread**2) / JUMPING)
     assert ratio == pytest.approx(most_of_a_smooth_entry(), rel=0.01)
+
+
+def test_a_jump_is_seldom_seen_at_fewer_points_than_are_counted_on() -> None:
+    assert stats.binom.cdf(JUMPING * DRAWS - 1, DRAWS, 0.5) < 2e-4
+
+
+def test_of_few_points_an_entry_is_seldom_quiet_by_chance() -> None:
+    """The root mean square of as few normal errors as `check` measures."""
+    quiet = checker.NOISE_PROBES / APART**2  # of so many squares, the sum is less than that
+    assert stats.chi2.cdf(quiet, checker.NOISE_PROBES) == pytest.approx(1e-4, rel=0.01)
 
 
 def test_neighbouring_points_share_their_roundings_as_the_text_says() -> None:
