@@ -293,25 +293,30 @@ def speak_as_before_2_9() -> None:
 
 
 def speak_as_since_2_9() -> None:
-    torch.backends.cuda.matmul.fp32_precision = "tf32"
-    torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
+    for switch in switches():
+        switch.fp32_precision = "tf32"
 
 
-def tf32() -> list[str]:
-    """Of convolutions and matrix products."""
-    backends = torch.backends
-    return [backends.cudnn.conv.fp32_precision, backends.cuda.matmul.fp32_precision]  # type: ignore[attr-defined]
+def switches() -> list[Any]:
+    """Of convolutions, recurrent layers and matrix products; torch's types know of the last."""
+    cudnn: Any = torch.backends.cudnn
+    return [cudnn.conv, cudnn.rnn, torch.backends.cuda.matmul]
+
+
+def precisions() -> set[str]:
+    return {switch.fp32_precision for switch in switches()}
 
 
 @pytest.fixture
-def _default_tf32() -> Iterator[None]:
-    before = tf32()
+def _default_precisions() -> Iterator[None]:
+    before = [switch.fp32_precision for switch in switches()]
     yield
-    torch.backends.cudnn.conv.fp32_precision, torch.backends.cuda.matmul.fp32_precision = before  # type: ignore[attr-defined]
+    for switch, precision in zip(switches(), before, strict=True):
+        switch.fp32_precision = precision
 
 
 @pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="torch is older than 2.9")
-@pytest.mark.usefixtures("_default_tf32")
+@pytest.mark.usefixtures("_default_precisions")
 @pytest.mark.parametrize("allow", [speak_as_before_2_9, speak_as_since_2_9])
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_torch_on_a_gpu_forbids_tf32_forward_and_backward(
@@ -320,7 +325,7 @@ def test_torch_on_a_gpu_forbids_tf32_forward_and_backward(
     seen = []
 
     def look(*_: object) -> None:
-        seen.append(tf32())
+        seen.append(precisions())
 
     def watched(**primals: torch.Tensor) -> Any:  # noqa: ANN401
         look()
@@ -333,12 +338,12 @@ def test_torch_on_a_gpu_forbids_tf32_forward_and_backward(
     for name in computation.wrt:
         tensors[name].requires_grad_()
     allow()
-    assert tf32() == ["tf32", "tf32"]
+    assert precisions() == {"tf32"}
     # The tensors stay where they are, as there may be no GPU.
     value, vjp = Torch(device).pullback(replace(computation, by_torch=watched), tensors)
     vjp(torch.ones_like(value))
-    assert seen == [["tf32" if device == "cpu" else "ieee"] * 2] * 2
-    assert tf32() == ["tf32", "tf32"]
+    assert seen == [{"tf32" if device == "cpu" else "ieee"}] * 2
+    assert precisions() == {"tf32"}
 
 
 @pytest.mark.parametrize("backend", GPU_BACKENDS, ids=lambda b: f"{b.name}-cuda")
