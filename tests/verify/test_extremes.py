@@ -143,12 +143,9 @@ def test_a_constant_that_float32_has_not_is_not_rounded_away() -> None:
     """Times 0 the branch that overflows would be 0."""
 
     def scaled(x: Array, c: Array) -> tuple[Array, Vjp]:
-        return elu(x) * c, lambda u: {"x": u * elu_as_engines_differentiate_it(x / c * c) * c}
-
-    def clipped(x: Array, c: Array) -> tuple[Array, Vjp]:
-        value, vjp = scaled(x, c)
-        return (value, vjp) if c else (value, lambda u: {"x": np.zeros_like(u)})
+        slope = elu_as_engines_differentiate_it if c else np.zeros_like
+        return elu(x) * c, lambda u: {"x": u * slope(x) * c}
 
     given = {"x": X, "c": np.array(1e-50)}
-    kinds = [each.kind for each in check(clipped, given, wrt="x").disagreements]
+    kinds = [each.kind for each in check(scaled, given, wrt="x").disagreements]
     assert kinds == ["extremes"]
