@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import pytest
 
+from reference_impls.running.threads import one_thread
 from results.environment import git_state, write_environment
 from results.errors import ResultsError
 from results.store import Appender
 from results.tables import COSTS, LAYERS, MEMORY, TIMINGS, Cost, Layer, Memory, Row, Table, Timing
-from verify.threads import one_thread
 
 R = TypeVar("R", bound=Row)
 

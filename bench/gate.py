@@ -1,7 +1,7 @@
 """Nothing is timed before it is known to be right.
 
 What the benchmark is about to time runs once, and its output is held against the manual
-derivation in float64, itself held against torch, within the tolerance of `verify.tolerance`.
+derivation in float64, itself held against torch, within the tolerance of `verify.error_model`.
 
 The formulations of an argmin layer are held against the closed form, within a tolerance that lets
 through a solver which stops early: how early is a column of the results, not a fault.
@@ -14,10 +14,11 @@ from functools import lru_cache
 import numpy as np
 
 from reference_impls import BACKENDS, Array, Arrays, Backend, Computation, Manual, Torch, draw
-from reference_impls.backends import seed_cotangent
 from reference_impls.computation import cast
-from verify.compare import Worst, worst_entry
-from verify.tolerance import measure_noise
+from reference_impls.engines.backend import seed_cotangent
+from verify.checks.check import Worst
+from verify.checks.compare import worst_entry
+from verify.error_model.measurement import measure_noise
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from reference_impls import (
 from results.environment import utc_now
 from results.store import Appender
 from results.tables import Timing
-from verify.compare import Worst
+from verify.checks.check import Worst
 
 
 @dataclass(frozen=True)

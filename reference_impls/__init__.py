@@ -3,7 +3,6 @@
 `COMPUTATIONS` and `BACKENDS` are explicit lists: a new computation or library is one more line.
 """
 
-from reference_impls.backends import OPERATORS, Autograd, Backend, Manual, Torch
 from reference_impls.computation import (
     DTYPES,
     Array,
@@ -41,6 +40,10 @@ from reference_impls.computations import (
     two_layer_mlp,
 )
 from reference_impls.derivatives import gradient, hvp, jacobian, jvp, value
+from reference_impls.engines.backend import OPERATORS, Backend
+from reference_impls.engines.hips.backend import Autograd
+from reference_impls.engines.manual.backend import Manual
+from reference_impls.engines.pytorch.backend import Torch
 
 COMPUTATIONS: tuple[Computation, ...] = (
     relu.COMPUTATION,

@@ -17,6 +17,9 @@ Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 Vjp = Callable[[Array], Arrays]
 
+Native = Any
+"""An array of a backend's own library, on the backend's own device."""
+
 DTYPES = ("float64", "float32")
 
 

@@ -25,8 +25,10 @@ import torch
 from autograd.core import make_jvp
 from torch.autograd import forward_ad
 
-from reference_impls.backends import Autograd, Backend, Torch, seed_cotangent
 from reference_impls.computation import Array, Arrays, Computation
+from reference_impls.engines.backend import Backend, seed_cotangent
+from reference_impls.engines.hips.backend import Autograd
+from reference_impls.engines.pytorch.backend import Torch
 from reference_impls.validation import check_primals
 
 SecondVjp = Callable[[Mapping[str, Array]], Arrays]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from verify.threads import one_thread
+from reference_impls.running.threads import one_thread
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:

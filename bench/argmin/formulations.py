@@ -13,7 +13,7 @@ from typing import Literal
 from bench.argmin.closed_form import closed_form
 from bench.argmin.hessians import full_hessian, k_alone, k_batched
 from bench.argmin.rivals import cvxpylayers_ridge, jaxopt_ridge, torchopt_ridge
-from reference_impls.backends import Native
+from reference_impls.computation import Native
 from reference_impls.implicit import autograd_argmin, torch_argmin
 
 Solve = Callable[..., Native]

@@ -17,7 +17,7 @@ from math import prod
 import torch
 from torch.autograd.functional import hessian
 
-from reference_impls.backends import Native
+from reference_impls.computation import Native
 
 STEP = 0.9
 STEPS = 1000

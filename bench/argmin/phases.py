@@ -13,7 +13,8 @@ import torch
 
 from bench.argmin.formulations import Formulation, Solve
 from reference_impls import Array, Arrays, Autograd, Computation, Manual, Torch
-from reference_impls.backends import Native, seed_cotangent
+from reference_impls.computation import Native
+from reference_impls.engines.backend import seed_cotangent
 
 Cotangents = Mapping[str, Native]
 

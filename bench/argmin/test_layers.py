@@ -20,12 +20,12 @@ from bench.argmin.phases import Phases, prepare
 from bench.gate import LayerErrors, layer_errors
 from bench.statistics import measured
 from reference_impls import Array, Arrays, Computation, Manual, Torch, draw
-from reference_impls.backends import Native
+from reference_impls.computation import Native
 from reference_impls.computations import ridge_argmin, timeseries_net
+from reference_impls.running.threads import one_thread
 from results.environment import utc_now
 from results.store import Appender
 from results.tables import Layer
-from verify.threads import one_thread
 
 DTYPE = "float64"
 PHASES = ("forward and backward", "forward", "backward")

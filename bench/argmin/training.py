@@ -14,7 +14,7 @@ from bench.argmin.adam import Adam
 from bench.argmin.formulations import Formulation
 from bench.argmin.phases import solved_by
 from reference_impls import Array, Arrays, Autograd, Computation
-from reference_impls.backends import Native
+from reference_impls.computation import Native
 
 RATE, DECAY, EPS = 0.01, 0.01, 1e-6
 DATA = "x"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from reference_impls.backends import Native
+from reference_impls.computation import Native
 from reference_impls.implicit.engine import Engine
 from reference_impls.implicit.linear_solvers import Inverse
 

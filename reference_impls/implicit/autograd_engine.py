@@ -11,8 +11,7 @@ from autograd.core import make_vjp, vspace
 from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import getval, isbox
 
-from reference_impls.backends import Native
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Native
 from reference_impls.implicit.engine import Pullback
 from reference_impls.implicit.trees import leaves_of
 from reference_impls.nested import Tree

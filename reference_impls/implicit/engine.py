@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar, Protocol
 
-from reference_impls.backends import Native
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Native
 from reference_impls.nested import Tree
 
 Pullback = Callable[[Native, Sequence[Native], Native, Sequence[int]], Native]

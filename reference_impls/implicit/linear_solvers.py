@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
-from reference_impls.backends import Native
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Native
 from reference_impls.implicit.errors import NotConvergedError, NotSymmetricError, SingularError
 from reference_impls.implicit.precision import eps, largest, norm, resolution
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from numbers import Real
 
-from reference_impls.backends import Native
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Native
 from reference_impls.implicit.adjoint import Root
 from reference_impls.implicit.autograd_engine import AutogradEngine
 from reference_impls.implicit.engine import Engine

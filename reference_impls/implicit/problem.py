@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reference_impls.backends import Native
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Native
 from reference_impls.implicit.engine import Engine
 from reference_impls.implicit.errors import OutputShapeError
 from reference_impls.implicit.trees import leaves_of, refill

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from reference_impls.backends import Native
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Native
 from reference_impls.implicit.errors import ConstraintRankError
 from reference_impls.implicit.precision import eps, resolution
 from reference_impls.implicit.problem import Problem, gradient_of, lagrangian_of

@@ -13,8 +13,7 @@ import torch
 from torch._C._functorch import peek_interpreter_stack
 from torch.autograd.graph import get_gradient_edge
 
-from reference_impls.backends import Native
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Native
 from reference_impls.implicit.engine import Pullback
 from reference_impls.implicit.trees import leaves_of
 from reference_impls.nested import Tree

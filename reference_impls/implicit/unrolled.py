@@ -17,8 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 import numpy as np
 import torch
 
-from reference_impls.backends import Native
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Native
 from reference_impls.implicit.linear_solvers import FACTORIZATIONS
 from reference_impls.implicit.newton import (
     STEPS,

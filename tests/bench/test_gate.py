@@ -12,7 +12,7 @@ from reference_impls import (
     Torch,
     draw,
 )
-from reference_impls.backends import seed_cotangent
+from reference_impls.engines.backend import seed_cotangent
 
 TWO_LAYER_MLP = next(c for c in COMPUTATIONS if c.name == "two_layer_mlp")
 

@@ -12,7 +12,7 @@ from tests.reference_impls.shared import (
     gaussian,
     gaussian_cotangent,
 )
-from verify.condition import Problem
+from verify.checks.argmin.problem import Problem
 
 CASES = [
     pytest.param(computation, size, id=f"{computation.name}-{size}")

@@ -19,7 +19,7 @@ from autograd.test_util import check_grads
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from reference_impls import Array
-from reference_impls.backends import Native
+from reference_impls.computation import Native
 from reference_impls.nested import Tree
 
 RNG_SEED = 0

@@ -15,9 +15,9 @@ import torch
 from autograd.test_util import check_grads
 
 from reference_impls import BACKENDS, Array, Arrays, Backend, Computation, Manual, draw
-from reference_impls.backends import seed_cotangent
 from reference_impls.computations import elu, logsumexp
 from reference_impls.computations.least_squares import ClippedSingularValuesWarning
+from reference_impls.engines.backend import seed_cotangent
 from reference_impls.implicit import ImplicitError
 from tests.reference_impls.shared import (
     BOUNDS,

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from reference_impls.computation import Array
-from verify.tolerance import largest, pair
+from verify.error_model.arrays import largest, pair
 
 
 def dot(one: Array, other: Array) -> float:

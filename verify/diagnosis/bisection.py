@@ -11,7 +11,7 @@ import numpy as np
 
 from verify.diagnosis.arithmetic import norm
 from verify.diagnosis.suspect import Suspect
-from verify.tolerance import SAFETY
+from verify.error_model.noise import SAFETY
 
 
 @dataclass(frozen=True)

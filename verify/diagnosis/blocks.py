@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from verify.compare import index_of
 from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.suspect import Finding, Suspect
 from verify.diagnosis.words import FEW
-from verify.tolerance import SAFETY
+from verify.error_model.arrays import index_of
+from verify.error_model.noise import SAFETY
 
 MOST_OF = 15 / 16
 """Where more is wrong than this, what seems right is more likely to be nearly so by chance."""

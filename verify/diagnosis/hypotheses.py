@@ -10,12 +10,12 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays, Vjp
 from verify.diagnosis.addition import additive
+from verify.diagnosis.conclusion import not_finite, nothing_found, report, unrecognised
 from verify.diagnosis.dependence import cotangent_ignored, dropped, leaked
 from verify.diagnosis.inquiry import Inquiry
 from verify.diagnosis.places import located
 from verify.diagnosis.rearrangement import rearranged, swapped
 from verify.diagnosis.reduction import over_reduced
-from verify.diagnosis.report import not_finite, nothing_found, report, unrecognised
 from verify.diagnosis.rounding import rounded
 from verify.diagnosis.scaling import factor_of_all, factor_of_one, lengths_of
 from verify.diagnosis.suspect import Finding

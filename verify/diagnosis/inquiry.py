@@ -14,7 +14,8 @@ from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.bisection import Tree
 from verify.diagnosis.suspect import Probe, Suspect, names_of
 from verify.diagnosis.truth import MAX_CALLS, Oracle
-from verify.tolerance import SAFETY, unit_roundoff
+from verify.error_model.arrays import unit_roundoff
+from verify.error_model.noise import SAFETY
 
 SEPARATE = 24
 """Up to so many arguments are looked at one by one, more by halving."""

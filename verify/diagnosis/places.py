@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from verify.compare import index_of
 from verify.diagnosis.bisection import entries_tree
 from verify.diagnosis.blocks import block_between, exact_block
 from verify.diagnosis.rearrangement import moved_entries
@@ -19,7 +18,8 @@ from verify.diagnosis.scaling import some_signs
 from verify.diagnosis.suspect import SAMPLES, SMALL, Finding, Suspect, explains, nearnesses
 from verify.diagnosis.truth import MAX_CALLS
 from verify.diagnosis.words import FEW, listed
-from verify.oracles import Estimate
+from verify.error_model.arrays import index_of
+from verify.oracles.estimate import Estimate
 
 
 def located(suspect: Suspect) -> Finding | None:

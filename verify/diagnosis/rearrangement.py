@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impls.computation import Array
-from verify.compare import index_of
 from verify.diagnosis.arithmetic import norm
 from verify.diagnosis.inquiry import Inquiry
 from verify.diagnosis.suspect import (
@@ -28,8 +27,9 @@ from verify.diagnosis.suspect import (
     nearnesses,
 )
 from verify.diagnosis.words import FEW, listed
-from verify.oracles import Estimate
-from verify.tolerance import SAFETY
+from verify.error_model.arrays import index_of
+from verify.error_model.noise import SAFETY
+from verify.oracles.estimate import Estimate
 
 SHIFTS = (1, -1, 2, -2, 3, -3)
 

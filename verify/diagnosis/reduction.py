@@ -9,7 +9,7 @@ import numpy as np
 from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.suspect import PROBES, Finding, Suspect
 from verify.diagnosis.words import axes_text
-from verify.tolerance import SAFETY
+from verify.error_model.noise import SAFETY
 
 
 def over_reduced(suspect: Suspect) -> Finding | None:

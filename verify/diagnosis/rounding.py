@@ -11,7 +11,7 @@ import numpy as np
 
 from reference_impls.computation import Array
 from verify.diagnosis.suspect import PROBES, Finding, Suspect
-from verify.oracles import Estimate
+from verify.oracles.estimate import Estimate
 
 FLOAT32 = 2.0**-24
 """Its unit roundoff."""

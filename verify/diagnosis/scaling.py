@@ -24,8 +24,8 @@ from verify.diagnosis.suspect import (
     names_of,
     nearnesses,
 )
-from verify.oracles import Estimate
-from verify.tolerance import SAFETY
+from verify.error_model.noise import SAFETY
+from verify.oracles.estimate import Estimate
 
 
 @dataclass(frozen=True)

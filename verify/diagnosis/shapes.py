@@ -13,13 +13,12 @@ from itertools import combinations, permutations
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
-from verify.compare import index_of
 from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.rearrangement import MOST_AXES
 from verify.diagnosis.suspect import PROBES
 from verify.diagnosis.truth import Oracle, Truth
 from verify.diagnosis.words import Diagnosis, axes_text
-from verify.tolerance import unit_roundoff
+from verify.error_model.arrays import index_of, unit_roundoff
 
 
 def diagnose_shape(

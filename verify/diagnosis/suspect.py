@@ -15,8 +15,8 @@ import numpy as np
 from reference_impls.computation import Array
 from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.truth import Oracle
-from verify.oracles import Estimate
-from verify.tolerance import SAFETY
+from verify.error_model.noise import SAFETY
+from verify.oracles.estimate import Estimate
 
 PROBES = 4
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays
 from verify.diagnosis.arithmetic import norm
-from verify.oracles import Estimate
+from verify.oracles.estimate import Estimate
 
 Truth = Callable[[Arrays], Estimate]
 """From tangents v by argument, zero for those that are missing, to an estimate of ⟨u, J v⟩."""

@@ -11,7 +11,7 @@ from functools import cache
 
 import torch
 
-from reference_impls.backends import Native
+from reference_impls.computation import Native
 
 SETTINGS = {
     "solve_method": "Clarabel",

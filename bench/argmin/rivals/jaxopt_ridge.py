@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from reference_impls.backends import Native
+from reference_impls.computation import Native
 
 STEPS = 1000
 INNER_TOLERANCE = 1e-10

@@ -13,8 +13,8 @@ from bench.argmin.hessians import full_hessian, k_alone, k_batched
 from bench.argmin.phases import solved_by
 from bench.gate import layer_errors
 from reference_impls import Arrays, Torch, draw
-from reference_impls.backends import seed_cotangent
 from reference_impls.computations import ridge_argmin
+from reference_impls.engines.backend import seed_cotangent
 
 RIDGE = ridge_argmin.COMPUTATION
 SMALL = 1

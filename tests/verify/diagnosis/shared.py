@@ -8,7 +8,7 @@ import pytest
 from reference_impls import DTYPES, Array, Arrays
 from reference_impls.computation import Vjp
 from verify.diagnosis import FAULTS, MAX_CALLS, Diagnosis, Truth, diagnose
-from verify.oracles import Estimate
+from verify.oracles.estimate import Estimate
 
 Shapes = Mapping[str, tuple[int, ...]]
 

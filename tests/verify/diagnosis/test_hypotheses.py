@@ -3,7 +3,7 @@ import pytest
 
 from reference_impls import Arrays
 from tests.verify.diagnosis.shared import ARGUMENTS, SHAPES, Case, each_dtype, each_size
-from verify.oracles import Estimate
+from verify.oracles.estimate import Estimate
 
 
 @each_dtype

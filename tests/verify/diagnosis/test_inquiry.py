@@ -2,7 +2,7 @@ import numpy as np
 
 from reference_impls import Arrays
 from tests.verify.diagnosis.shared import SHAPES, Case, each_dtype
-from verify.oracles import Estimate
+from verify.oracles.estimate import Estimate
 
 
 @each_dtype

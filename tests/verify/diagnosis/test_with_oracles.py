@@ -7,7 +7,10 @@ import pytest
 from reference_impls import Array, Arrays
 from tests.verify.diagnosis.shared import each_dtype
 from verify.diagnosis import MAX_CALLS, Diagnosis, diagnose
-from verify.oracles import Estimate, Functional, Scalar, complex_step, derivative, richardson
+from verify.oracles.complex_step import complex_step
+from verify.oracles.derivative import derivative
+from verify.oracles.estimate import Estimate, Functional, Scalar
+from verify.oracles.richardson import richardson
 
 
 @dataclass

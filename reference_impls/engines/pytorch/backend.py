@@ -1,0 +1,142 @@
+"""torch.autograd as a backend: bodies of tensors, on the CPU or on CUDA."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
+from reference_impls.engines.backend import OPERATORS, seed_cotangent
+from reference_impls.validation import check_choice, check_cotangent, check_primals
+
+
+class Torch:
+    """torch.autograd on one device."""
+
+    name = "torch"
+    body = "by_torch"
+    takes_complex = False
+
+    def __init__(self, device: str = "cpu") -> None:
+        check_choice("device", device, ("cpu", "cuda"))
+        self.device = device
+
+    def missing(self) -> str | None:
+        """Why torch cannot use its device here, or None."""
+        if self.device == "cpu" or torch.cuda.is_available():
+            return None
+        if torch.version.cuda is None:
+            return f"torch {torch.__version__} is built without CUDA"
+        return f"torch {torch.__version__} finds no CUDA device"
+
+    def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
+        """See `Backend.forward`."""
+        if any(np.iscomplexobj(primal) for primal in primals.values()):
+            raise TypeError(f"{computation.name}: by_torch does not take complex numbers")
+        tensors = {name: self._tensor(primal) for name, primal in primals.items()}
+        return self.to_numpy(self._exactly(computation.by_torch)(**tensors))
+
+    def pullback(
+        self, computation: Computation, primals: Mapping[str, Native], *, create_graph: bool = False
+    ) -> tuple[Native, Callable[[Native], dict[str, Native]]]:
+        """`make_vjp` on tensors that require gradients; differentiable itself on request."""
+        value = self._exactly(computation.by_torch)(**primals)
+        varied = [primals[name] for name in computation.wrt]
+
+        def vjp(cotangent: Native) -> dict[str, Native]:
+            cotangents = self._exactly(torch.autograd.grad)(
+                value,
+                varied,
+                cotangent,
+                retain_graph=True,
+                create_graph=create_graph,
+                materialize_grads=True,
+            )
+            return dict(zip(computation.wrt, cotangents, strict=True))
+
+        return value, vjp
+
+    def make_vjp(self, computation: Computation, primals: Mapping[str, Array]) -> tuple[Array, Vjp]:
+        """See `Backend.make_vjp`."""
+        tensors = self._leaves(computation, check_primals(computation, primals))
+        native_value, pull = self.pullback(computation, tensors)
+        value = self.to_numpy(native_value)
+
+        def vjp(cotangent: Array) -> Arrays:
+            cotangents = pull(self._tensor(check_cotangent(computation, cotangent, value)))
+            return {name: self.to_numpy(cotangents[name]) for name in computation.wrt}
+
+        return value, vjp
+
+    def prepare(
+        self, computation: Computation, primals: Mapping[str, Array], operator: str
+    ) -> Callable[[], Native]:
+        """See `Backend.prepare`."""
+        check_choice("operator", operator, OPERATORS)
+        arrays = check_primals(computation, primals)
+        if operator == "value":
+            constants = {name: self._tensor(array) for name, array in arrays.items()}
+            return self._exactly(lambda: computation.by_torch(**constants))
+        tensors = self._leaves(computation, arrays)
+        varied = [tensors[name] for name in computation.wrt]
+        value_now = self.to_numpy(computation.by_torch(**tensors))
+        cotangent = self._tensor(seed_cotangent(value_now))
+
+        def gradient() -> Native:
+            value = computation.by_torch(**tensors)
+            # The graph is freed as it is walked, as in a training step.
+            cotangents = torch.autograd.grad(value, varied, cotangent, materialize_grads=True)
+            return value, dict(zip(computation.wrt, cotangents, strict=True))
+
+        return self._exactly(gradient)
+
+    def to_numpy(self, native: Native) -> Array:
+        """See `Backend.to_numpy`."""
+        # A copy: what a tensor computed must not change when its storage is used again.
+        return np.array(native.detach().cpu().numpy())
+
+    def synchronize(self) -> None:
+        """See `Backend.synchronize`."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+    def _exactly(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        return compute if self.device == "cpu" else _without_tf32()(compute)
+
+    def _tensor(self, array: Array) -> torch.Tensor:
+        # A copy in row-major order: torch refuses negative strides.
+        return torch.from_numpy(np.array(array, order="C")).to(self.device)
+
+    def _leaves(self, computation: Computation, arrays: Arrays) -> dict[str, torch.Tensor]:
+        tensors = {name: self._tensor(array) for name, array in arrays.items()}
+        for name in computation.wrt:
+            tensors[name].requires_grad_()
+        return tensors
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Left to itself, cuDNN convolves float32 with eleven bits: three digits, where seven are due.
+
+    (PyTorch's notes on CUDA semantics, *TensorFloat-32*. Matrix products are not, left to
+    themselves, but a program may have set that.) Afterwards each switch is as it was, though set
+    for itself where it had followed another.
+    """
+    before = [(switch, name, getattr(switch, name)) for switch, name, _ in _tf32_switches()]
+    for switch, name, off in _tf32_switches():
+        setattr(switch, name, off)
+    try:
+        yield
+    finally:
+        for switch, name, was in before:
+            setattr(switch, name, was)
+
+
+def _tf32_switches() -> list[tuple[Any, str, object]]:
+    """What says whether convolutions and matrix products may be TF32: where, its name, and no."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if hasattr(cudnn, "conv"):  # since torch 2.9, which does not read the older ones beside these
+        return [(each, "fp32_precision", "ieee") for each in (cudnn.conv, cudnn.rnn, matmul)]
+    return [(cudnn, "allow_tf32", False), (matmul, "allow_tf32", False)]

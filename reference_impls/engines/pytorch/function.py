@@ -1,0 +1,208 @@
+"""A torch function by torch's own engine: its value, Jᵀu, J v and ∂/∂x ⟨Jᵀ(x) u, v⟩.
+
+The last is the gradient of ⟨Jᵀ(x) u, v⟩ with the first gradient's graph kept ("reverse over
+reverse"), or the tangent of Jᵀ(x + ε v) u in dual numbers ("forward over reverse").
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import compress
+
+import numpy as np
+import torch
+
+from reference_impls.computation import Array
+from reference_impls.engines.adapter import Adapter, Mode, Primals, described, signature_of
+from reference_impls.engines.leaves import (
+    directions_of,
+    floating,
+    nothing,
+    paths_of_floating,
+    planted,
+)
+from reference_impls.engines.pytorch.graph import ONCE, nodes_of, recording, refusing_complex
+from reference_impls.engines.pytorch.tensors import (
+    copied,
+    dtype_of,
+    dual_level,
+    duals,
+    fresh,
+    native,
+    native_leaf,
+    no_cast_to_real,
+    one_line_refusals,
+    shared,
+    unpack_dual,
+    viewed,
+)
+from reference_impls.nested import Path, Tree, located
+
+NO_TAPE = "does not require grad"
+"""How torch says that a function differentiates inside, and its input has no history."""
+
+
+class TorchFunction(Adapter):
+    """Made by `from_torch`."""
+
+    def __init__(
+        self,
+        function: Callable[..., Tree],
+        invoke: Callable[[Primals], Tree],
+        signed: Callable[..., Tree],
+        signature: inspect.Signature | None = None,
+    ) -> None:
+        super().__init__(function, signature or signature_of(signed))
+        self._invoke = invoke
+        self._real_only: set[Path] = set()  # leaves, as the last graph shows
+
+    def jvp(self, primals: Primals, tangents: Primals) -> Array:
+        """See `TwiceDifferentiable.jvp`."""
+        directions = directions_of(self.name, primals, tangents)
+        with one_line_refusals(self.name), dual_level():
+            leaves = [fresh(array) for array in floating(primals)]
+            value = self._tensor_from(planted(primals, duals(leaves, directions), native))
+            tangent = unpack_dual(value).tangent
+            return copied(torch.zeros_like(value) if tangent is None else tangent)
+
+    def hvp(self, primals: Primals, cotangent: Array, tangents: Primals, mode: Mode) -> Tree:
+        """See `TwiceDifferentiable.hvp`."""
+        self._check_mode(mode)
+        directions = directions_of(self.name, primals, tangents)
+        leaves = [fresh(array).requires_grad_() for array in floating(primals)]
+        second = self._twice_reverse if mode == "reverse over reverse" else self._dual_reverse
+        with one_line_refusals(self.name), torch.enable_grad():
+            products = second(primals, leaves, cotangent, directions)
+        return planted(primals, [copied(product) for product in products], nothing)
+
+    def _make_vjp(self, primals: Primals) -> tuple[Array, "TorchVjp"]:
+        leaves = [shared(array).requires_grad_() for array in floating(primals)]
+        with torch.enable_grad():
+            value = self._tensor_from(planted(primals, leaves, native))
+        refusing = refusing_complex(value.grad_fn, leaves)
+        self._real_only = set(compress(paths_of_floating(primals), refusing))
+        vjp = self._pullback(primals, leaves, value)
+        return vjp.value, vjp
+
+    def _pullback(
+        self, primals: Primals, leaves: Sequence[torch.Tensor], value: torch.Tensor
+    ) -> "TorchVjp":
+        return TorchVjp(self, primals, leaves, value)
+
+    def _value(self, primals: Primals) -> Array:
+        leaves = located(primals, "primals")
+        complex_ones = {leaf.path for leaf in leaves if np.iscomplexobj(leaf.value)}
+        if complex_ones & self._real_only:
+            raise TypeError(f"{self.name}: something in it has no complex numbers in torch")
+        with no_cast_to_real(self.name) if complex_ones else nullcontext():
+            try:
+                return copied(self._tensor_from(planted(primals, (), native)))
+            except RuntimeError as error:
+                if NO_TAPE not in str(error):
+                    raise
+            # The function differentiates inside, as a loss with a gradient penalty does.
+            with torch.enable_grad():
+                return copied(self._tensor_from(planted(primals, (), native_leaf)))
+
+    def _tensor_from(self, primals: Primals) -> torch.Tensor:
+        value = self._invoke(primals)
+        if not isinstance(value, torch.Tensor):
+            raise TypeError(f"{self.name} returned {described(value)}, wanted one torch.Tensor")
+        return value
+
+    def _twice_reverse(
+        self,
+        primals: Primals,
+        leaves: Sequence[torch.Tensor],
+        cotangent: Array,
+        directions: Sequence[Array | None],
+    ) -> Sequence[torch.Tensor]:
+        value = self._tensor_from(planted(primals, leaves, native))
+        # With a history of its own: else `once_differentiable` would leave no mark.
+        seed = fresh(self.checked(cotangent, viewed(value))).requires_grad_()
+        if not (leaves and value.requires_grad):
+            return [torch.zeros_like(leaf) for leaf in leaves]
+        first = torch.autograd.grad(value, leaves, seed, create_graph=True, materialize_grads=True)
+        terms = [
+            torch.sum(gradient * fresh(direction))
+            for gradient, direction in zip(first, directions, strict=True)
+            if direction is not None and gradient.requires_grad
+        ]
+        if not terms:
+            return [torch.zeros_like(leaf) for leaf in leaves]
+        pairing = torch.stack(terms).sum()
+        # The mark lies on no path to the leaves, so torch would pass it by and return zeros.
+        if any(node.name() == ONCE for node in nodes_of(pairing.grad_fn)):
+            raise NotImplementedError("a backward is marked once_differentiable")
+        return torch.autograd.grad(pairing, leaves, allow_unused=True, materialize_grads=True)
+
+    def _dual_reverse(
+        self,
+        primals: Primals,
+        leaves: Sequence[torch.Tensor],
+        cotangent: Array,
+        directions: Sequence[Array | None],
+    ) -> Sequence[torch.Tensor]:
+        with dual_level():
+            value = self._tensor_from(planted(primals, duals(leaves, directions), native))
+            seed = fresh(self.checked(cotangent, viewed(value)))
+            if not (leaves and value.requires_grad):
+                return [torch.zeros_like(leaf) for leaf in leaves]
+            first = torch.autograd.grad(value, leaves, seed, materialize_grads=True)
+            tangents = [unpack_dual(gradient).tangent for gradient in first]
+        return [
+            torch.zeros_like(leaf) if tangent is None else tangent
+            for leaf, tangent in zip(leaves, tangents, strict=True)
+        ]
+
+
+class TorchVjp:
+    """u -> Jᵀu by torch's engine, on a graph that is kept.
+
+    Attributes:
+        value: f's value.
+        repaired: what the engine mended, in the last call, in the gradients that custom
+            `torch.autograd.Function`s returned to it: one line each, empty if nothing.
+    """
+
+    def __init__(
+        self,
+        adapter: TorchFunction,
+        primals: Primals,
+        leaves: Sequence[torch.Tensor],
+        value: torch.Tensor,
+    ) -> None:
+        self.value = copied(value)
+        self.repaired: tuple[str, ...] = ()
+        self._adapter = adapter
+        self._primals = primals
+        self._leaves = leaves
+        self._native_value = value
+
+    def __call__(self, cotangent: Array) -> Tree:
+        """The gradients, in the structure of the primals.
+
+        Raises:
+            TypeError: the cotangent is no array of the value's dtype.
+            ValueError: it has not the value's shape.
+        """
+        checked = self._adapter.checked(cotangent, self.value)
+        if not (self._leaves and self._native_value.requires_grad):
+            return self._planted(np.zeros(leaf.shape, dtype_of(leaf)) for leaf in self._leaves)
+        return self._gradients(shared(checked))
+
+    def _gradients(self, cotangent: torch.Tensor) -> Tree:
+        repaired: list[str] = []
+        with recording(self._native_value.grad_fn, repaired):
+            gradients = torch.autograd.grad(
+                self._native_value,
+                self._leaves,
+                cotangent,
+                retain_graph=True,
+                materialize_grads=True,
+            )
+        self.repaired = tuple(repaired)
+        return self._planted(map(copied, gradients))
+
+    def _planted(self, gradients: Iterator[Array]) -> Tree:
+        return planted(self._primals, list(gradients), nothing)

@@ -1,0 +1,129 @@
+"""Between NumPy's arrays and torch's tensors, and what torch refuses or warns of.
+
+A tensor shares the memory and the strides of its array where torch takes them. A dual number
+x + ε v carries a tangent v through forward mode, where ε² = 0.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch.autograd import forward_ad
+
+from reference_impls.computation import Array
+from reference_impls.nested import Tree
+
+UNDERIVED = "is not implemented"
+"""How torch says, in a RuntimeError, that something has no derivative."""
+
+
+# torch gives these no types.
+make_dual: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = forward_ad.make_dual
+
+
+unpack_dual: Callable[[torch.Tensor], forward_ad.UnpackedDualTensor] = forward_ad.unpack_dual
+
+
+def native(leaf: Tree) -> Tree:
+    """A tensor of an array of numbers; anything else is handed on."""
+    is_numbers = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc"
+    return shared(leaf) if is_numbers else leaf
+
+
+def native_leaf(leaf: Tree) -> Tree:
+    """The same; one that may vary is a leaf of a graph."""
+    tensor = native(leaf)
+    is_varied = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc"
+    return tensor.requires_grad_() if is_varied else tensor
+
+
+def shared(array: Array) -> torch.Tensor:
+    """A tensor on the array's own memory, if torch takes that."""
+    if any(stride < 0 or stride % array.itemsize for stride in array.strides):
+        return torch.from_numpy(np.array(array, order="C"))
+    return torch.from_numpy(array if array.flags.writeable else _strided_copy(array))
+
+
+def _strided_copy(array: Array) -> Array:
+    """A copy with the array's strides, none of them negative: also where they are zero."""
+    if not array.size:
+        return np.array(array)
+    steps = [stride // array.itemsize for stride in array.strides]
+    reach = sum((length - 1) * step for length, step in zip(array.shape, steps, strict=True))
+    memory = np.zeros(reach + 1, array.dtype)
+    copy = np.lib.stride_tricks.as_strided(memory, array.shape, array.strides)
+    copy[...] = array
+    return copy
+
+
+def fresh(array: Array) -> torch.Tensor:
+    """A tensor on a copy of the array."""
+    # Row-major: forward mode refuses tensors whose strides are zero.
+    return torch.from_numpy(np.array(array, order="C"))
+
+
+def duals(leaves: Sequence[torch.Tensor], directions: Sequence[Array | None]) -> list[torch.Tensor]:
+    """Tensors with these tangents, in the current dual level; plain where there is none."""
+    return [
+        leaf if direction is None else make_dual(leaf, fresh(direction))
+        for leaf, direction in zip(leaves, directions, strict=True)
+    ]
+
+
+def viewed(tensor: torch.Tensor) -> Array:
+    """The tensor as a dense array, on the same memory where it is dense on the CPU already."""
+    plain = tensor.detach().resolve_conj().resolve_neg().cpu()
+    array: Array = (plain.to_dense() if plain.is_sparse else plain).numpy()
+    return array
+
+
+def copied(tensor: torch.Tensor) -> Array:
+    """The tensor as an array of its own."""
+    return np.array(viewed(tensor))
+
+
+def dtype_of(tensor: torch.Tensor) -> np.dtype[Any]:
+    """NumPy's name for the tensor's dtype."""
+    return viewed(tensor).dtype
+
+
+@contextmanager
+def dual_level() -> Iterator[None]:
+    """A level in which dual numbers can be made."""
+    with warnings.catch_warnings():
+        # Of torch's own code, which it loads at the first dual number.
+        warnings.filterwarnings("ignore", ".*torch.jit.*", DeprecationWarning)
+        with forward_ad.dual_level():
+            yield
+
+
+@contextmanager
+def one_line_refusals(name: str) -> Iterator[None]:
+    """NotImplementedError, in one line, for a derivative that torch does not have."""
+    try:
+        yield
+    except RuntimeError as error:  # NotImplementedError is one
+        words = str(error)
+        if isinstance(error, NotImplementedError) or UNDERIVED in words:
+            raise NotImplementedError(f"{name}: {words.splitlines()[0]}") from error
+        raise
+
+
+@contextmanager
+def no_cast_to_real(name: str) -> Iterator[None]:
+    """TypeError where torch drops an imaginary part, of which it warns once in a process."""
+    always = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Casting complex values to real", UserWarning)
+            yield
+    except UserWarning as error:
+        if "Casting complex" not in str(error):
+            raise
+        raise TypeError(f"{name} does not take complex numbers: it casts them to real") from None
+    finally:
+        torch.set_warn_always(always)

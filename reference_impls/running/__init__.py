@@ -1,0 +1,1 @@
+"""How computations are run: threads."""

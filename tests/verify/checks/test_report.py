@@ -1,0 +1,144 @@
+import pickle
+
+import pytest
+
+from verify.checks.check import Check, Violation, Worst, told
+from verify.checks.report import Report, WrongGradientError
+
+WORST = Worst(
+    argument="x",
+    index="[3, 0]",
+    got=2.5,
+    expected=2.0,
+    error=0.5,
+    tolerance=1e-14,
+    scale=4.0,
+    ulps=5.6e14,
+    parts="32 · 1.1e-16 · (scale 2.0e+00 + noise 1.0e+00)",
+)
+CLOSE = Worst("x", "", 2.0, 2.0, 0.0, 1e-14, 2.0, 0.0, "32 · 1.1e-16 · (scale 2.0e+00)")
+AGREE = Check("f", "contract", "the primals", "agree")
+WRONG = Check(
+    "f", "oracle", "complex step", "disagree", "x is 1.25 times that", WORST, "constant factor"
+)
+BLUNT = Check("f", "oracle", "Richardson", "inconclusive", "the bar is 1.0e-03", CLOSE)
+REFUSED = Check(
+    "f", "contract", "the primals", "unsupported", "f(x: () float64) raised OSError: no"
+)
+
+
+def report(*checks: Check) -> Report:
+    return Report("f(x: (4, 1) float64)", 7, checks, "check(f, primals, seed=7)")
+
+
+def test_a_disagreement_reads_diagnosis_first_then_the_numbers_then_how_to_see_it_again() -> None:
+    assert str(report(AGREE, WRONG)) == (
+        "disagree: f(x: (4, 1) float64), seed 7\n"
+        "  constant factor: x is 1.25 times that\n"
+        "  oracle: f against complex step: x[3, 0]: got 2.5, expected 2.0, error 5.00e-01 > "
+        "tolerance 1.00e-14 = 32 · 1.1e-16 · (scale 2.0e+00 + noise 1.0e+00)\n"
+        "  of the other checks, 1 agree\n"
+        "  again: check(f, primals, seed=7)"
+    )
+
+
+def test_an_agreement_shows_every_check_and_its_margin() -> None:
+    assert str(report(AGREE, Check("f", "oracle", "complex step", "agree", worst=CLOSE))) == (
+        "agree: f(x: (4, 1) float64), seed 7\n"
+        "  contract: f against the primals\n"
+        "  oracle: f against complex step: x: got 2.0, expected 2.0, error 0.00e+00 <= "
+        "tolerance 1.00e-14 = 32 · 1.1e-16 · (scale 2.0e+00)"
+    )
+
+
+def test_what_could_not_be_told_says_why() -> None:
+    assert str(report(AGREE, AGREE, BLUNT)).partition("\n")[2] == (
+        "  oracle: f against Richardson: x: got 2.0, expected 2.0, error 0.00e+00 <= "
+        "tolerance 1.00e-14 = 32 · 1.1e-16 · (scale 2.0e+00); the bar is 1.0e-03\n"
+        "  of the other checks, 2 agree\n"
+        "  again: check(f, primals, seed=7)"
+    )
+    assert str(report(REFUSED)).splitlines()[1:] == [
+        "  contract: f against the primals: f(x: () float64) raised OSError: no",
+        "  again: check(f, primals, seed=7)",
+    ]
+
+
+def test_a_fault_without_numbers_is_told_in_one_line() -> None:
+    mutation = Check("f", "contract", "the primals", "disagree", "modified x", fault="mutation")
+    assert told(mutation) == ["contract: f against the primals: mutation: modified x"]
+
+
+@pytest.mark.parametrize(
+    ("checks", "verdict"),
+    [
+        ([AGREE], "agree"),
+        ([AGREE, BLUNT], "inconclusive"),
+        ([BLUNT, REFUSED, AGREE], "unsupported"),
+        ([REFUSED, BLUNT, WRONG, AGREE], "disagree"),
+    ],
+)
+def test_the_worst_check_decides_and_only_agreement_passes(
+    checks: list[Check], verdict: str
+) -> None:
+    found = report(*checks)
+    assert found.verdict == verdict
+    if verdict == "agree":
+        found.raise_for_verdict()
+        return
+    with pytest.raises(WrongGradientError) as caught:
+        found.raise_for_verdict()
+    assert str(caught.value) == str(found)
+    assert isinstance(caught.value, AssertionError)
+
+
+def test_disagreements_are_the_checks_that_disagree() -> None:
+    assert report(AGREE, WRONG, BLUNT).disagreements == (WRONG,)
+    assert report(AGREE, BLUNT).disagreements == ()
+
+
+def test_the_diagnosis_is_that_of_the_first_disagreement_that_was_recognised() -> None:
+    nameless = Check("f", "value", "forward", "disagree", worst=WORST)
+    assert report(nameless, WRONG).diagnosis == Violation("constant factor", "x is 1.25 times that")
+    assert report(nameless).diagnosis is None
+    assert report(AGREE).diagnosis is None
+
+
+def test_the_frame_has_a_row_for_every_check_with_its_numbers() -> None:
+    frame = report(AGREE, WRONG).to_frame()
+    assert list(frame.columns) == [
+        *("check", "against", "verdict", "fault", "argument", "index", "got", "expected"),
+        *("error", "tolerance", "parts", "ulps", "detail"),
+    ]
+    first, second = (row.to_dict() for _, row in frame.iterrows())
+    assert (first["check"], first["verdict"], first["parts"]) == ("contract", "agree", "")
+    assert second == {
+        "check": "oracle",
+        "against": "complex step",
+        "verdict": "disagree",
+        "fault": "constant factor",
+        "argument": "x",
+        "index": "[3, 0]",
+        "got": 2.5,
+        "expected": 2.0,
+        "error": 0.5,
+        "tolerance": 1e-14,
+        "parts": "32 · 1.1e-16 · (scale 2.0e+00 + noise 1.0e+00)",
+        "ulps": 5.6e14,
+        "detail": "x is 1.25 times that",
+    }
+
+
+def test_numbers_that_were_not_differentiated_are_listed_with_every_verdict() -> None:
+    few = Report("f()", 0, (AGREE,), "f()", ("rate", "x['s']"))
+    assert str(few).endswith("\n  not differentiated: rate, x['s']")
+    many = Report("f()", 0, (AGREE, WRONG), "f()", tuple("abcdef"))
+    assert "\n  not differentiated: a, b, c, d and 2 more\n  again: f()" in str(many)
+
+
+def test_the_error_carries_the_report_and_survives_pickling() -> None:
+    found = report(WRONG)
+    error = WrongGradientError(found)
+    for each in (error, pickle.loads(pickle.dumps(error))):  # noqa: S301 -- of our own making
+        assert each.report == found
+        assert str(each) == str(found)

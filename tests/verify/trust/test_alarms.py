@@ -1,0 +1,125 @@
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Self
+
+import pytest
+
+import verify.trust.alarms
+from reference_impls import COMPUTATIONS, Computation
+from results.tables import Alarms
+from verify.checks.catalogue import Outcome
+from verify.checks.check import Check, Worst
+from verify.checks.compare import make_worst
+from verify.trust.alarms import count_alarms
+
+RELU = COMPUTATIONS[0]
+TANH = next(each for each in COMPUTATIONS if each.name == "tanh")
+
+
+class Serial:
+    """A pool of no processes, in which what is patched here is seen."""
+
+    def __init__(self, *_: object) -> None:
+        self.map: Callable[..., Iterator[Any]] = map
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def serial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify.trust.alarms, "ProcessPoolExecutor", Serial)
+
+
+Plan = list[tuple[Computation, int]]
+
+
+def catalogue(monkeypatch: pytest.MonkeyPatch, *computations: Computation) -> Plan:
+    """Computations, each at its smallest size."""
+    monkeypatch.setattr(verify.trust.alarms, "COMPUTATIONS", computations)
+    return [(computation, min(computation.sizes)) for computation in computations]
+
+
+def numbers(row: Alarms) -> tuple[int, ...]:
+    return row.checks, row.agree, row.disagree, row.inconclusive, row.unsupported
+
+
+@pytest.mark.usefixtures("serial")
+def test_right_implementations_raise_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    computations = catalogue(monkeypatch, RELU, TANH)
+    rows = list(count_alarms(computations, ["float64", "float32"], range(4, 7)))
+    assert [(row.computation, row.dtype) for row in rows] == [
+        ("relu", "float64"),
+        ("relu", "float32"),
+        ("tanh", "float64"),
+        ("tanh", "float32"),
+    ]
+    for row in rows:
+        assert (row.first_seed, row.seeds, row.size) == (4, 3, 32)
+        assert row.checks == row.agree > 3 * 10
+        assert row.closest is not None
+        assert 0 < row.closest <= 1
+        assert row.note == ""
+        assert str(row.closest_check).endswith(("seed 4", "seed 5", "seed 6"))
+
+
+@pytest.mark.usefixtures("serial")
+def test_a_wrong_one_is_counted_and_named_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = replace(TANH, by_torch=lambda x: 1.001 * TANH.by_torch(x))
+    (row,) = count_alarms(catalogue(monkeypatch, wrong), ["float64"], range(2))
+    assert row.disagree > 0
+    assert row.agree + row.disagree + row.inconclusive + row.unsupported == row.checks
+    assert "seed 0: value of torch against manual" in row.note
+    assert "seed 1: vjp of torch against manual" in row.note
+    assert row.note.count("seed ") == row.disagree
+
+
+def worst(error: float) -> Worst:
+    return make_worst("x", "[0]", error, 0.0, (1.0, 1.0, 0.0))  # a tolerance of 32
+
+
+@pytest.mark.usefixtures("serial")
+def test_the_closest_is_the_largest_error_in_tolerances_of_what_agrees(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def outcomes(_: Computation, __: int, seed: int, *___: object) -> Iterator[Outcome]:
+        checks = [
+            Check("torch", "contract", "the primals", "agree"),
+            Check("torch", "vjp", "manual", "agree", worst=worst(8 + 8 * (seed == 6))),
+            Check("torch", "oracle", "Richardson", "agree", worst=worst(4)),
+            Check("torch", "value", "manual", "disagree", "far off", worst(64)),
+            Check("torch", "second order", "symmetry", "inconclusive", worst=worst(31)),
+            Check("torch", "precision", "more digits", "unsupported"),
+        ]
+        yield Outcome(replace_seed(seed), checks, [])
+
+    def replace_seed(seed: int) -> Any:  # noqa: ANN401 - what is used of a case
+        return type("Case", (), {"seed": seed})()
+
+    monkeypatch.setattr(verify.trust.alarms, "outcomes", outcomes)
+    (row,) = count_alarms(catalogue(monkeypatch, RELU), ["float64"], range(5, 8))
+    assert numbers(row) == (18, 9, 3, 3, 3)
+    assert row.closest == 0.5
+    assert row.closest_check == "vjp of torch against manual, seed 6"
+    assert row.note == "; ".join(
+        f"seed {seed}: value of torch against manual: far off" for seed in (5, 6, 7)
+    )
+
+
+@pytest.mark.usefixtures("serial")
+def test_rows_come_as_soon_as_a_computation_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    computations = catalogue(monkeypatch, RELU, TANH)
+    rows = count_alarms(computations, ["float64"], range(1))
+    assert next(rows).computation == "relu"
+    computations.clear()
+    assert list(rows) == []
+
+
+def test_a_process_counts_what_is_counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    (elsewhere,) = count_alarms([(RELU, 32)], ["float32"], range(2))
+    monkeypatch.setattr(verify.trust.alarms, "ProcessPoolExecutor", Serial)
+    (here,) = count_alarms([(RELU, 32)], ["float32"], range(2))
+    assert elsewhere == here.model_copy(update={"measured_at": elsewhere.measured_at})

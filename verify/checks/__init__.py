@@ -1,0 +1,1 @@
+"""A case, and everything an implementation of it is held against."""

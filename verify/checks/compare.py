@@ -1,0 +1,136 @@
+"""Holding arrays against arrays: first what they are, then what is in them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from reference_impls.computation import Array, Arrays
+from verify.checks.check import NOT_FINITE, WRONG_SHAPE, Violation, Worst
+from verify.error_model.arrays import first_index, index_of, unit_roundoff
+from verify.error_model.noise import EXCUSE, SAFETY, VALUE
+
+CALM, APART = 0.1, 100.0
+"""The quietest tenth of an array is another kind of entry if its noise is so many times less than
+usual. Of two points, an entry's is by chance once in 10⁴."""
+
+
+def contract_violation(
+    value: Array, cotangents: Mapping[str, object], primals: Arrays, wrt: tuple[str, ...]
+) -> Violation | None:
+    """What is wrong with the names, shapes, dtypes or finiteness of a result, if anything is.
+
+    Finiteness comes before any comparison: NaN compared with > passes everything.
+    """
+    dtype = primals[wrt[0]].dtype
+    if value.dtype != dtype:
+        return Violation("dtype drift", f"value is {value.dtype}, wanted {dtype}")
+    if not np.isfinite(value).all():
+        return Violation(
+            NOT_FINITE, f"value{first_index(~np.isfinite(value))} is not finite", VALUE
+        )
+    if set(cotangents) != set(wrt):
+        listed = f"gradients for {', '.join(cotangents)}, wanted {', '.join(wrt)}"
+        return Violation("wrong names", listed)
+    faults = (_array_fault(name, cotangents[name], primals[name]) for name in wrt)
+    return next((fault for fault in faults if fault), None)
+
+
+def _array_fault(name: str, array: object, like: Array) -> Violation | None:
+    subject = f"gradient of {name}"
+    if not isinstance(array, np.ndarray):
+        wanted = f"{subject} is a {type(array).__name__}, wanted an array"
+        return Violation("not an array", wanted)
+    if array.shape != like.shape:
+        return Violation(
+            WRONG_SHAPE, f"{subject} has shape {array.shape}, wanted {like.shape}", name
+        )
+    if array.dtype != like.dtype:
+        return Violation("dtype drift", f"{subject} is {array.dtype}, wanted {like.dtype}")
+    if not np.isfinite(array).all():
+        where = first_index(~np.isfinite(array))
+        return Violation(NOT_FINITE, f"{subject}{where} is not finite", name)
+    return None
+
+
+def worst_entry(got: Arrays, expected: Arrays, noise: Arrays) -> Worst:
+    """The entry of `got` with the largest error in units of its tolerance.
+
+    Args:
+        got: arrays by argument; where all are empty, there is no error.
+        expected: arrays of the same names, shapes and dtypes.
+        noise: the rounding noise they are allowed, in units of the unit roundoff.
+    """
+    filled = {name: array for name, array in expected.items() if array.size}
+    if not filled:
+        (name, array), *_ = expected.items()
+        return make_worst(name, "", 0.0, 0.0, (unit_roundoff(array.dtype), 1.0, 0.0))
+    largest = max(float(np.abs(array).max()) for array in filled.values())
+    candidates = [
+        _worst_of_array(name, got[name], array, noise[name], largest)
+        for name, array in filled.items()
+    ]
+    return max(candidates, key=lambda worst: worst.error / worst.tolerance)
+
+
+def _worst_of_array(name: str, got: Array, expected: Array, noise: Array, largest: float) -> Worst:
+    unit = unit_roundoff(got.dtype)
+    scale = float(np.abs(expected).max())
+    rounding = SAFETY * unit * float(noise.max())
+    # Neighbouring points share most of their roundings: of one entry few are seen, and they may be
+    # small by chance. Of half the entries they are not.
+    low, floor = (float(part) for part in np.quantile(noise, (CALM, 0.5)))
+    if low < floor / APART:
+        # So many that are quieter by so much are not so by chance: the others are ill-conditioned.
+        floor = min(floor, EXCUSE * scale)
+    # A gradient that is exactly zero is computed as noise: its own size is then no measure.
+    if largest <= rounding:
+        scale, floor = max(largest, _usual(noise)), 0.0
+    elif scale <= rounding:
+        scale = largest
+    noise = np.maximum(noise, floor)
+    # Zero everywhere, as everything beside it: any difference at all is too much.
+    scale = max(scale, float(np.finfo(got.dtype).tiny))
+    errors = np.abs(got - expected)
+    with np.errstate(over="ignore"):  # beside zeros, an error may be infinitely many tolerances
+        # Of NaN, which compared with anything passes, argmax finds the first.
+        flat = int(np.argmax(errors / (scale + noise)))
+    worst = make_worst(
+        argument=name,
+        index=index_of(flat, got.shape),
+        got=float(got.flat[flat]),
+        expected=float(expected.flat[flat]),
+        units=(unit, scale, float(noise.flat[flat])),
+    )
+    return replace(worst, flat=flat)
+
+
+def _usual(noise: Array) -> float:
+    """Of an entry that has any: at few points, another entry's may have been zero by chance."""
+    return float(np.median(noise[noise > 0])) if noise.any() else 0.0
+
+
+def make_worst(
+    argument: str,
+    index: str,
+    got: float,
+    expected: float,
+    units: tuple[float, float, float],
+    error_bar: float = 0.0,
+) -> Worst:
+    """One compared number with its tolerance, SAFETY · u · (scale + noise) + the oracle's bar."""
+    unit, scale, noise = units
+    error = abs(got - expected)
+    error = np.inf if np.isnan(error) else error
+    parts = f"{SAFETY:g} · {unit:.1e} · (scale {scale:.1e} + noise {noise:.1e})"
+    return Worst(
+        argument=argument,
+        index=index,
+        got=got,
+        expected=expected,
+        error=error,
+        tolerance=SAFETY * unit * (scale + noise) + error_bar,
+        scale=scale,
+        ulps=max(0.0, error - error_bar) / (2 * unit * scale),
+        parts=parts + (f" + oracle's bar {error_bar:.1e}" if error_bar else ""),
+    )

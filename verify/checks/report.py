@@ -1,0 +1,109 @@
+"""What `check` found, to read, to tabulate, or to fail a test with."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pandas as pd
+
+from verify.checks.check import Check, Verdict, Violation, overall, told
+
+SHOWN = 4
+"""Names in a line, at most."""
+
+
+class WrongGradientError(AssertionError):
+    """A gradient did not pass; the message is the report.
+
+    Attributes:
+        report: the same, to look into.
+    """
+
+    def __init__(self, report: "Report") -> None:
+        super().__init__(str(report))
+        self.report = report
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on one function at one point, and what it rests on.
+
+    Attributes:
+        call: the function and what it was given.
+        seed: of everything random.
+        checks: everything that was tried, with its error and tolerance.
+        again: the call that shows this report again.
+        undifferentiated: the Python floats among the primals, which a derivative would exist for.
+    """
+
+    call: str
+    seed: int
+    checks: tuple[Check, ...]
+    again: str
+    undifferentiated: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Disagree if any check does; agree only if all of them do."""
+        return overall(self.checks)
+
+    @property
+    def disagreements(self) -> tuple[Check, ...]:
+        """The checks that disagree."""
+        return tuple(check for check in self.checks if check.verdict == "disagree")
+
+    @property
+    def diagnosis(self) -> Violation | None:
+        """How the gradient is wrong, in the words of `verify.diagnosis`, where that is known."""
+        recognised = (Violation(c.fault, c.detail) for c in self.disagreements if c.fault)
+        return next(recognised, None)
+
+    def raise_for_verdict(self) -> None:
+        """Do nothing if the verdict is agree.
+
+        Raises:
+            WrongGradientError: it is another. Inconclusive is no agreement.
+        """
+        if self.verdict != "agree":
+            raise WrongGradientError(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per check: what it was, against what, its error, tolerance and verdict."""
+        return pd.DataFrame([_row(check) for check in self.checks])
+
+    def __str__(self) -> str:
+        shown = [check for check in self.checks if check.verdict == self.verdict]
+        lines = [f"{self.verdict}: {self.call}, seed {self.seed}"]
+        lines += [f"  {line}" for check in shown for line in told(check)]
+        others = Counter(check.verdict for check in self.checks if check.verdict != self.verdict)
+        if others:
+            told_of = ", ".join(f"{count} {verdict}" for verdict, count in others.items())
+            lines += [f"  of the other checks, {told_of}"]
+        if self.undifferentiated:
+            lines += [f"  not differentiated: {_listed(self.undifferentiated)}"]
+        if self.verdict != "agree":
+            lines += [f"  again: {self.again}"]
+        return "\n".join(lines)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _row(check: Check) -> dict[str, object]:
+    worst = check.worst
+    return {
+        "check": check.kind,
+        "against": check.against,
+        "verdict": check.verdict,
+        "fault": check.fault,
+        "argument": worst and worst.argument,
+        "index": worst and worst.index,
+        "got": worst and worst.got,
+        "expected": worst and worst.expected,
+        "error": worst and worst.error,
+        "tolerance": worst and worst.tolerance,
+        "parts": worst.parts if worst else "",
+        "ulps": worst and worst.ulps,
+        "detail": check.detail,
+    }

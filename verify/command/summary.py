@@ -1,0 +1,181 @@
+"""What `python -m verify` shows: a progress bar, a table, the disagreements, one summary line."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from reference_impls import Computation
+from verify.checks.argmin.evidence import Evidence
+from verify.checks.case import Case
+from verify.checks.catalogue import Outcome
+from verify.checks.check import Check, Verdict, overall, told
+from verify.checks.first_order.pairs import blamed
+from verify.command.console import box_style
+
+COLOURS: dict[Verdict, str] = {
+    "agree": "green",
+    "disagree": "bold red",
+    "inconclusive": "yellow",
+    "unsupported": "yellow",
+}
+
+
+EVIDENCE = {
+    "optimality": ("optimality",),
+    "manual": ("manual",),
+    "K J + R": ("K J + R",),
+    "implicit": ("implicit function",),
+    "differences": ("finite differences",),
+    "unrolled": ("unrolled",),
+    "invariance": ("c · f", "initial guess", "gradient for the guess", "linearity"),
+    "one side": ("one side",),
+}
+"""The columns of the argmins' table, and the checks each is the worst of."""
+
+
+def catalogue(computations: Sequence[Computation]) -> Table:
+    """The computations, what they are differentiated with respect to, and their sizes."""
+    table = Table(
+        "computation", "gradient for", "sizes (the tutorial's first)", "from", box=box_style()
+    )
+    for computation in computations:
+        sizes = ", ".join(map(str, computation.sizes))
+        table.add_row(computation.name, " ".join(computation.wrt), sizes, computation.origin)
+    return table
+
+
+class Summary:
+    """Collects the outcome of every case, and shows them once all are done.
+
+    Attributes:
+        checks: how many have been made.
+        disagreements: how many of them disagree.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._outcomes: list[Outcome] = []
+        self.checks = 0
+        self.disagreements = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Take in one case."""
+        self._outcomes.append(outcome)
+        self.checks += len(outcome.checks)
+        self.disagreements += sum(check.verdict == "disagree" for check in outcome.checks)
+
+    def show(self, command: Callable[[Case], str]) -> None:
+        """Print the table, every disagreement, and the summary.
+
+        Args:
+            command: what to type to check a case again.
+        """
+        self._console.print(self._table())
+        if any(outcome.evidence for outcome in self._outcomes):
+            self._console.print(self._argmin_table())
+        for outcome in self._outcomes:
+            self._show_disagreements(outcome, command(outcome.case))
+        self._console.print(self._summary())
+
+    def _table(self) -> Table:
+        names = dict.fromkeys(
+            check.implementation for outcome in self._outcomes for check in outcome.checks
+        )
+        table = Table(box=box_style())
+        # On a narrow terminal the numbers may take two lines; the name is never cut.
+        table.add_column("computation", no_wrap=True)
+        table.add_column("size", justify="right")
+        table.add_column("dtype", no_wrap=True)
+        for name in names:
+            table.add_column(f"{name}: error, ULPs", justify="right")
+        table.add_column("oracle")
+        table.add_column("verdict", no_wrap=True)
+        for outcome in self._outcomes:
+            table.add_row(*_row(outcome, list(names)))
+        return table
+
+    def _argmin_table(self) -> Table:
+        title = "Argmin and root layers, float64: the error against each kind of evidence"
+        table = Table(title=title, title_justify="left", box=box_style())
+        table.add_column("computation", no_wrap=True)
+        table.add_column("size", justify="right")
+        table.add_column("who", no_wrap=True)
+        for name in ("unknowns", "residual", "cond K", "rank", "active", *EVIDENCE):
+            table.add_column(name, justify="right")
+        table.add_column("verdict", no_wrap=True)
+        for outcome in self._outcomes:
+            for evidence in outcome.evidence:
+                table.add_row(*_argmin_row(outcome.case, evidence))
+        return table
+
+    def _show_disagreements(self, outcome: Outcome, command: str) -> None:
+        wrong = [check for check in outcome.checks if check.verdict == "disagree"]
+        if not wrong:
+            return
+        case = outcome.case
+        names = ", ".join(sorted(blamed(outcome.checks)))
+        self._console.print(f"\n[bold red]{case.computation.name} {case.dtype}: {names}[/]")
+        for check in wrong:
+            for line in told(check):
+                self._console.print(f"  {line}", markup=False)
+        self._console.print(f"  reproduce: {command}", markup=False)
+
+    def _summary(self) -> str:
+        counts = Counter(check.verdict for outcome in self._outcomes for check in outcome.checks)
+        parts = [f"[{colour}]{counts[v]} {v}[/]" for v, colour in COLOURS.items() if counts[v]]
+        return f"{self.checks} checks of {len(self._outcomes)} cases: {', '.join(parts)}"
+
+
+def _row(outcome: Outcome, names: Sequence[str]) -> list[str]:
+    case, checks = outcome.case, outcome.checks
+    accuracies = [
+        _accuracy([check for check in checks if name in (check.implementation, check.against)])
+        for name in names
+    ]
+    oracles = dict.fromkeys(check.against for check in checks if check.kind == "oracle")
+    verdict = overall(checks)
+    return [
+        case.computation.name,
+        f"{case.size:,}",
+        case.dtype,
+        *accuracies,
+        ", ".join(oracles),
+        f"[{COLOURS[verdict]}]{verdict}[/]",
+    ]
+
+
+def _argmin_row(case: Case, evidence: Evidence) -> list[str]:
+    verdict = overall(evidence.checks)
+    active = evidence.active
+    return [
+        case.computation.name,
+        f"{case.size:,}",
+        evidence.implementation,
+        str(evidence.unknowns),
+        _magnitude(evidence.residual),
+        _magnitude(evidence.condition),
+        str(evidence.rank),
+        "—" if active is None else str(active),
+        *(_magnitude(_largest(evidence, names)) for names in EVIDENCE.values()),
+        f"[{COLOURS[verdict]}]{verdict}[/]",
+    ]
+
+
+def _largest(evidence: Evidence, names: Sequence[str]) -> float | None:
+    return max((e for e in map(evidence.error, names) if e is not None), default=None)
+
+
+def _magnitude(number: float | None) -> str:
+    return "—" if number is None else f"{number:.0e}"
+
+
+def _accuracy(checks: Sequence[Check]) -> str:
+    """The worst entry against the truth where that is known, else against the others."""
+    own = [c.worst for c in checks if c.kind == "precision" and c.worst]
+    worst = own or [c.worst for c in checks if c.kind in ("value", "vjp") and c.worst]
+    if not worst:
+        return "—"
+    error = max(each.error / each.scale for each in worst)
+    return f"{error:.0e} {max(each.ulps for each in worst):5.1f}"

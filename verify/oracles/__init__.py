@@ -1,0 +1,1 @@
+"""Derivatives from values, each with its error bar."""

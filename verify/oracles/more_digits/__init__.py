@@ -1,0 +1,1 @@
+"""Derivations carried through with more digits than the dtype has."""

@@ -1,0 +1,210 @@
+"""Extended precision: the truth against which ULPs are counted.
+
+A rounding error is a difference from what exact arithmetic would have given. Arithmetic with far
+more digits is as good, if it runs the same code: its own errors are smaller in proportion to its
+unit roundoff, and so is everything that magnifies them, cancellation and conditioning included.
+
+- float32 is judged by float64, 29 bits wider.
+- float64 is judged by `np.longdouble` where the platform has a wider one: 11 bits on x86, 60 where
+  it is IEEE quadruple, none with MSVC or on Apple silicon. LAPACK has no such routines.
+- Elsewhere it is judged by 50 digits of mpmath, on small arrays (`mpmath_arrays`).
+
+A body may round inside to a dtype of its own choosing (`astype`, a buffer from `np.zeros`, a
+library that knows float64 alone). The result would look wide and be no truth. So each result is
+put to the proof: it must respond to changes of the primals and of the cotangent that are too small
+for the narrow dtype, as it does to larger ones. An intermediate result that was rounded does not.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference_impls.computation import Array, Arrays, Vjp
+from reference_impls.validation import check_choice
+from verify.oracles.more_digits.carriers import CARRIERS, Body, Carrier, Positions, to_double
+from verify.oracles.more_digits.mpmath_arrays import Native
+
+STEPS = (0.5, 0.7)
+"""Exponents of the narrow dtype's spacing at 1: changes so large show their response in that dtype
+already, and both rounding and the rest of Taylor's series are small beside it. The second is for
+curvatures that make the first too large."""
+
+
+JUMP = 2.0**-10
+"""A response to a small change that is this fraction of that to a large one is a jump, at a kink
+or a discontinuity, and tells nothing of digits."""
+
+
+SHARE = 0.5
+"""Of a response, how much may be missing. All of it is, where all that carries it was rounded; a
+path that carries less than half of it can be rounded unnoticed."""
+
+
+ROUNDING = 2.0**-4
+"""What of a response, relative to the largest entry, may be the carrier's rounding error."""
+
+
+VANISHING = 2.0**-50
+"""An array this small beside the others is the rounding error of zero, and responds to nothing."""
+
+
+@dataclass(frozen=True)
+class Extended:
+    """A function's value and VJP at a point, with more digits than its dtype has.
+
+    Subtract them from arrays of that dtype as they are: rounded to it first, they would be wrong by
+    half an ULP. They are float64 for float32; for float64 they are `np.longdouble`, which is also
+    what mpmath's numbers are rounded to, or, where the platform has no wider longdouble, mpmath's
+    numbers themselves in arrays of dtype object.
+
+    Attributes:
+        value: of the function.
+        cotangents: Jᵀu, by argument.
+        carrier: what they were computed in, in words.
+    """
+
+    value: Array
+    cotangents: Arrays
+    carrier: str
+
+
+def in_extended_precision(
+    make_vjp: Callable[..., tuple[Array, Vjp]],
+    primals: Arrays,
+    cotangent: Array,
+    wrt: Sequence[str],
+    *,
+    carrier: str | None = None,
+) -> Extended | None:
+    """The value and Jᵀu with more digits, or None where they cannot be had; see `attempt`."""
+    outcome = attempt(make_vjp, primals, cotangent, wrt, carrier=carrier)
+    return outcome if isinstance(outcome, Extended) else None
+
+
+def attempt(
+    make_vjp: Callable[..., tuple[Array, Vjp]],
+    primals: Arrays,
+    cotangent: Array,
+    wrt: Sequence[str],
+    *,
+    carrier: str | None = None,
+) -> Extended | str:
+    """The value and Jᵀu with more digits, or why they cannot be had, carrier by carrier.
+
+    Args:
+        make_vjp: ``make_vjp(**primals) -> (value, vjp)``, and ``vjp(cotangent)`` a gradient per
+            name in ``wrt``, in plain NumPy functions.
+        primals: copies of those that are floating-point arrays become wide; others are passed as
+            they are.
+        cotangent: u, of the value's shape.
+        wrt: the names of the primals that it is differentiated with respect to.
+        carrier: ``float64``, ``longdouble`` or ``mpmath``; if None, the first that is wide enough
+            and works, in this order.
+
+    Raises:
+        ValueError: another carrier.
+    """
+    names = list(CARRIERS) if carrier is None else [carrier]
+    for name in names:
+        check_choice("carrier", name, CARRIERS)
+    body = Body(make_vjp, primals, cotangent, tuple(wrt))
+    reasons = []
+    for name in names:
+        outcome = _carried(body, CARRIERS[name](body))
+        if isinstance(outcome, Extended):
+            return outcome
+        reasons.append(f"{name}: {outcome}")
+    return "; ".join(reasons)
+
+
+def _carried(body: Body, carrier: Carrier) -> Extended | str:
+    """The results in the carrier, or what speaks against them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the narrow dtype has warned of what there is
+            outcome = carrier.refusal() or _proven(body, carrier)
+    except Exception as error:  # noqa: BLE001 -- a body need not be written for this
+        return f"raised {type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(outcome, str):
+        return outcome
+    value, *cotangents = map(carrier.keep, outcome)
+    return Extended(value, dict(zip(body.wrt, cotangents, strict=True)), carrier.label)
+
+
+def _proven(body: Body, carrier: Carrier) -> Positions | str:
+    """The results in the carrier, if they respond to what is too small for the narrow dtype."""
+    exact = body.results(carrier.take, 0.0)
+    double, _ = body.double
+    for name, array, like in zip(("value", *body.wrt), exact, double, strict=True):
+        fault = carrier.fault(array)
+        if fault or array.shape != like.shape:
+            return f"{name} {fault or f'has shape {array.shape}, {like.shape} in float64'}"
+    spacing = float(np.finfo(body.narrow).eps)
+    small = _response(exact, body, carrier.take, spacing / 4)  # so little rounds back to nothing
+    deaf: list[str] = []
+    for exponent in STEPS:
+        large = _response(double, body, to_double, spacing**exponent)
+        deaf = _deaf(body, double, small, large)
+        if not deaf:
+            return exact
+    return f"{', '.join(deaf)}: rounded to fewer digits somewhere inside"
+
+
+@dataclass(frozen=True)
+class Response:
+    """How results change with the input.
+
+    Attributes:
+        step: the relative change of the input.
+        slopes: the changes of the results, divided by the step; float64.
+        fits: where the changed results are numbers of the narrow dtype.
+    """
+
+    step: float
+    slopes: Positions
+    fits: Positions
+
+
+def _response(
+    before: Positions, body: Body, take: Callable[[Array], Native], step: float
+) -> Response:
+    after = body.results(take, step)
+    with np.errstate(all="ignore"):
+        changes = [
+            np.asarray((moved - still) / step, dtype=np.float64)
+            for still, moved in zip(before, after, strict=True)
+        ]
+        fits = [np.asarray(moved == moved.astype(body.narrow), dtype=np.bool_) for moved in after]
+    return Response(step, changes, fits)
+
+
+def _deaf(body: Body, double: Positions, small: Response, large: Response) -> list[str]:
+    """Which results respond to small changes otherwise than to large ones."""
+    scales = [float(np.abs(array).max(initial=0, where=np.isfinite(array))) for array in double]
+    floor = VANISHING * max(scales[1:])
+    ratio = small.step / large.step
+    return [
+        name
+        for name, scale, fine, coarse, fits in zip(
+            ("value", *body.wrt), scales, small.slopes, large.slopes, small.fits, strict=True
+        )
+        if scale > floor
+        and not (_alike(fine / scale, coarse / scale, ratio) and _escapes(fits, coarse / scale))
+    ]
+
+
+def _escapes(fits: Array, large: Array) -> bool:
+    """Have results that respond left the narrow dtype, whose numbers those rounded to it are?"""
+    responds = np.isfinite(large) & (np.abs(large) > ROUNDING)
+    # Of numbers that are 11 bits longer, one in 2048 is short by chance; two are not.
+    return int(responds.sum()) < 2 or not bool(fits[responds].all())
+
+
+def _alike(small: Array, large: Array, ratio: float) -> bool:
+    known = np.isfinite(small) & np.isfinite(large)
+    smooth = np.abs(small) * ratio <= JUMP * np.maximum(np.abs(large), ROUNDING)
+    fine, coarse = small[known & smooth], large[known & smooth]
+    room = SHARE * np.linalg.norm(coarse) + ROUNDING * np.sqrt(fine.size)
+    return bool(np.linalg.norm(fine - coarse) <= room)

@@ -1,0 +1,104 @@
+"""Central differences, extrapolated to a step of zero (Richardson)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from verify.oracles.estimate import (
+    NOISE_FACTOR,
+    NOISE_POINTS,
+    NOISE_STEP,
+    UNKNOWN_DERIVATIVE,
+    Estimate,
+    Functional,
+    noise_of,
+    real,
+)
+
+FIRST_STEPS = (2.0**-4, 2.0**-9, 2.0**-14)
+
+
+HALVINGS = 6
+
+
+GOOD_ENOUGH = 1e-10
+
+
+SIDE_STEP = 2.0**-24
+
+
+def richardson(phi: Functional, points: int = NOISE_POINTS) -> Estimate:
+    """Central differences at halved steps, extrapolated to step zero.
+
+    T[i, j] = T[i, j-1] + (T[i, j-1] - T[i-1, j-1])/(4ʲ - 1); the error bar is the larger of the two
+    differences by which an entry improves on its neighbours (Ridders, *Accurate computation of
+    F'(x) and F'(x)F''(x)*, Advances in Engineering Software 4, 1982), but never less than what the
+    measured noise of φ amounts to at that step, nor than twice the jump between the derivatives
+    from either side, extrapolated alike: a kink so near that every step straddles it shows in
+    nothing else. A short radius of convergence, too, shows as a wide bar. Then smaller first steps
+    are tried. The jumps at several kinks may cancel; what is left over is tried against one more
+    difference, of a step as short as rounding permits, and the bar reaches it if they contradict.
+    """
+    noise = noise_of([real(phi, k * NOISE_STEP) for k in range(points)])
+    best = UNKNOWN_DERIVATIVE
+    for first in FIRST_STEPS:
+        best = min(best, extrapolate(phi, first, noise), key=lambda estimate: estimate.error_bar)
+        if best.error_bar <= GOOD_ENOUGH * abs(best.value):
+            break
+    short = _short_difference(phi, noise)
+    apart = abs(short.value - best.value)
+    if apart > short.error_bar + best.error_bar:
+        return replace(best, error_bar=apart + short.error_bar)
+    return best
+
+
+def _short_difference(phi: Functional, noise: float) -> Estimate:
+    values = {k: real(phi, k * SIDE_STEP) for k in (-2, -1, 0, 1, 2)}
+    slope, chord = ((values[k] - values[-k]) / (2 * k * SIDE_STEP) for k in (1, 2))
+    jump = (values[1] - 2 * values[0] + values[-1]) / SIDE_STEP
+    # Two kinks beside 0 may cancel in that.
+    bends = sum(abs(values[2 * k] - 2 * values[k] + values[0]) for k in (1, -1)) / SIDE_STEP
+    rounding = max(noise, float(np.spacing(max(map(abs, values.values())))))
+    # At so short a step noise is nearly all there is, and it was measured at few points.
+    bar = 4 * NOISE_FACTOR * rounding / SIDE_STEP + 2 * (abs(jump) + bends) + abs(slope - chord)
+    return Estimate(slope, bar, "short difference")
+
+
+def extrapolate(
+    phi: Functional,
+    first: float,
+    noise: float,
+    rows: int = HALVINGS,
+    is_enough: Callable[[Estimate], bool] = lambda _: False,
+) -> Estimate:
+    """φ'(0) from central differences over halved steps, from the first one on."""
+    best, centre = UNKNOWN_DERIVATIVE, real(phi, 0.0)
+    slopes: list[float] = []
+    jumps: list[float] = []
+    for row in range(rows):
+        step = first / 2**row
+        ahead, behind = real(phi, step), real(phi, -step)
+        slopes_above, slopes = slopes, [(ahead - behind) / (2 * step)]
+        jumps_above, jumps = jumps, [(ahead - 2 * centre + behind) / step]
+        rounding = max(noise, float(np.spacing(max(abs(ahead), abs(behind)))))
+        for column in range(1, row + 1):
+            above = slopes_above[column - 1]
+            slopes.append(_towards_zero(slopes[-1], above, 4**column))
+            jumps.append(_towards_zero(jumps[-1], jumps_above[column - 1], 2 * 4 ** (column - 1)))
+            bar = max(
+                abs(slopes[-1] - slopes[-2]),
+                abs(slopes[-1] - above),
+                2 * abs(jumps[-1]),
+                NOISE_FACTOR * rounding / step,
+            )
+            if bar < best.error_bar:
+                best = Estimate(slopes[-1], bar, "Richardson")
+        if is_enough(best):
+            break
+    return best
+
+
+def _towards_zero(here: float, above: float, ratio: int) -> float:
+    """Cancel, between one step and twice that, the error term that shrinks by the ratio."""
+    return here + (here - above) / (ratio - 1)

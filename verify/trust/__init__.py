@@ -1,0 +1,1 @@
+"""The checker checked: planted faults, awkward functions, other checkers, false alarms."""

@@ -1,0 +1,7 @@
+"""Correct functions that are awkward: nothing may be said against them."""
+
+from verify.trust.awkward.inputs import AWKWARD_INPUTS
+from verify.trust.awkward.points import AWKWARD_POINTS
+from verify.trust.planted import Awkward
+
+AWKWARD: tuple[Awkward, ...] = (*AWKWARD_POINTS, *AWKWARD_INPUTS)

@@ -1,0 +1,1 @@
+"""Other people's checkers, one file each."""

@@ -1,0 +1,1 @@
+"""Your function: `check`, its arguments, expected answers, FILE.py:NAME."""

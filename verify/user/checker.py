@@ -1,0 +1,252 @@
+"""`check`: a gradient of your own, held against its own values and against what every VJP does.
+
+With one implementation there is no other to compare entries with. What is left is enough: the
+function's values, differentiated by an oracle with an error bar, tell whether ⟨Jᵀu, v⟩ is right,
+in about a dozen times the cost of a value and its gradient, however many entries there are.
+"""
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reference_impls.computation import Array, Arrays, Computation, generator
+from reference_impls.engines.adapter import Mode, TwiceDifferentiable
+from reference_impls.nested import Tree, kind_of
+from verify.checks.case import DIRECTIONS, Case, cases_at
+from verify.checks.check import Check, RefusalError, overall
+from verify.checks.first_order.gradients import verify_case
+from verify.checks.report import Report
+from verify.checks.second_order.checks import second_order_checks
+from verify.user.arguments import Arguments, MakeVjp, name_of
+from verify.user.expected import against_expected, against_forward
+from verify.user.function import UserFunction
+
+PROBES = {"float64": 1, "float32": DIRECTIONS}
+"""Directions that the oracle looks along. A fault that is r times its tolerance hides from one with
+probability 0.8/r: an entry lost among a million is 10¹¹ times it in float64, and 10³ times in
+float32."""
+
+
+NOISE_PROBES = 2
+"""Points at which rounding noise is measured, in float32 and float64: each costs a gradient in
+both. Two are few for an entry, but a dot product pools the noise of all of them."""
+
+
+MODES: tuple[Mode, ...] = ("reverse over reverse", "forward over reverse")
+
+
+NOISE_POINTS = 1
+"""Points at which an oracle's noise is measured: with one, `verify.oracles.derivative.quickly`."""
+
+
+def check(
+    make_vjp: MakeVjp,
+    primals: Tree,
+    *,
+    forward: Callable[..., Any] | None = None,
+    expected: Any = None,  # noqa: ANN401 -- a function or a tree of arrays
+    wrt: str | Iterable[str] | None = None,
+    seed: int = 0,
+    probes: int | None = None,
+    order: int = 1,
+    precision: bool = False,
+) -> Report:
+    """Is this gradient right, at these primals?
+
+    Args:
+        make_vjp: ``make_vjp(**primals) -> (value, vjp)``, or ``make_vjp(*primals)``; ``vjp`` maps a
+            cotangent u of the value's shape and dtype to Jᵀu, in the structure of the primals.
+            `from_torch`, `from_autograd` and `from_numpy` make one of other functions.
+        primals: a dict of arguments by name, a tuple of them by position, or a single array; they
+            may be nested. Arrays of float64 or float32 are differentiated; anything else is handed
+            on as it is. Entries may be infinite, arrays empty.
+        forward: the value alone, ``forward(**primals)``, from code that the gradient does not
+            share; the oracle then differentiates it, and `make_vjp`'s value must equal it.
+        expected: the right answer, where you have it: another such ``make_vjp``, or the gradients
+            themselves of a function with a scalar value. Every entry is compared.
+        wrt: the arguments to differentiate with respect to; None for all arrays.
+        seed: of everything random.
+        probes: how many random directions the oracle looks along; None for as many as the dtype
+            needs: one in float64, where a fault is millions of times its tolerance, two in float32.
+        order: 2 to check second derivatives as well, for functions of `from_torch` and
+            `from_autograd`.
+        precision: carry the function out with more digits too, and count ULPs. It takes NumPy
+            code, and dozens of times as long.
+
+    Returns:
+        A report; ``report.raise_for_verdict()`` makes it an assertion.
+
+    Raises:
+        TypeError: the arguments of this call do not fit together.
+        ValueError: the same, where only their values do not.
+    """
+    _check_options(seed, probes, order, forward)
+    arguments = Arguments.of(make_vjp, primals, wrt)
+    subject = UserFunction(make_vjp, forward, arguments)
+    twice = _twice_differentiable(make_vjp, arguments) if order == 2 else None
+    key = (arguments.entries, seed)
+    directions = probes or PROBES[arguments.dtype]
+    checks: list[Check] = []
+    # It is evaluated where nobody asked for it, in float32 and off its domain: what it has to say
+    # of that is no news. What it raises at the primals themselves is reported.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        computation, dtypes = _computation(subject), [arguments.dtype]
+        (case,) = cases_at(
+            computation, arguments.arrays, key, dtypes, [subject], directions, NOISE_PROBES
+        )
+        try:
+            options = {"own_forward": forward is not None, "precision": precision}
+            # One by one: what was found before a refusal is kept.
+            checks.extend(_checks(case, subject, expected, twice, **options))
+        except RefusalError as error:
+            # It did not at first: what it is asked depends on what it said before.
+            refusal = Check(subject.name, "contract", "a later call", "unsupported", str(error))
+            checks.append(refusal)
+    # A set has no order of its own, and what is drawn at random is drawn in an order.
+    ordered = wrt if isinstance(wrt, str | list | tuple | None) else list(arguments.wrt)
+    given = {"forward": forward, "expected": expected, "wrt": ordered, "seed": seed}
+    given |= {"probes": probes, "order": order, "precision": precision}
+    again = _again(arguments, given)
+    return Report(arguments.call, seed, tuple(checks), again, arguments.undifferentiated)
+
+
+def _checks(
+    case: Case,
+    subject: UserFunction,
+    expected: Any,  # noqa: ANN401 -- as in `check`
+    twice: TwiceDifferentiable | None,
+    *,
+    own_forward: bool,
+    precision: bool,
+) -> Iterator[Check]:
+    if own_forward:
+        # The oracle differentiates it: of another function, it would accuse the gradient.
+        values = against_forward(case, subject)
+        yield from values
+        if overall(values) != "agree":
+            return
+    first = verify_case(case, [subject], NOISE_POINTS, in_wider_dtype=precision)
+    yield from first
+    if first[0].verdict != "agree":
+        return
+    if expected is not None:
+        yield from against_expected(case, subject, expected)
+    if twice and overall(first) != "disagree":
+        yield from _second_order(case, subject, twice)
+    if precision:
+        yield from _missing_precision(subject, first)
+
+
+def _check_options(seed: object, probes: object, order: object, forward: object) -> None:
+    for name, given, least in (("seed", seed, 0), ("probes", 1 if probes is None else probes, 1)):
+        got = f"check: got {name}={_on_one_line(given)}"
+        wanted = f"{got}, wanted a whole number of at least {least}"
+        if not isinstance(given, int | np.integer):
+            raise TypeError(wanted)
+        if given < least:
+            raise ValueError(wanted)
+    # An array has no one answer to whether it is in there.
+    if not isinstance(order, int | np.integer) or order not in (1, 2):
+        raise ValueError(f"check: got order={_on_one_line(order)}, wanted 1 or 2")
+    if not (forward is None or callable(forward)):
+        raise TypeError(f"check: got {kind_of(forward)} for forward, wanted a function")
+
+
+def _on_one_line(option: object) -> str:
+    return " ".join(repr(option).split())
+
+
+def _twice_differentiable(function: object, arguments: Arguments) -> TwiceDifferentiable:
+    if isinstance(function, TwiceDifferentiable):
+        return function
+    raise TypeError(
+        f"check: order=2 needs an engine that differentiates twice; {arguments.function} is of "
+        f"type {kind_of(function)}, wanted from_torch(...) or from_autograd(...)"
+    )
+
+
+def _computation(subject: UserFunction) -> Computation:
+    arguments = subject.arguments
+
+    def by_hand(**primals: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        return subject.make_vjp(computation, primals)
+
+    computation = Computation(
+        name=arguments.function,
+        origin="the user",
+        sample=lambda _rng, _size: arguments.arrays,
+        wrt=arguments.wrt,
+        sizes=(arguments.entries,),
+        by_autograd=_absent,
+        by_torch=_absent,
+        by_hand=by_hand,
+    )
+    return computation
+
+
+def _absent(**_: Any) -> Any:  # noqa: ANN401 -- never returns
+    raise TypeError("the user's function has one implementation")
+
+
+def _missing_precision(subject: UserFunction, checks: Sequence[Check]) -> list[Check]:
+    if any(check.kind == "precision" for check in checks):
+        return []
+    detail = "it does not carry more digits through, or is too slow with them"
+    return [Check(subject.name, "precision", "more digits", "unsupported", detail)]
+
+
+def _second_order(case: Case, subject: UserFunction, function: TwiceDifferentiable) -> list[Check]:
+    arguments, cotangent = subject.arguments, case.cotangent
+
+    def hvp(mode: Mode) -> Callable[[Arrays, Arrays], Arrays]:
+        def along(primals: Arrays, tangents: Arrays) -> Arrays:
+            u = cotangent.astype(primals[case.computation.wrt[0]].dtype)
+            directions = arguments.tangents(tangents)
+            return arguments.gradients(function.hvp(arguments.tree(primals), u, directions, mode))
+
+        return along
+
+    def gradient(primals: Arrays) -> Arrays:
+        _, vjp = subject.make_vjp(case.computation, primals)
+        return vjp(cotangent.astype(primals[case.computation.wrt[0]].dtype))
+
+    modes: dict[str, Callable[[Arrays, Arrays], Arrays]] = {mode: hvp(mode) for mode in MODES}
+    rng = generator(case.computation, case.size, case.seed, 4)
+    checks = second_order_checks(
+        subject.name, modes, gradient, case.primals, case.computation.wrt, case.dtype, rng
+    )
+    missing = [each for each in checks if each.verdict == "unsupported" and each.against in modes]
+    # Custom functions seldom have forward mode: one of the two is enough.
+    kept = checks if len(missing) == len(modes) else [c for c in checks if c not in missing]
+    return [_named(each) if each.verdict == "disagree" else each for each in kept]
+
+
+def _named(check: Check) -> Check:
+    detail = check.detail or "it is not the derivative of the gradient"
+    return replace(check, fault="second derivative", detail=detail)
+
+
+def _again(arguments: Arguments, given: Mapping[str, object]) -> str:
+    own = inspect.signature(check).parameters
+    options = [
+        f"{name}={_written(name, option)}"
+        for name, option in given.items()
+        if name == "seed" or not _same(option, own[name].default)
+    ]
+    return f"check({', '.join([arguments.function, 'primals', *options])})"
+
+
+def _same(option: object, default: object) -> bool:
+    # An array is compared with == entry by entry.
+    return option is default or (isinstance(option, int) and option == default)
+
+
+def _written(name: str, option: object) -> str:
+    if callable(option):
+        return name_of(option)
+    return name if name == "expected" else repr(option)

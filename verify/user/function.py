@@ -1,0 +1,160 @@
+"""A user's `make_vjp` as an implementation of one function."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reference_impls.computation import DTYPES, Array, Arrays, Computation, Vjp
+from reference_impls.engines.adapter import Adapter
+from reference_impls.engines.pytorch.function import TorchVjp
+from reference_impls.nested import Tree
+from verify.checks.check import RefusalError, Violation, one_line
+from verify.user.arguments import (
+    Arguments,
+    MakeVjp,
+    array_from,
+    positional_parameters,
+    with_article,
+)
+
+
+class UserFunction:
+    """A user's `make_vjp` as an implementation.
+
+    Args:
+        make_vjp: the user's.
+        forward: its value alone; None if `make_vjp` is to give it.
+        arguments: of the call.
+    """
+
+    device = "cpu"
+    takes_complex = True  # if not, the oracle finds out
+
+    def __init__(
+        self, make_vjp: MakeVjp, forward: Callable[..., Any] | None, arguments: Arguments
+    ) -> None:
+        self.name = arguments.function
+        self.arguments = arguments
+        self._make_vjp = make_vjp
+        self._forward = forward
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        if forward is None and isinstance(make_vjp, Adapter):
+            self._forward = make_vjp.forward
+
+    def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
+        """See `reference_impls.engines.backend.Implementation.forward`.
+
+        Raises:
+            RefusalError: in place of whatever the user's function raises.
+        """
+        forward = self._forward
+        if forward is None:
+            return self.make_vjp(computation, primals)[0]
+        positional, named = self.arguments.with_arrays(dict(primals))
+        call = f"the forward of {self.arguments.call}"
+        value = _refused(call, lambda: forward(*positional, **named))
+        return self._value(value, call, primals)
+
+    def make_vjp(self, _: Computation, primals: Mapping[str, Array]) -> tuple[Array, Vjp]:
+        """See `reference_impls.engines.backend.Implementation.make_vjp`.
+
+        Raises:
+            RefusalError: in place of whatever the user's function raises.
+        """
+        positional, named = self.arguments.with_arrays(dict(primals))
+        call = self.arguments.call
+        returned = _refused(call, lambda: self._make_vjp(*positional, **named), self._hint)
+        value, vjp = self._pair(returned)
+        dtype = _own_dtype(primals, self.arguments.wrt)
+        return self._value(value, call, primals), UserVjp(self.arguments, vjp, dtype)
+
+    def _value(self, found: Tree, call: str, primals: Mapping[str, Array]) -> Array:
+        dtype = _own_dtype(primals, self.arguments.wrt)
+        value = array_from(found, f"{call} returned", "as its value", self.arguments.dtype, dtype)
+        # At complex primals, which only the complex step asks for, it has to be complex.
+        if np.iscomplexobj(value) and not any(map(np.iscomplexobj, primals.values())):
+            raise RefusalError(f"{call}: its value is complex: only real functions are supported")
+        before = self._shapes.setdefault(call, value.shape)
+        if value.shape != before:
+            raise RefusalError(
+                f"{call} returned a value of shape {value.shape}, and of {before} before"
+            )
+        return value
+
+    @property
+    def _hint(self) -> str:
+        (first, *_) = self.arguments.by_name.values()
+        required = [
+            each for each in positional_parameters(self._make_vjp) if each.default is each.empty
+        ]
+        if self.arguments.alone and isinstance(first, list) and len(required) > 1:
+            return "; a list is one argument: for several give a tuple"
+        return ""
+
+    def _pair(self, returned: Tree) -> tuple[Tree, Callable[[Array], Tree]]:
+        if isinstance(returned, tuple | list) and len(returned) == 2 and callable(returned[1]):
+            return returned[0], returned[1]
+        given = with_article(returned)
+        if isinstance(returned, tuple | list):
+            is_pair = len(returned) == 2
+            given += (
+                f" with {with_article(returned[1])} for vjp" if is_pair else f" of {len(returned)}"
+            )
+        raise RefusalError(
+            f"{self.arguments.call} returned {given}, wanted (value, vjp) with a function "
+            "vjp(cotangent) that returns the gradients"
+        )
+
+
+class UserVjp:
+    """A user's VJP from a cotangent to gradients by path.
+
+    Args:
+        arguments: of the call.
+        vjp: the user's.
+        dtype: of Python numbers, which have none.
+    """
+
+    def __init__(
+        self, arguments: Arguments, vjp: Callable[[Array], Tree], dtype: npt.DTypeLike
+    ) -> None:
+        self._arguments = arguments
+        self._vjp = vjp
+        self._dtype = dtype
+
+    def __call__(self, cotangent: Array) -> Arrays:
+        """Jᵀu.
+
+        Raises:
+            RefusalError: in place of whatever the user's function raises.
+        """
+        what = f"the vjp of {self._arguments.call}"
+        returned = _refused(what, lambda: self._vjp(cotangent))
+        return self._arguments.gradients(returned, f"{what} returned", self._dtype)
+
+    @property
+    def mended(self) -> Violation | None:
+        """What torch's engine repaired in the last call, so that it does not show."""
+        if not isinstance(self._vjp, TorchVjp) or not self._vjp.repaired:
+            return None
+        seen = self._vjp.repaired[0]
+        # It sums what was broadcast, and casts; of other shapes it makes an error.
+        fault = "un-reduced broadcast" if " has shape " in seen else "dtype drift"
+        return Violation(fault, f"{seen}; torch mended it")
+
+
+def _own_dtype(primals: Mapping[str, Array], wrt: Sequence[str]) -> npt.DTypeLike:
+    """Of this call's primals, if it is one that a Python number can be rounded to."""
+    dtype = primals[wrt[0]].dtype
+    return dtype if str(dtype) in DTYPES else np.float64
+
+
+def _refused(call: str, function: Callable[[], Tree], hint: str = "") -> Tree:
+    try:
+        return function()
+    except RefusalError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise RefusalError(f"{call} {one_line(error)}{hint}") from error
