@@ -17,7 +17,6 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 import torch
-from autograd.scipy.signal import convolve
 
 from reference_impls.computation import Array, Arrays, Computation, Vjp
 from reference_impls.computations.elu import EluFunction, elu_and_slope, elu_node
@@ -82,6 +81,8 @@ def by_hand(x: Array, **parameters: Array) -> tuple[Array, Vjp]:
 
 def stack_by_autograd(x: Any, layers: Sequence[Layer], *, elu_last: bool = True) -> Any:
     """autograd's convolution reverses its kernel in time: reversed once more, it correlates."""
+    from autograd.scipy.signal import convolve  # noqa: PLC0415 -- it loads half of SciPy
+
     for number, (weight, bias) in enumerate(layers, start=1):
         padded = anp.pad(x, ((0, 0), (0, 0), (PADDING, PADDING)), mode="constant")
         kernel = weight[:, :, ::-1]
