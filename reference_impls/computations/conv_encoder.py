@@ -106,7 +106,7 @@ def stack_by_torch(
 def stack_by_hand(
     x: Array, layers: Sequence[Layer], *, elu_last: bool = True
 ) -> tuple[Array, Callable[[Array], tuple[Array, list[Layer]]]]:
-    """Channels last inside; first at the boundary.
+    """Channels are the last axis inside, and the second of x, of the value and of cotangents.
 
     Returns:
         The value, and the map from its cotangent to that of x and those of the layers, (W̄, b̄).
