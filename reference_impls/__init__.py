@@ -1,8 +1,13 @@
 """The mathematics: every computation written three times, and the adapters that differentiate it.
 
-`COMPUTATIONS` and `BACKENDS` are explicit lists: a new computation or library is one more line.
+Importing this package loads no engine. `COMPUTATIONS`, `BACKENDS` and all else that needs torch or
+autograd are loaded when they are first asked for (PEP 562); `CATALOGUE` says what there is before.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from reference_impls.catalogue import CATALOGUE, Entry
 from reference_impls.computation import (
     DTYPES,
     Array,
@@ -12,72 +17,21 @@ from reference_impls.computation import (
     Vjp,
     draw,
 )
-from reference_impls.computations import (
-    batch_norm,
-    conv_encoder,
-    donsker_varadhan,
-    elastic_net_argmin,
-    elu,
-    elu_mlp,
-    equality_qp_argmin,
-    exponential_loss,
-    least_squares,
-    linear,
-    linear_bce,
-    linear_regression,
-    logistic_argmin,
-    logsumexp,
-    mlp_classifier,
-    mlp_regression,
-    polynomial_regression,
-    relu,
-    ridge_argmin,
-    root_argmin,
-    scaled_linear,
-    sigmoid,
-    tanh,
-    timeseries_net,
-    two_layer_mlp,
-)
-from reference_impls.derivatives import gradient, hvp, jacobian, jvp, value
-from reference_impls.engines.backend import OPERATORS, Backend
-from reference_impls.engines.hips.backend import Autograd
-from reference_impls.engines.manual.backend import Manual
-from reference_impls.engines.pytorch.backend import Torch
 
-COMPUTATIONS: tuple[Computation, ...] = (
-    relu.COMPUTATION,
-    sigmoid.COMPUTATION,
-    tanh.COMPUTATION,
-    elu.COMPUTATION,
-    logsumexp.COMPUTATION,
-    exponential_loss.COMPUTATION,
-    linear.COMPUTATION,
-    scaled_linear.COMPUTATION,
-    linear_bce.COMPUTATION,
-    linear_regression.COMPUTATION,
-    polynomial_regression.COMPUTATION,
-    mlp_regression.COMPUTATION,
-    two_layer_mlp.COMPUTATION,
-    mlp_classifier.COMPUTATION,
-    elu_mlp.COMPUTATION,
-    donsker_varadhan.COMPUTATION,
-    batch_norm.COMPUTATION,
-    conv_encoder.COMPUTATION,
-    least_squares.COMPUTATION,
-    ridge_argmin.COMPUTATION,
-    elastic_net_argmin.COMPUTATION,
-    logistic_argmin.COMPUTATION,
-    equality_qp_argmin.COMPUTATION,
-    root_argmin.COMPUTATION,
-    timeseries_net.COMPUTATION,
-)
+if TYPE_CHECKING:
+    from reference_impls.derivatives import gradient, hvp, jacobian, jvp, value
+    from reference_impls.engines.backend import OPERATORS, Backend
+    from reference_impls.engines.hips.backend import Autograd
+    from reference_impls.engines.manual.backend import Manual
+    from reference_impls.engines.pytorch.backend import Torch
 
-BACKENDS: tuple[Backend, ...] = (Autograd(), Torch(), Manual())
-GPU_BACKENDS: tuple[Backend, ...] = (Torch("cuda"), Manual("cuda"))
+    COMPUTATIONS: tuple[Computation, ...]
+    BACKENDS: tuple[Backend, ...]
+    GPU_BACKENDS: tuple[Backend, ...]
 
 __all__ = [
     "BACKENDS",
+    "CATALOGUE",
     "COMPUTATIONS",
     "DTYPES",
     "GPU_BACKENDS",
@@ -87,6 +41,7 @@ __all__ = [
     "Autograd",
     "Backend",
     "Computation",
+    "Entry",
     "Manual",
     "Optimality",
     "Torch",
@@ -98,3 +53,48 @@ __all__ = [
     "jvp",
     "value",
 ]
+
+
+_HOMES = {
+    "OPERATORS": "reference_impls.engines.backend",
+    "Autograd": "reference_impls.engines.hips.backend",
+    "Backend": "reference_impls.engines.backend",
+    "Manual": "reference_impls.engines.manual.backend",
+    "Torch": "reference_impls.engines.pytorch.backend",
+    "gradient": "reference_impls.derivatives",
+    "hvp": "reference_impls.derivatives",
+    "jacobian": "reference_impls.derivatives",
+    "jvp": "reference_impls.derivatives",
+    "value": "reference_impls.derivatives",
+}
+"""The modules of the names that are loaded when they are first asked for."""
+
+
+def _load(name: str) -> object:
+    match name:
+        case "COMPUTATIONS":
+            return tuple(entry.load() for entry in CATALOGUE)
+        case "BACKENDS":
+            return tuple(_loaded(name)() for name in ("Autograd", "Torch", "Manual"))
+        case "GPU_BACKENDS":
+            return tuple(_loaded(name)("cuda") for name in ("Torch", "Manual"))
+        case _:
+            return _loaded(name)
+
+
+def _loaded(name: str) -> Any:  # noqa: ANN401 -- a class, a function or a constant
+    return getattr(import_module(_HOMES[name]), name)
+
+
+# Hidden from type checkers: they would take any name for one that is here.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = found = _load(name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

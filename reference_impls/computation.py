@@ -25,23 +25,24 @@ DTYPES = ("float64", "float32")
 
 @dataclass(frozen=True)
 class Optimality:
-    """What makes an argmin, or a root, what it is: a condition F(y, z) = 0 on a vector y.
+    """The condition F(y, z) = 0 that defines an argmin, or a root, y of the primals z.
 
-    It is written by hand in plain NumPy and holds no derivative with respect to z: from it the
-    verifier takes K = ∂F/∂y and R = ∂F/∂z by the complex step, and none of an engine's code.
+    F is written by hand in plain NumPy, without its derivatives. The verifier takes K = ∂F/∂y and
+    R = ∂F/∂z from it by the complex step, and so needs no code of an engine.
 
     Attributes:
         condition: ``condition(**primals)`` returns F, from a vector (n,) to a vector (n,), smooth
             near the solution; y and the primals may be complex.
         start: ``start(**primals)`` returns the initial guess, (n,).
         outcome: ``outcome(y, **primals)`` returns the computation's value at the solution y.
-        is_root: F is any condition, not the gradient of an objective.
-        search: ``search(tolerance, **primals)`` returns a point near the solution, the nearer the
-            smaller the tolerance, where F is not smooth enough for a solver of equations.
-        support: ``support(y, **primals)`` returns the sign of every unknown, 0 for one held at a
-            kink of the objective; only where there are kinks.
-        margin: ``margin(y, **primals)`` returns how far, relative to the terms that hold it, the
-            support is from changing; only where there are kinks.
+        is_root: F may be any condition; otherwise it is the gradient of an objective.
+        search: ``search(tolerance, **primals)`` returns a point near the solution; a smaller
+            tolerance brings it nearer. Given only where F is not smooth enough for a solver of
+            equations.
+        support: ``support(y, **primals)`` returns the sign of every unknown, and 0 for one that a
+            kink of the objective holds in place. Given only where there are kinks.
+        margin: ``margin(y, **primals)`` returns how far the support is from changing, relative to
+            the terms that hold it. Given only where there are kinks.
     """
 
     condition: Callable[..., Callable[[Array], Array]]
@@ -69,11 +70,12 @@ class Computation:
             array functions, so that it also runs on CuPy arrays, in extended precision and, where
             the mathematics is analytic, on complex numbers.
         shapes: the shape of every primal: axes by name or by length, as in ``"N D"`` or ``"O 5"``;
-            ``""`` is a scalar, ``"..."`` any shape. An axis named twice has one length. Without
-            it, names and shapes of the primals go unchecked.
-        optimality: of an argmin or a root, where the value is one or is computed from one. The
-            engines' bodies then take their operator as the keyword ``solve``, as in
-            `reference_impls.implicit`, so that it can be varied.
+            ``""`` is a scalar, ``"..."`` any shape. An axis that is named twice has the same
+            length both times. If this is empty, shapes are not checked, nor are names beyond
+            those in ``wrt``.
+        optimality: given where the value is an argmin or a root, or is computed from one. The
+            engines' bodies then take the operator that solves for it as the keyword ``solve``
+            (see `reference_impls.implicit`), so that a caller can pass another.
     """
 
     name: str
@@ -94,12 +96,12 @@ class Computation:
 
 
 def cast(primals: Mapping[str, Array], dtype: npt.DTypeLike) -> Arrays:
-    """Every primal rounded to one dtype: the dtype of the primals is that of the computation."""
+    """Every primal rounded to one dtype, in which the computation then runs."""
     return {name: np.asarray(primal, dtype=dtype) for name, primal in primals.items()}
 
 
 def copies(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with arrays of their own, to hand to code that may write to them, or keep them."""
+    """The same arguments, their arrays copied, for code that may write to them or keep them."""
     return {
         name: np.array(argument) if isinstance(argument, np.ndarray | np.generic) else argument
         for name, argument in arguments.items()
@@ -107,13 +109,13 @@ def copies(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def draw(computation: Computation, size: int, dtype: npt.DTypeLike, seed: int = 0) -> Arrays:
-    """The primals of one case, the same whichever other cases are drawn beside it.
+    """The primals of one case; they do not depend on which other cases are drawn.
 
     Args:
         computation: whose ``sample`` to call.
         size: passed to ``sample``.
         dtype: ``"float64"`` or ``"float32"``: both get the same numbers, rounded.
-        seed: of a generator that belongs to this computation, size and seed alone.
+        seed: of a generator that is used for this computation, size and seed only.
     """
     return cast(computation.sample(generator(computation, size, seed), size), dtype)
 

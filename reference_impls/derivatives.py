@@ -32,7 +32,7 @@ from reference_impls.engines.pytorch.backend import Torch
 from reference_impls.validation import check_primals
 
 SecondVjp = Callable[[Mapping[str, Array]], Arrays]
-"""From tangents v to S(v), both by argument."""
+"""Maps tangents v to S(v); both are dicts with one array per argument."""
 
 COTANGENT = "cotangent"
 """The name of u among the primals of a pairing and of a gradient map."""
@@ -54,7 +54,7 @@ def gradient(backend: Backend, computation: Computation, primals: Mapping[str, A
     """∇f for a scalar f: one array per name in ``wrt``, of that primal's shape and dtype.
 
     Raises:
-        ValueError: f is not scalar-valued; its `jacobian` or a VJP is what there is.
+        ValueError: f is not scalar-valued; take its `jacobian` or a VJP instead.
         TypeError: as `Backend.make_vjp`.
     """
     result, vjp = backend.make_vjp(computation, primals)
@@ -100,7 +100,8 @@ def jvp(
     """
     result = value(backend, computation, primals)
     paired = _pairing(computation, primals, tangents)
-    # φ is linear in u, so any u will do; at u = 0 nothing would show that a body is not analytic.
+    # φ is linear in u, so any u gives the same gradient. But with u = 0 both sides of the check
+    # that a body is analytic would be zero.
     return gradient(backend, paired, {**primals, COTANGENT: seed_cotangent(result)})[COTANGENT]
 
 
@@ -169,7 +170,7 @@ def forward_over_reverse(
 ) -> Arrays:
     """S(v) as the JVP of the gradient map, by the engine's own forward mode.
 
-    A manual computation has but its complex step, and gives the same as by `second_vjp`.
+    A manual computation has only its complex step, and returns what `second_vjp` returns.
 
     Args and errors as for `second_vjp`; also NotImplementedError if the engine has no forward rule
     for some node of f or of its VJP.
@@ -218,7 +219,7 @@ def _pairing(
 
 
 def _gradient_map(computation: Computation) -> Computation:
-    """Jᵀu as a function of x: all of it one vector, in the order of ``wrt``."""
+    """Jᵀu as a function of x, laid out in one vector in the order of ``wrt``."""
 
     def by_autograd(*, cotangent: Any, **primals: Any) -> Any:
         value, vjp = Autograd().pullback(computation, primals)
@@ -227,7 +228,7 @@ def _gradient_map(computation: Computation) -> Computation:
         return anp.concatenate([anp.ravel(cotangents[name]) for name in computation.wrt])
 
     def by_torch(*, cotangent: Any, **primals: Any) -> Any:
-        # As a variable, u gives even the gradient of a linear function a graph.
+        # The gradient of a linear f does not depend on x: it has a graph because u is a variable.
         variable = cotangent.detach().requires_grad_()
         cotangents = _torch_gradient(computation, primals, variable)
         return torch.cat([cotangents[name].reshape(-1) for name in computation.wrt])
@@ -261,7 +262,7 @@ def _derived(
     by_torch: Callable[..., Any],
     by_hand: Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]],
 ) -> Computation:
-    """A function of the primals and of u, made of another's derivative."""
+    """A computation of the primals and u, made from the derivative of another."""
     return Computation(
         name=computation.name,
         origin=origin,
@@ -279,7 +280,7 @@ def _torch_gradient(
     computation: Computation, primals: Mapping[str, Any], cotangent: Any
 ) -> dict[str, Any]:
     """Jᵀu with a graph, whether the primals have one or not."""
-    # The others must not: a layer refuses an objective that reads a variable it is not given.
+    # Only these: an argmin layer refuses an objective that reads a variable it was not handed.
     varied = {
         name: primal if primal.requires_grad else primal.detach().requires_grad_()
         for name, primal in primals.items()
@@ -328,8 +329,8 @@ def _forward_by_torch(
         return torch.from_numpy(np.array(array, order="C")).to(device)
 
     with _quiet(), forward_ad.dual_level():
-        # Constants get a tangent of zeros: where one has none, torch takes a "ZeroTensor", which
-        # the second derivative of its mse_loss cannot divide.
+        # Constants get a tangent of zeros. Without one, torch makes up a "ZeroTensor", and the
+        # second derivative of its mse_loss cannot divide that.
         duals = {
             name: _dual(
                 tensor(primal).requires_grad_(name in tangents),
@@ -344,7 +345,7 @@ def _forward_by_torch(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """A second derivative of zero is nothing to warn of, nor is what torch does for itself."""
+    """Silences autograd where a second derivative is zero, and torch about torch's own code."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Output seems independent of input")
         warnings.filterwarnings("ignore", ".*torch.jit.*", DeprecationWarning)
@@ -373,8 +374,8 @@ def _check_analytic(
     cotangent: Array,
     directional: Array,
 ) -> None:
-    # abs, norm, svd and the like accept complex numbers and silently give a function that has no
-    # complex derivative; the two sides of the pairing then part company.
+    # abs, norm, svd and the like accept complex numbers, but are not differentiable there, and say
+    # nothing. The two sides of the pairing, ⟨u, J v⟩ and ⟨Jᵀu, v⟩, then differ.
     forward = [np.ravel(cotangent * directional)]
     backward = [np.ravel(np.real(cotangents[n]) * tangents[n]) for n in computation.wrt]
     terms = np.concatenate(forward + backward)

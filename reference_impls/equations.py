@@ -10,15 +10,16 @@ from reference_impls.implicit import NotConvergedError
 NEWTON_STEPS = 50
 
 REFINEMENTS = 12
-"""Each adds up to sixteen digits, less those of the condition number; few need more than three."""
+"""One adds sixteen digits less those that the condition number costs; three are mostly enough."""
 
 
 def solve(A: Array, B: Array) -> Array:
-    """The X of A X = B, in the dtype of A and B, which may be np.longdouble or another library's.
+    """Solves A X = B for X, in the dtype of A and B; they may be np.longdouble, or CuPy's.
 
-    LAPACK has no extended precision. There, its solution in float64 is refined with residuals in
-    extended precision until it no longer improves (Higham, *Accuracy and Stability of Numerical
-    Algorithms*, 2002, section 12.1): to full accuracy while the condition of A is below 1e16.
+    LAPACK has no extended precision. For np.longdouble, its solution in float64 is refined, with
+    residuals in extended precision, until it no longer improves (Higham, *Accuracy and Stability of
+    Numerical Algorithms*, 2002, section 12.1). As long as the condition number of A is below 1e16,
+    that reaches full accuracy.
 
     Args:
         A: (n, n).
@@ -39,10 +40,10 @@ def solve(A: Array, B: Array) -> Array:
 
 
 def newton(system: Callable[..., tuple[Array, Array]], start: Array, *parameters: Array) -> Array:
-    """The root y of F(y, *parameters) that Newton's method reaches.
+    """Finds a root y of F(y, *parameters) by Newton's method.
 
-    On complex parameters, the root at their real parts first; one step more carries their
-    imaginary parts, where those are infinitesimal, to y.
+    With complex parameters, the root at their real parts is found first. One more step then
+    carries their imaginary parts over to y; they must be infinitesimal, as in a complex step.
 
     Args:
         system: from y and the parameters to K = ∂F/∂y, (n, n), and F, (n,).

@@ -1,8 +1,8 @@
 """Nested parameters as one vector, and back.
 
-HIPS autograd tutorial, "Gradients of Data Structures". Any engine differentiates a function of
-one vector. With `vector, unflatten = flatten(params)`, a loss of nested parameters becomes the
-function `v -> loss(unflatten(v))` of one vector, in every implementation alike.
+From the HIPS autograd tutorial, "Gradients of Data Structures". Every engine can differentiate a
+function of one vector. After `vector, unflatten = flatten(params)`, a loss of nested parameters is
+the function `v -> loss(unflatten(v))` of one vector, written the same way for every engine.
 """
 
 import math
@@ -26,7 +26,7 @@ class Unflatten:
     """Cuts a vector into the tree that `flatten` made it from.
 
     Attributes:
-        template: that tree, with the number of each leaf in the place of the leaf.
+        template: that tree, with each leaf replaced by its number.
         shapes: the shape of each leaf.
     """
 
@@ -36,9 +36,10 @@ class Unflatten:
     def __call__(self, vector: ArrayLike) -> Tree:
         """Returns the tree whose leaves are slices of the vector.
 
-        Only slicing and `reshape` are used, so derivatives pass through, and the leaves are of
-        the library, dtype and device of the vector. Numbers come back with shape (). Where the
-        library's slices are views, as in NumPy and torch, the leaves share the vector's memory.
+        Only slicing and `reshape` are used, so derivatives pass through, and the leaves have the
+        vector's library, dtype and device. A Python number comes back as an array of shape ().
+        Where the library's slices are views, as in NumPy and torch, the leaves share the vector's
+        memory.
 
         Args:
             vector: an array of shape (n,), with n the entries in all leaves.
@@ -60,22 +61,22 @@ def flatten(params: Tree, name: str = "params") -> tuple[Vector, Unflatten]:
     """Lays out all entries of nested parameters in one vector.
 
     The order is that of `autograd.misc.flatten`: depth first, the keys of a dict sorted, the
-    entries of an array in row-major order. The dtype is the one that all arrays share; Python
-    numbers take it, or float64 if there are no arrays.
+    entries of an array in row-major order. All arrays must have one dtype, which the vector then
+    has, too; without arrays it is float64. Python numbers are converted to it.
 
     Args:
         params: nested dicts, lists, tuples and named tuples of floating-point NumPy arrays and
             scalars and of Python ints and floats. Containers may be empty, and so may arrays.
-            Mappings other than dicts are taken as `map_located` does.
-        name: of the params, in messages.
+            Mappings other than dicts are treated as in `map_located`.
+        name: what messages call the params.
 
     Returns:
-        A vector of shape (n,) that shares no memory with the leaves, and the way back, which
-        restores the containers, with their types and the order of their keys.
+        A vector of shape (n,) that shares no memory with the leaves; and the way back, which
+        restores the containers with their types and the order of their keys.
 
     Raises:
         TypeError: a leaf is of another kind, two arrays differ in dtype, or the keys of a dict
-            cannot be sorted. The message has the path to it.
+            cannot be sorted. The message says where.
     """
     leaves: list[Leaf] = []
 
@@ -110,15 +111,15 @@ class Leaf:
 def map_located(
     function: Callable[[Path, Tree], Tree], tree: Tree, path: Path = ("params",)
 ) -> Tree:
-    """Returns the tree with the function's values as leaves, taken in the order of `flatten`.
+    """Returns the tree with every leaf replaced by the function's value, in `flatten`'s order.
 
-    Subclasses of dict are restored with their types; other mappings, and those that cannot be,
-    become dicts.
+    A subclass of dict keeps its type if a copy of it can be filled. If not, it becomes a dict, and
+    so does any other mapping.
 
     Args:
-        function: from the path to a leaf, and the leaf.
-        tree: with anything as leaves.
-        path: the name of the tree, in messages.
+        function: takes the path to a leaf, and the leaf.
+        tree: its leaves may be anything.
+        path: what messages call the tree.
 
     Raises:
         TypeError: the keys of a dict cannot be sorted.
@@ -160,7 +161,7 @@ def _mapping_like(mapping: Mapping[Any, Tree], children: dict[Any, Tree]) -> Tre
     if type(mapping) is dict or not isinstance(mapping, dict):
         return children
     try:
-        # The constructor of a subclass may take anything; a shallow copy has the keys already.
+        # A subclass's constructor may want any arguments: we copy and fill, and never call it.
         rebuilt = copy(mapping)
         for key, child in children.items():
             rebuilt[key] = child

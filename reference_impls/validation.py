@@ -18,7 +18,7 @@ def nearest(given: str, accepted: Iterable[str]) -> str:
 
 
 def check_choice(kind: str, given: str, accepted: Iterable[str]) -> None:
-    """Refuse a word outside a fixed list.
+    """Refuses a word that is not in a fixed list.
 
     Raises:
         ValueError: naming the accepted words and the nearest one.
@@ -32,7 +32,7 @@ def check_choice(kind: str, given: str, accepted: Iterable[str]) -> None:
 
 
 def check_primals(computation: Computation, primals: Mapping[str, object]) -> Arrays:
-    """The primals, once every one of them is known to fit the computation.
+    """Returns the primals as arrays if every one of them fits the computation.
 
     Raises:
         TypeError: an argument is missing or unknown, is no NumPy array, or has a dtype other than
@@ -49,7 +49,7 @@ def check_primals(computation: Computation, primals: Mapping[str, object]) -> Ar
 
 
 def check_cotangent(computation: Computation, cotangent: object, value: Array) -> Array:
-    """The cotangent, once it is known to have the value's shape and dtype.
+    """Returns the cotangent as an array if it has the value's shape and dtype.
 
     Raises:
         TypeError: it is no NumPy array or has another dtype than the value.
@@ -138,7 +138,7 @@ def _check_shapes(computation: Computation, arrays: Arrays) -> None:
 
 
 def _fits(shape: tuple[int, ...], axes: list[str]) -> bool:
-    """Whether there are as many axes as wanted, and those given by length have that length."""
+    """Whether there are as many axes as wanted, each as long as wanted if that is a number."""
     return len(shape) == len(axes) and all(
         length == int(axis) for axis, length in zip(axes, shape, strict=True) if axis.isdigit()
     )

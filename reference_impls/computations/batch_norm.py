@@ -20,7 +20,7 @@ EPSILON = 1e-5
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """The hidden layer of the two-layer perceptron: 100 columns, 64 rows there."""
+    """``size`` rows of 100 columns, as in the two-layer perceptron, whose batch has 64 rows."""
     return {
         "x": rng.normal(0.5, 2.0, (size, 100)),
         "gamma": rng.uniform(0.5, 1.5, 100),
@@ -42,7 +42,7 @@ def by_torch(x: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor) -> torch.
 
 
 def by_hand(x: Array, gamma: Array, beta: Array) -> tuple[Array, Vjp]:
-    """The closed form above, with the two means shared between x̄, γ̄ and β̄."""
+    """The closed form above; the two means in x̄ are β̄ and γ̄ over the number of rows."""
     rows = x.shape[0]
     centred = x - x.sum(axis=0) / rows
     scale = 1 / np.sqrt((centred * centred).sum(axis=0) / rows + EPSILON)

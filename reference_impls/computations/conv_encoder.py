@@ -17,7 +17,6 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 import torch
-from autograd.scipy.signal import convolve
 
 from reference_impls.computation import Array, Arrays, Computation, Vjp
 from reference_impls.computations.elu import EluFunction, elu_and_slope, elu_node
@@ -82,6 +81,8 @@ def by_hand(x: Array, **parameters: Array) -> tuple[Array, Vjp]:
 
 def stack_by_autograd(x: Any, layers: Sequence[Layer], *, elu_last: bool = True) -> Any:
     """autograd's convolution reverses its kernel in time: reversed once more, it correlates."""
+    from autograd.scipy.signal import convolve  # noqa: PLC0415 -- it loads half of SciPy
+
     for number, (weight, bias) in enumerate(layers, start=1):
         padded = anp.pad(x, ((0, 0), (0, 0), (PADDING, PADDING)), mode="constant")
         kernel = weight[:, :, ::-1]
@@ -105,7 +106,7 @@ def stack_by_torch(
 def stack_by_hand(
     x: Array, layers: Sequence[Layer], *, elu_last: bool = True
 ) -> tuple[Array, Callable[[Array], tuple[Array, list[Layer]]]]:
-    """Channels last inside; first at the boundary.
+    """Channels are the last axis inside, and the second of x, of the value and of cotangents.
 
     Returns:
         The value, and the map from its cotangent to that of x and those of the layers, (W̄, b̄).

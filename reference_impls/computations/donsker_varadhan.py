@@ -29,8 +29,8 @@ WIDTHS = (2, 100, 100, 1)
 def sample(rng: np.random.Generator, size: int) -> Arrays:
     """``size`` correlated and as many independent pairs; biases zero as in the tutorial.
 
-    The weights have He's deviation √(2/inputs) rather than the tutorial's 0.02, at which t is
-    almost linear, the two means cancel, and float32 keeps three digits of what is left.
+    The weights have He's standard deviation, √(2/inputs). With the tutorial's 0.02, t is almost
+    linear and the two means nearly cancel: float32 keeps three digits of their difference.
     """
     joint, reference, _ = correlated_gaussians(rng, size)
     primals = {"Z": joint, "Z_ref": reference}
@@ -64,7 +64,7 @@ def by_torch(Z: torch.Tensor, Z_ref: torch.Tensor, **parameters: torch.Tensor) -
 
 
 def by_hand(Z: Array, Z_ref: Array, **parameters: Array) -> tuple[Array, Vjp]:
-    """One pass up and one down for both samples; they part at the top."""
+    """Both samples pass through the network as one batch; only its output is treated apart."""
     n, n_ref = Z.shape[0], Z_ref.shape[0]
     z1, back1 = linear.by_hand(np.concatenate([Z, Z_ref]), parameters["W1"], parameters["b1"])
     a1, slope1 = elu_and_slope(z1, ALPHA)

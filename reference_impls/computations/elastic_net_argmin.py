@@ -1,4 +1,4 @@
-"""Elastic-net regression as a layer in its two penalties, on its active set.
+"""Elastic-net regression as a layer whose inputs are its two penalties.
 
     w*(l₁, l₂) = argmin_w  1/N ‖X w - y‖² + l₁ mean|w| + l₂ mean w²        (n features)
 
@@ -6,8 +6,8 @@ On the active set a = {j : wⱼ ≠ 0}, with signs s, the objective is smooth an
 
     A w_a = (2/N) X_aᵀ y - (l₁/n) s,    A = (2/N) X_aᵀ X_a + (2 l₂/n) I.
 
-Off it, w stays zero while the slope of the rest is less than l₁/n, so the derivative is zero. With
-A u = w̄_a,
+Off it, w stays zero as long as the slope of the other terms is below l₁/n, so its derivative is
+zero. With A u = w̄_a,
 
     l̄₁ = -sᵀ u/n,    l̄₂ = -2 w_aᵀ u/n.
 
@@ -31,7 +31,7 @@ from reference_impls.implicit import NotConvergedError, autograd_argmin, torch_a
 FEATURES = 20
 SWEEPS = 10_000
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
-"""A change of a weight that may go on for ever."""
+"""A relative change of a weight that is rounding, and may go on for ever."""
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
@@ -73,7 +73,7 @@ def by_torch(
 
 
 def by_hand(X: Array, y: Array, l1: Array, l2: Array) -> tuple[Array, Vjp]:
-    """The linear system on the active set, solved with once up and once down."""
+    """The linear system on the active set, solved once for w and once for its cotangent."""
     signs = active_signs(X, y, l1, l2)
     n, rows = signs.size, y.size
     active = np.flatnonzero(signs).tolist()
@@ -96,7 +96,7 @@ def active_signs(X: Array, y: Array, l1: Array, l2: Array) -> Array:
 
 
 def coordinate_descent(tolerance: float, X: Array, y: Array, l1: Array, l2: Array) -> Array:
-    """The minimum in float64, on the host, whatever the library, dtype and phase of the primals.
+    """Finds the minimum in float64 on the host; the primals may be CuPy's, narrow or complex.
 
     Minimises in one weight after the other by soft thresholding (Friedman, Hastie & Tibshirani,
     *Regularization paths for generalized linear models via coordinate descent*, 2010).
@@ -139,7 +139,7 @@ def coordinate_descent(tolerance: float, X: Array, y: Array, l1: Array, l2: Arra
 
 
 def _objective_on(X: Any, y: Any, signs: Any, n: int) -> Callable[[Any, Any, Any], Any]:
-    """The objective where the active weights keep their signs: smooth, for either engine."""
+    """The objective as long as the active weights keep their signs: smooth, for both engines."""
 
     def objective(w: Any, l1: Any, l2: Any) -> Any:
         residual = X @ w - y
@@ -150,7 +150,7 @@ def _objective_on(X: Any, y: Any, signs: Any, n: int) -> Callable[[Any, Any, Any
 
 
 def condition(X: Array, y: Array, l1: Array, l2: Array) -> Callable[[Array], Array]:
-    """The objective's gradient in the weights that are not zero; the others are to stay zero."""
+    """The gradient in the weights that are not zero; for the others the weight, to stay zero."""
 
     def gradient(w: Array) -> Array:
         signs = np.sign(np.real(w))
@@ -164,23 +164,23 @@ def _slope(w: Array, X: Array, y: Array, l2: Array) -> Array:
     return np.asarray(2 / y.size * (X.T @ (X @ w - y)) + 2 / w.size * l2 * w)
 
 
-def start(X: Array, y: Array, l1: Array, l2: Array) -> Array:  # noqa: ARG001 -- of Optimality
+def start(X: Array, y: Array, l1: Array, l2: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """Zeros."""
     return np.zeros(X.shape[1])
 
 
-def outcome(w: Array, X: Array, y: Array, l1: Array, l2: Array) -> Array:  # noqa: ARG001 -- the same
+def outcome(w: Array, X: Array, y: Array, l1: Array, l2: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """The weights themselves."""
     return w
 
 
-def support(w: Array, X: Array, y: Array, l1: Array, l2: Array) -> Array:  # noqa: ARG001 -- the same
+def support(w: Array, X: Array, y: Array, l1: Array, l2: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """The signs of the weights."""
     return np.sign(w)
 
 
 def margin(w: Array, X: Array, y: Array, l1: Array, l2: Array) -> float:
-    """How far the nearest weight is from zero, or the nearest slope at a zero from l₁/n."""
+    """The least relative distance of a weight from zero, or of a zero's slope from l₁/n."""
     largest = np.abs(w).max() or 1.0
     slack = 1 - np.abs(_slope(w, X, y, l2)) * w.size / l1
     return float(np.where(w == 0, slack, np.abs(w) / largest).min())

@@ -1,12 +1,12 @@
-"""Exponential linear unit as a node of one's own, elementwise in z, with a scalar α.
+"""Exponential linear unit as a custom node, elementwise in z, with a scalar α.
 
     f(z, α) = z            where z > 0            z̄ = f̄ · (1 where z > 0, else α eᶻ)
               α (eᶻ - 1)   elsewhere              ᾱ = Σ f̄ · (0 where z > 0, else eᶻ - 1)
 
 f has a kink at 0 unless α = 1; all three implementations answer with the left derivative, α.
-The exponential is taken of min(z, 0): a selection evaluates both of its branches, and eᶻ = ∞ in
-the one not selected makes 0 · ∞ = NaN of the gradient. The networks of this catalogue are built
-from the three nodes here: `elu_node`, `EluFunction` and `elu_and_slope`.
+The exponential is taken of min(z, 0), because a selection evaluates both of its branches: eᶻ = ∞
+in the branch not selected would make the gradient 0 · ∞ = NaN. The networks of this catalogue are
+built from the three nodes here: `elu_node`, `EluFunction` and `elu_and_slope`.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from reference_impls.computation import Array, Arrays, Computation, Vjp
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """The tutorial's interval [-2, 3] and its α = 1/2."""
+    """``size`` random points of the tutorial's interval [-2, 3], and its α = 1/2."""
     return {"z": rng.uniform(-2.0, 3.0, size), "alpha": np.asarray(0.5)}
 
 
@@ -43,7 +43,7 @@ def _jvp_alpha(g: Any, _: Any, z: Any, alpha: Any) -> Any:  # noqa: ARG001 -- au
 
 
 defvjp(elu_node, _vjp_z, _vjp_alpha)
-# A diagonal Jacobian is its own transpose.
+# A diagonal Jacobian is its own transpose, so the VJP in z is also the JVP.
 defjvp(elu_node, lambda g, *given: _vjp_z(*given)(g), _jvp_alpha)
 
 
@@ -61,7 +61,7 @@ class EluFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        """(z̄, ᾱ), the latter only where α is a tensor that wants it."""
+        """(z̄, ᾱ); ᾱ is None unless α is a tensor that requires a gradient."""
         (g,) = grad_outputs
         z, alpha = ctx.saved_tensors
         negative = z.clamp(max=0)
@@ -83,7 +83,8 @@ class EluFunction(torch.autograd.Function):
 def elu_and_slope(z: Array, alpha: Array | float) -> tuple[Array, Array]:
     """f(z, α) and ∂f/∂z for `by_hand` of this node and of the networks built from it.
 
-    Two exponentials: α (eᶻ - 1) + α would do for the slope, and lose its digits below z = -37.
+    It takes two exponentials: the slope is also α (eᶻ - 1) + α, but below z = -37 no digit of that
+    is right.
     """
     negative = np.minimum(z, 0)
     positive = z > 0
@@ -102,7 +103,7 @@ def by_torch(z: torch.Tensor, alpha: torch.Tensor) -> torch.Tensor:
 
 
 def by_hand(z: Array, alpha: Array) -> tuple[Array, Vjp]:
-    """The value's exponential is the slope in α; that in z has one of its own."""
+    """The slope in α is eᶻ - 1, as in the value; the slope in z has an exponential of its own."""
     value, slope = elu_and_slope(z, alpha)
     alpha_slope = np.expm1(np.minimum(z, 0))
 

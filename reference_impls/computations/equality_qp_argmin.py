@@ -64,13 +64,13 @@ def by_torch(
     return minimum
 
 
-def constraint(x: Any, Q: Any, c: Any, A: Any, b: Any) -> Any:  # noqa: ARG001 -- the operator's
-    """A x - b, of either engine's arrays."""
+def constraint(x: Any, Q: Any, c: Any, A: Any, b: Any) -> Any:  # noqa: ARG001 -- it passes all
+    """A x - b, for the arrays of both engines."""
     return A @ x - b
 
 
 def by_hand(Q: Array, c: Array, A: Array, b: Array) -> tuple[Array, Vjp]:
-    """One matrix, solved with once up and once down."""
+    """The matrix above, solved with once for x and ν and once for the cotangents."""
     n = c.size
     upper = np.concatenate([(Q + Q.T) / 2, A.T], axis=1)
     lower = np.concatenate([A, np.zeros_like(np.outer(b, b))], axis=1)
@@ -88,9 +88,9 @@ def by_hand(Q: Array, c: Array, A: Array, b: Array) -> tuple[Array, Vjp]:
 
 
 def condition(Q: Array, c: Array, A: Array, b: Array) -> Callable[[Array], Array]:
-    """Without multipliers: P ∇f + Aᵀ (A x - b), with P = I - Aᵀ (A Aᵀ)⁻¹ A.
+    """The condition without multipliers: P ∇f + Aᵀ (A x - b) = 0, with P = I - Aᵀ (A Aᵀ)⁻¹ A.
 
-    The two terms are orthogonal, so that both vanish where their sum does.
+    The two terms are orthogonal, so where their sum is zero, both are.
     """
 
     def projected(x: Array) -> Array:
@@ -101,12 +101,12 @@ def condition(Q: Array, c: Array, A: Array, b: Array) -> Callable[[Array], Array
     return projected
 
 
-def start(Q: Array, c: Array, A: Array, b: Array) -> Array:  # noqa: ARG001 -- of Optimality
+def start(Q: Array, c: Array, A: Array, b: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """Zeros."""
     return np.zeros(c.size)
 
 
-def outcome(x: Array, Q: Array, c: Array, A: Array, b: Array) -> Array:  # noqa: ARG001 -- the same
+def outcome(x: Array, Q: Array, c: Array, A: Array, b: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """The minimum itself."""
     return x
 

@@ -24,13 +24,13 @@ from reference_impls.datasets import regression
 
 
 class ClippedSingularValuesWarning(UserWarning):
-    """A is rank-deficient: its derivative is that along matrices of the same rank."""
+    """A is rank-deficient: the derivative holds for changes of A that keep its rank."""
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
     """The tutorial's standardised regression: ``size`` rows of 20 features.
 
-    Both engines form an (M, M) projector in their backward pass, which is what bounds the sizes.
+    The sizes are no larger because both engines form an (M, M) projector in their backward pass.
     """
     features, targets = regression(rng, size, 20)
     return {"A": features, "b": targets}

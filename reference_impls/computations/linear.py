@@ -47,7 +47,7 @@ def by_torch(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def by_hand(x: Array, W: Array, b: Array) -> tuple[Array, Vjp]:
-    """Two products back for one product forth."""
+    """One matrix product forward, two backward."""
 
     def vjp(g: Array) -> Arrays:
         return {"x": g @ W, "W": g.T @ x, "b": g.sum(axis=0)}

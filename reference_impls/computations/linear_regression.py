@@ -15,7 +15,7 @@ from reference_impls.computation import Array, Arrays, Computation, Vjp
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """The tutorial's line t = 4x + 10 with noise of standard deviation 2 (said to be variance)."""
+    """The tutorial's line t = 4x + 10, with noise of standard deviation 2 (it says variance)."""
     x = np.linspace(0.0, 10.0, size)
     return {
         "w": np.asarray(rng.standard_normal()),

@@ -87,16 +87,16 @@ def by_hand(X: Array, y: Array, lam: Array) -> tuple[Array, Vjp]:
 
 
 def condition(X: Array, y: Array, lam: Array) -> Callable[[Array], Array]:
-    """F; σ(s) is here ½ (1 + tanh ½s)."""
+    """F, with σ(s) written as ½ (1 + tanh ½s)."""
     return lambda w: X.T @ ((1 + np.tanh(X @ w / 2)) / 2 - y) / y.size + lam * w
 
 
-def start(X: Array, y: Array, lam: Array) -> Array:  # noqa: ARG001 -- of Optimality
+def start(X: Array, y: Array, lam: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """Zeros."""
     return np.zeros(X.shape[1])
 
 
-def outcome(w: Array, X: Array, y: Array, lam: Array) -> Array:  # noqa: ARG001 -- of Optimality
+def outcome(w: Array, X: Array, y: Array, lam: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """The weights themselves."""
     return w
 

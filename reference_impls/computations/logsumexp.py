@@ -1,9 +1,9 @@
-"""log Σ eˣ of a vector, as a node with a VJP of its own.
+"""log Σ eˣ of a vector, as a custom node.
 
     f(x) = m + log Σᵢ exp(xᵢ - m),  m = max x        x̄ = f̄ · softmax(x) = f̄ · exp(x - f)
 
-The shift m changes nothing but the range: no exponential exceeds 1. An entry of -∞ weighs
-nothing; with all of them -∞, f is -∞ (and has no gradient), so m must then be finite.
+Subtracting m leaves f as it is and keeps every exponential at 1 or below. An entry of -∞ adds
+nothing. If all entries are -∞, so is f, and it has no gradient; m is then 0, as -∞ - (-∞) is NaN.
 """
 
 from typing import Any

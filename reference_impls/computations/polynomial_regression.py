@@ -17,10 +17,10 @@ DEGREE = 4
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """The tutorial's quartic on [-3, 3], its features computed once, as there.
+    """The tutorial's quartic on [-3, 3]; as there, the features are computed beforehand.
 
-    Up to 10,000 points: the gradient's terms cancel, and at a million their float32 sums, added in
-    different orders, no longer agree to 2e-5.
+    There are at most 10,000 points, because the gradient's terms cancel: float32 sums of a million
+    of them, added in different orders, no longer agree to 2e-5.
     """
     x = np.linspace(-3.0, 3.0, size)
     return {

@@ -27,7 +27,7 @@ CHANNELS, FEATURES, TARGETS = 16, 20, 10
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """A batch of ``size`` embeddings, 20 days to learn from and 10 days to meet, and λ = 1."""
+    """``size`` embeddings of 20 days to learn from and of 10 days to predict, and λ = 1."""
     return {
         "x": rng.standard_normal((size, CHANNELS, FEATURES)),
         "y": rng.standard_normal((size, CHANNELS, TARGETS)),
@@ -59,14 +59,14 @@ def by_torch(
 
 
 def by_hand(x: Array, y: Array, lam: Array) -> tuple[Array, Vjp]:
-    """The closed form: one matrix, solved with up and down."""
+    """The closed form: one matrix, solved with once for W and once for its cotangent."""
     S, Y = _as_matrix(x), _as_matrix(y)
     rows, features = S.shape
     weight = lam * (rows / features)
     A = S.T @ S + weight * np.identity(features, dtype=S.dtype, like=S)
     W = solve_system(A, S.T @ Y).T
-    # Where the features are nearly dependent, A has lost digits that S has: each solution is
-    # refined once, with what it leaves over.
+    # Where the features are nearly dependent, A lacks digits that S still has. So each solution is
+    # refined once, by solving for its residual, which is computed from S.
     W = W + solve_system(A, S.T @ (Y - S @ W.T) - weight * W.T).T
 
     def vjp(g: Array) -> Arrays:
@@ -99,12 +99,12 @@ def condition(x: Array, y: Array, lam: Array) -> Callable[[Array], Array]:
     return gradient
 
 
-def start(x: Array, y: Array, lam: Array) -> Array:  # noqa: ARG001 -- of Optimality
-    """Zeros, of W's shape as a vector."""
+def start(x: Array, y: Array, lam: Array) -> Array:  # noqa: ARG001 -- as in Optimality
+    """Zeros, as many as W has entries."""
     return np.zeros(y.shape[-1] * x.shape[-1])
 
 
-def outcome(w: Array, x: Array, y: Array, lam: Array) -> Array:  # noqa: ARG001 -- of Optimality
+def outcome(w: Array, x: Array, y: Array, lam: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """W from its vector."""
     return w.reshape(y.shape[-1], x.shape[-1])
 

@@ -2,7 +2,7 @@
 
     y*(W, x) solves  F(y) = y - tanh(W y + x) = 0
 
-With D = diag(1 - y²), K = ∂F/∂y = I - D W, which differs from Kᵀ. With Kᵀ u = ȳ,
+With D = diag(1 - y²), K = ∂F/∂y = I - D W is not symmetric. With Kᵀ u = ȳ,
 
     x̄ = D u,    W̄ = (D u) yᵀ.
 """
@@ -22,7 +22,7 @@ from reference_impls.implicit import autograd_root, torch_root
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """``size`` units; the 2-norm of W is a half, so that tanh contracts and the root is unique."""
+    """``size`` units; W has 2-norm ½, so tanh(W y + x) contracts and the root is unique."""
     W = rng.standard_normal((size, size))
     return {"W": W / (2 * np.linalg.norm(W, 2)), "x": rng.standard_normal(size)}
 
@@ -73,12 +73,12 @@ def condition(W: Array, x: Array) -> Callable[[Array], Array]:
     return lambda y: y - np.tanh(W @ y + x)
 
 
-def start(W: Array, x: Array) -> Array:  # noqa: ARG001 -- of Optimality
+def start(W: Array, x: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """Zeros."""
     return np.zeros(x.size)
 
 
-def outcome(y: Array, W: Array, x: Array) -> Array:  # noqa: ARG001 -- of Optimality
+def outcome(y: Array, W: Array, x: Array) -> Array:  # noqa: ARG001 -- as in Optimality
     """The root itself."""
     return y
 

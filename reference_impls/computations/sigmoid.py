@@ -18,7 +18,7 @@ from reference_impls.computation import Array, Arrays, Computation, Vjp
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """The tutorial's interval [-4, 4], ``size`` points of it."""
+    """``size`` random points of the tutorial's interval [-4, 4]."""
     return {"x": rng.uniform(-4.0, 4.0, size)}
 
 

@@ -2,8 +2,8 @@
 
     f(x) = (eˣ - e⁻ˣ)/(eˣ + e⁻ˣ)        x̄ = f̄ (1 - f²)
 
-The tutorials write the exponentials out, which overflows (and one of them computes tanh(x/2)).
-With s = -2|x| and m = eˢ - 1, in (-1, 0], the same fraction is ∓m/(2 + m), which never does.
+The tutorials compute this fraction as it stands, which overflows (and one computes tanh(x/2)).
+With s = -2|x| and m = eˢ - 1, in (-1, 0], it is ∓m/(2 + m), which cannot overflow.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from reference_impls.computation import Array, Arrays, Computation, Vjp
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
-    """The tutorial's interval [-4, 4], ``size`` points of it."""
+    """``size`` random points of the tutorial's interval [-4, 4]."""
     return {"x": rng.uniform(-4.0, 4.0, size)}
 
 

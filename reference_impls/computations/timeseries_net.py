@@ -6,8 +6,8 @@
     P = E_pred Wᵀ                            prediction: E_pred the last 20 days of E
     f = mean (decode(P) - y)²                Conv1d 16-8-4-1, ELU between layers
 
-E takes part three times, so its cotangent is a sum of three. By hand, each stage is the derivation
-of its own module: `conv_encoder`, `ridge_argmin`, and for P
+E is used three times, so its cotangent is a sum of three. By hand, each stage uses the derivation
+in its own module, `conv_encoder` or `ridge_argmin`; for P it is
 
     Ē_pred = P̄ W,    W̄ = Σ P̄ᵀ E_pred.
 """
@@ -37,7 +37,7 @@ TARGET_DAYS = 10
 LEARNING_DAYS = BASE_DAYS - TARGET_DAYS
 
 CHANNELS = {8: (1, 4, 8, 16), 16: (1, 8, 16, 32), 32: (1, 16, 32, 64), 64: (1, 32, 64, 128)}
-"""Of the encoder, by batch size: the tutorial's first; the decoder has them in reverse."""
+"""The encoder's, by batch size, the tutorial's first; the decoder has them in reverse."""
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:
@@ -81,7 +81,7 @@ def by_torch(
 
 
 def by_hand(x: Array, y: Array, lam: Array, **parameters: Array) -> tuple[Array, Vjp]:
-    """The stages up, and their backward passes down."""
+    """The stages in order, then their backward passes in reverse."""
     E, encoder_back = stack_by_hand(x, _layers(parameters, "enc"))
     post, following, recent = _parts(E)
     W, ridge_back = ridge_argmin.by_hand(post, following, lam)
@@ -101,7 +101,7 @@ def by_hand(x: Array, y: Array, lam: Array, **parameters: Array) -> tuple[Array,
 
 
 def _parts(E: Any) -> tuple[Any, Any, Any]:
-    """What is learnt from, what follows it, and what is predicted from."""
+    """The days to learn from, the days that follow them, and the days to predict from."""
     return E[..., :LEARNING_DAYS], E[..., LEARNING_DAYS:], E[..., TARGET_DAYS:]
 
 

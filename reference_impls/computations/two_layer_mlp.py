@@ -57,7 +57,7 @@ def by_torch(
 
 
 def by_hand(x: Array, y: Array, W1: Array, b1: Array, W2: Array, b2: Array) -> tuple[Array, Vjp]:
-    """The table above, top to bottom."""
+    """The formulas above."""
     rows = x.shape[0]
     Z = x @ W1.T + b1
     A = np.maximum(Z, 0)

