@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from threadpoolctl import threadpool_info
@@ -100,6 +101,8 @@ def environment() -> dict[str, Any]:
 def write_environment(directory: Path | str) -> Path:
     """Write `environment.json` into a directory, creating it if need be.
 
+    Several processes may do so at once: the file is always one of theirs, and whole.
+
     Returns:
         The file's path.
 
@@ -110,7 +113,7 @@ def write_environment(directory: Path | str) -> Path:
     text = json.dumps(environment(), indent=2) + "\n"
     with explained("write", path):
         make_directory(path.parent)
-        path.write_text(text)
+        _replace(path, text)
     return path
 
 
@@ -148,6 +151,16 @@ def git_state(file: Path) -> tuple[str | None, bool | None]:
     if commit is None:
         return None, None
     return commit, bool(_git(file, "status", "--porcelain", "--untracked-files=no"))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a text into a file, of which a reader sees the old text or the new, never a part."""
+    beside = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _git(file: Path, *arguments: str) -> str | None:
