@@ -145,7 +145,7 @@ def git_state(file: Path) -> tuple[str | None, bool | None]:
     Returns:
         The commit and whether it is dirty; None and None if git does not track the file.
     """
-    # A package installed inside someone else's checkout is not at that checkout's commit.
+    # This package may be installed inside someone else's checkout, whose commit is not its own.
     tracked = _git(file, "ls-files", "--error-unmatch", file.name)
     commit = _git(file, "rev-parse", "HEAD") if tracked else None
     if commit is None:
@@ -178,7 +178,7 @@ def _git(file: Path, *arguments: str) -> str | None:
 
 
 def _torch() -> ModuleType:
-    import torch  # noqa: PLC0415 - takes a second, and reading a report needs none of it
+    import torch  # noqa: PLC0415 - takes a second, and a report does without
 
     return torch
 
@@ -218,11 +218,11 @@ def _version(distribution: str) -> str | None:
 
 
 def _cupy_version() -> str | None:
-    # The distribution that holds CuPy is named after the CUDA it was built for.
+    # CuPy's distribution is named after the CUDA it was built for, as in cupy-cuda12x.
     distributions = importlib.metadata.packages_distributions().get("cupy", [])
     return _version(distributions[0]) if distributions else None
 
 
 def _major_minor(release: str) -> str:
-    """Shorten a kernel's release: what follows may name a cloud or a person's own build."""
+    """Shorten a kernel's release: the rest may name a cloud or a person's own build."""
     return ".".join(release.partition("-")[0].split(".")[:2])

@@ -202,7 +202,7 @@ class Contents(Generic[R]):
     @property
     def frame(self) -> "pd.DataFrame":
         """The rows as a data frame; an empty number becomes NaN there, like a measured NaN."""
-        import pandas as pd  # noqa: PLC0415 - takes long, and appending needs none of it
+        import pandas as pd  # noqa: PLC0415 - takes long, and to append does without
 
         return pd.DataFrame(
             {
