@@ -15,15 +15,16 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays, Computation, generator
 from reference_impls.engines.adapter import Mode, TwiceDifferentiable
-from reference_impls.nested import Tree, kind_of
+from reference_impls.nested import Tree
+from reference_impls.words import kind_of, name_of
 from verify.checks.case import DIRECTIONS, Case, cases_at
 from verify.checks.check import Check, RefusalError, overall
 from verify.checks.first_order.gradients import verify_case
 from verify.checks.report import Report
-from verify.checks.second_order.checks import second_order_checks
-from verify.user.arguments import Arguments, MakeVjp, name_of
+from verify.user.arguments import Arguments, MakeVjp
 from verify.user.expected import against_expected, against_forward
 from verify.user.function import UserFunction
+from verify.user.returned import gradients_from
 
 PROBES = {"float64": 1, "float32": DIRECTIONS}
 """Directions that the oracle looks along. A fault that is r times its tolerance hides from one with
@@ -201,13 +202,17 @@ def _missing_precision(subject: UserFunction, checks: Sequence[Check]) -> list[C
 
 
 def _second_order(case: Case, subject: UserFunction, function: TwiceDifferentiable) -> list[Check]:
+    # These checks load torch and autograd, and a check of first order does without.
+    from verify.checks.second_order.checks import second_order_checks  # noqa: PLC0415
+
     arguments, cotangent = subject.arguments, case.cotangent
 
     def hvp(mode: Mode) -> Callable[[Arrays, Arrays], Arrays]:
         def along(primals: Arrays, tangents: Arrays) -> Arrays:
             u = cotangent.astype(primals[case.computation.wrt[0]].dtype)
             directions = arguments.tangents(tangents)
-            return arguments.gradients(function.hvp(arguments.tree(primals), u, directions, mode))
+            products = function.hvp(arguments.tree(primals), u, directions, mode)
+            return gradients_from(products, arguments)
 
         return along
 

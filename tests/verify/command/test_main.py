@@ -436,7 +436,7 @@ def test_several_functions_are_reported_in_order_and_all_must_agree(
     [
         ("wave", "has no 'wave'; did you mean 'waves'?"),
         ("empty", "waves: got nothing, wanted at least one floating-point NumPy array"),
-        ("FACTOR", "FACTOR is int, wanted a function"),
+        ("FACTOR", "FACTOR is an int, wanted a function"),
     ],
 )
 def test_what_a_file_lacks_is_told_in_one_line_with_status_2(
