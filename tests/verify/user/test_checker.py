@@ -255,8 +255,10 @@ class TestWhatIsNoGradient:
             (instead(3), "returned an int, wanted (value, vjp)"),
             (
                 lambda x: (x, x),
-                "returned a tuple of 2 with a numpy.ndarray of float64 for vjp, "
-                "wanted (value, vjp)",
+                (
+                    "returned a tuple of 2 with a numpy.ndarray of float64 for vjp, "
+                    "wanted (value, vjp)"
+                ),
             ),
             (lambda x: (x, x.copy, 3), "returned a tuple of 3, wanted (value, vjp)"),
             (
