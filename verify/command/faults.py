@@ -7,9 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from reference_impls.running.threads import one_thread
-from results.report.trust import OURS, SKIPPED, TOTAL, Pair, diagnosed, latest_kills, tally
+from results.report.trust import SKIPPED, TOTAL, Pair, diagnosed, latest_kills, tally
 from results.store import Appender
-from results.tables import Kill
+from results.tables import OURS, Kill
 from verify.command.appending import record_environment
 from verify.command.console import box_style, make_console, progress
 from verify.command.options import Options
