@@ -1,6 +1,8 @@
 import tomllib
 from importlib import import_module
+from typing import assert_type
 
+import numpy as np
 import pytest
 
 import gradjury
@@ -12,6 +14,13 @@ def test_hands_on_what_verify_has() -> None:
     assert gradjury.__all__ == verify.__all__
     for name in gradjury.__all__:
         assert getattr(gradjury, name) is getattr(verify, name)
+
+
+def test_a_type_checker_sees_what_check_returns() -> None:
+    """It is mypy that fails here, and on the unused comment below if it took any name for one."""
+    report = gradjury.check(lambda x: (x @ x, lambda u: 2 * u * x), np.ones(2))
+    assert_type(report, verify.Report)
+    assert report.verdict == "agree"
 
 
 def test_a_star_import_has_every_public_name() -> None:

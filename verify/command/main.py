@@ -85,7 +85,7 @@ def _complain(message: str) -> int:
 @click.option("--jobs", default=1, type=click.IntRange(min=1), help="With --seeds: processes.")
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context
-def main(context: click.Context, **_: object) -> int:
+def main(context: click.Context, /, **_: object) -> int:
     """Hold every implementation of every computation NAMEd against the others and an oracle.
 
     A NAME may also be FILE.py:NAME, a function of your own, with its primals in NAME_primals.

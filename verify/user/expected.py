@@ -1,4 +1,4 @@
-"""A user's function against the right answer, or the forward, that the user has."""
+"""A user's function, held against the forward or the right answer that the user gave."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -18,7 +18,10 @@ from verify.user.returned import gradients_from
 
 
 def against_forward(case: Case, subject: UserFunction) -> list[Check]:
-    """Nothing where `make_vjp` gives no value: that is for its contract to say."""
+    """The value of `make_vjp` against that of the user's ``forward``.
+
+    Nothing is compared where `make_vjp` gives no value; the check of its contract reports that.
+    """
     with suppress(RefusalError):
         value, _ = subject.make_vjp(case.computation, copies(case.primals))
         return _values_beside(case, subject, value)
@@ -34,7 +37,14 @@ def _values_beside(case: Case, subject: UserFunction, value: Array) -> list[Chec
 
 
 def against_expected(case: Case, subject: UserFunction, expected: Tree) -> list[Check]:
-    """Values and gradients against the right answer that the user has."""
+    """Values and gradients against the right answer that the user has.
+
+    Raises:
+        RefusalError: `make_vjp`, or its VJP, refuses.
+        TypeError: the gradients in `expected` are none, or have another dtype, or belong to a
+            function whose value is no scalar.
+        ValueError: they have another shape than the primals, or hold NaN.
+    """
     value, vjp = subject.make_vjp(case.computation, case.primals)
     if not callable(expected):
         wanted = _wanted_gradients(subject.arguments, expected, value)
@@ -44,7 +54,7 @@ def against_expected(case: Case, subject: UserFunction, expected: Tree) -> list[
         wanted_value, wanted_vjp = other.make_vjp(case.computation, case.primals)
         values = _compared_values(case, subject, "expected", value, wanted_value)
         if value.shape != wanted_value.shape:
-            return [values]  # it would not take the cotangent
+            return [values]  # `expected` would not take a cotangent of another shape
         wanted = wanted_vjp(case.cotangent.copy())
     except RefusalError as error:
         return [Check(subject.name, "vjp", "expected", "unsupported", str(error))]
