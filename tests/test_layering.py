@@ -3,12 +3,13 @@
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("bench", "reference_impls", "results", "verify")
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
 LINTER = "from importlinter.cli import lint_imports_command as lint; lint(['--no-cache'])"
 
 DATA_TABLES = {
@@ -23,7 +24,7 @@ def house(tmp_path: Path) -> Path:
     """A copy of the project that a test may spoil."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     only_python = shutil.ignore_patterns("__pycache__", "runs", "local")
-    for package in PACKAGES:
+    for package in CONTRACTS["root_packages"]:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=only_python)
     return tmp_path
 
