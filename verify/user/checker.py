@@ -130,7 +130,8 @@ def _checks(
         yield from values
         if overall(values) != "agree":
             return
-    first = verify_case(case, [subject], NOISE_POINTS, in_wider_dtype=precision)
+    wanted = "or why not" if precision else "no"
+    first = verify_case(case, [subject], NOISE_POINTS, precision=wanted)
     yield from first
     if first[0].verdict != "agree":
         return
@@ -139,7 +140,7 @@ def _checks(
     if twice and overall(first) != "disagree":
         yield from _second_order(case, subject, twice)
     if precision:
-        yield from _missing_precision(subject, first)
+        yield from _precision_at_kink(subject, first)
 
 
 def _check_options(seed: object, probes: object, order: object, forward: object) -> None:
@@ -193,10 +194,11 @@ def _absent(**_: Any) -> Any:  # noqa: ANN401 -- never returns
     raise TypeError("the user's function has one implementation")
 
 
-def _missing_precision(subject: UserFunction, checks: Sequence[Check]) -> list[Check]:
-    if any(check.kind == "precision" for check in checks):
+def _precision_at_kink(subject: UserFunction, checks: Sequence[Check]) -> list[Check]:
+    """Digits are counted of the one right gradient, and at a kink there are many."""
+    if not any(check.kind == "kink" for check in checks):
         return []
-    detail = "it does not carry more digits through, or is too slow with them"
+    detail = "there is a kink here, and so no one gradient to count digits of"
     return [Check(subject.name, "precision", "more digits", "unsupported", detail)]
 
 

@@ -32,7 +32,7 @@ from verify.checks.first_order.extremes import extremes
 from verify.checks.first_order.kink import BESIDE, at_kink, beside_kink
 from verify.checks.first_order.oracle import Oracle, moved, oracle_of
 from verify.checks.first_order.pairs import blamed, pairwise_checks, suspects
-from verify.checks.first_order.precision import precision_checks, undecided
+from verify.checks.first_order.precision import Wanted, precision_checks, undecided
 from verify.checks.first_order.stability import reconsidered, stability_check
 from verify.oracles.estimate import NOISE_POINTS
 
@@ -42,7 +42,7 @@ def verify_case(
     implementations: Sequence[Implementation],
     points: int = NOISE_POINTS,
     *,
-    in_wider_dtype: bool = True,
+    precision: Wanted = "where it can be had",
 ) -> list[Check]:
     """Every check of one case, in order.
 
@@ -50,7 +50,7 @@ def verify_case(
         case: the function, the point, and what noise is allowed there.
         implementations: of the function.
         points: how many to measure an oracle's noise at.
-        in_wider_dtype: is the derivation by hand to be carried out with more digits, too?
+        precision: is the derivation by hand to be carried out with more digits, too?
     """
     named = {implementation_label(each): each for each in implementations}
     observed = [observed_of(case, name, each) for name, each in named.items()]
@@ -77,7 +77,8 @@ def verify_case(
         for result in results
     ]
     checks += [check for one in sound for check in extremes(case, one.name, named[one.name])]
-    if not in_wider_dtype or Manual.name in blamed(checks):
+    if Manual.name in blamed(checks):
         return checks
     refused = next((each.refusal for each in observed if each.refusal), "")
-    return checks + [undecided(each, refused) for each in precision_checks(case, results)]
+    precise = precision_checks(case, results, precision)
+    return checks + [undecided(each, refused) for each in precise]

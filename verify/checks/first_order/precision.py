@@ -2,23 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from reference_impls.computation import Arrays
 from verify.checks.case import Case, Result
 from verify.checks.check import Check, Verdict
 from verify.checks.compare import worst_entry
 from verify.oracles.more_digits.ulps import digits_lost
-from verify.oracles.more_digits.wider import in_extended_precision
+from verify.oracles.more_digits.wider import NotCarried, in_extended_precision
+
+Wanted = Literal["no", "where it can be had", "or why not"]
+"""Whether digits are counted; the last is for who asked, and is told what stands in the way."""
 
 
-def precision_checks(case: Case, results: Sequence[Result]) -> list[Check]:
+def precision_checks(case: Case, results: Sequence[Result], wanted: Wanted) -> list[Check]:
     """Every result against the derivation by hand in a wider dtype, where that can be had."""
+    if wanted == "no":
+        return []
     computation = case.computation
     exact = in_extended_precision(
         computation.by_hand, case.primals, case.cotangent, computation.wrt
     )
-    if exact is None:
-        return []
+    if isinstance(exact, NotCarried):
+        return [_missing(each, exact) for each in results] if wanted == "or why not" else []
     checks = []
     for result in results:
         found = [
@@ -30,6 +36,10 @@ def precision_checks(case: Case, results: Sequence[Result]) -> list[Check]:
         detail = _fewest_digits(result.cotangents, exact.cotangents)
         checks.append(Check(result.name, "precision", exact.carrier, verdict, detail, worst))
     return checks
+
+
+def _missing(result: Result, why: NotCarried) -> Check:
+    return Check(result.name, "precision", "more digits", "unsupported", str(why))
 
 
 def undecided(check: Check, refused: str) -> Check:
