@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verify.diagnosis.arithmetic import norm
 from verify.diagnosis.suspect import Suspect
+from verify.error_model.arrays import norm
 from verify.error_model.noise import SAFETY
 
 

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.suspect import Finding, Suspect
 from verify.diagnosis.words import FEW
-from verify.error_model.arrays import index_of
+from verify.error_model.arrays import index_of, inner, norm
 from verify.error_model.noise import SAFETY
 
 MOST_OF = 15 / 16
@@ -96,7 +95,7 @@ def _is_right_outside(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> bool:
         truth = suspect.oracle.along({suspect.name: tangent})
         allowed = suspect.sharpness * norm(suspect.got * tangent) + truth.error_bar
         allowed += SAFETY * suspect.unit * suspect.typical * norm(tangent)
-        if not abs(dot(suspect.got, tangent) - truth.value) <= allowed:
+        if not abs(inner(suspect.got, tangent) - truth.value) <= allowed:
             return False
     return True
 

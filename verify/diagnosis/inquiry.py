@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference_impls.computation import Arrays
-from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.bisection import Tree
 from verify.diagnosis.suspect import Probe, Suspect, names_of
 from verify.diagnosis.truth import MAX_CALLS, Oracle
-from verify.error_model.arrays import unit_roundoff
+from verify.error_model.arrays import inner, norm, unit_roundoff
 from verify.error_model.noise import SAFETY
 
 SEPARATE = 24
@@ -70,7 +69,7 @@ def _suspects_by_halving(suspects: list[Suspect]) -> tuple[list[Suspect], bool]:
     """Those of many arguments that are wrong, and whether these are all; half the calls go here."""
     oracle = suspects[0].oracle
     tangents = [oracle.tangent(suspect.name, suspect.shape) for suspect in suspects]
-    pairings = [dot(suspect.got, v) for suspect, v in zip(suspects, tangents, strict=True)]
+    pairings = [inner(suspect.got, v) for suspect, v in zip(suspects, tangents, strict=True)]
     squares = [norm(suspect.got * v) for suspect, v in zip(suspects, tangents, strict=True)]
 
     def measure(low: int, high: int) -> tuple[float, float]:

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impls.computation import Array
-from verify.diagnosis.arithmetic import norm
 from verify.diagnosis.inquiry import Inquiry
 from verify.diagnosis.suspect import (
     SAMPLES,
@@ -27,7 +26,7 @@ from verify.diagnosis.suspect import (
     nearnesses,
 )
 from verify.diagnosis.words import FEW, listed
-from verify.error_model.arrays import index_of
+from verify.error_model.arrays import index_of, norm
 from verify.error_model.noise import SAFETY
 from verify.oracles.estimate import Estimate
 

@@ -13,12 +13,11 @@ from itertools import combinations, permutations
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
-from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.rearrangement import MOST_AXES
 from verify.diagnosis.suspect import PROBES
 from verify.diagnosis.truth import Oracle, Truth
 from verify.diagnosis.words import Diagnosis, axes_text
-from verify.error_model.arrays import index_of, unit_roundoff
+from verify.error_model.arrays import index_of, inner, norm, unit_roundoff
 
 
 def diagnose_shape(
@@ -171,7 +170,7 @@ def _is_form(form: _Form, got: Array, oracle: Oracle, dtype: str) -> bool:
         size = norm(form.narrow * tangent)
         if truth.error_bar > 0.1 * size or not got.any():
             return False
-        if not abs(dot(form.narrow, tangent) - truth.value) <= truth.error_bar + loose * size:
+        if not abs(inner(form.narrow, tangent) - truth.value) <= truth.error_bar + loose * size:
             return False
     return True
 

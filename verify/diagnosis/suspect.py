@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reference_impls.computation import Array
-from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.truth import Oracle
+from verify.error_model.arrays import inner, norm, root_mean_square
 from verify.error_model.noise import SAFETY
 from verify.oracles.estimate import Estimate
 
@@ -110,7 +110,7 @@ class Suspect:
     @property
     def typical(self) -> float:
         """The root mean square of the entries of h."""
-        return norm(self.got) / math.sqrt(self.got.size)
+        return root_mean_square(self.got)
 
     def _levelled(self, tangent: Array) -> Array:
         weights = np.maximum(np.abs(self.got), LEVEL * self.typical)
@@ -121,7 +121,7 @@ class Suspect:
 
     def _measure(self, tangent: Array) -> Probe:
         truth = self.oracle.along({self.name: tangent})
-        return Probe(tangent, dot(self.got, tangent), truth, norm(self.got * tangent))
+        return Probe(tangent, inner(self.got, tangent), truth, norm(self.got * tangent))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def explains(suspect: Suspect, corrected: Array) -> bool:
     for count in range(1, PROBES + 1):
         probes = suspect.probe(count)
         probe = probes[-1]
-        left.append(dot(corrected, probe.tangent) - probe.truth.value)
+        left.append(inner(corrected, probe.tangent) - probe.truth.value)
         size = max(norm(corrected * probe.tangent), abs(probe.truth.value))
         if not abs(left[-1]) <= probe.truth.error_bar + suspect.loose * size:
             return False

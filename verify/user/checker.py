@@ -130,8 +130,9 @@ def _checks(
         yield from values
         if overall(values) != "agree":
             return
-    wanted = "or why not" if precision else "no"
-    first = verify_case(case, [subject], NOISE_POINTS, precision=wanted)
+    first = verify_case(
+        case, [subject], NOISE_POINTS, precision="or why not" if precision else "no"
+    )
     yield from first
     if first[0].verdict != "agree":
         return

@@ -31,7 +31,7 @@ def precision_checks(case: Case, results: Sequence[Result], wanted: Wanted) -> l
             worst_entry({"value": result.value}, {"value": exact.value}, case.noise.value),
             worst_entry(result.cotangents, exact.cotangents, case.noise.cotangents),
         ]
-        worst = max(found, key=lambda each: each.error / each.tolerance)
+        worst = max(found, key=lambda each: each.in_tolerances)
         verdict: Verdict = "agree" if worst.accepted else "disagree"
         detail = _fewest_digits(result.cotangents, exact.cotangents)
         checks.append(Check(result.name, "precision", exact.carrier, verdict, detail, worst))
