@@ -35,7 +35,7 @@ def additive(suspect: Suspect) -> Finding | None:
 
 
 def _additions(suspect: Suspect) -> Iterator[tuple[str, str, Array]]:
-    primal = suspect.oracle.primals.get(suspect.name)
+    primal = suspect.witness.primals.get(suspect.name)
     if primal is not None and np.shape(primal) == suspect.shape and np.any(primal):
         wide = np.asarray(primal, np.float64)
         yield "regularisation", suspect.name, wide

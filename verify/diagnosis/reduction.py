@@ -27,8 +27,8 @@ def over_reduced(suspect: Suspect) -> Finding | None:
     count = got.size // narrow.size
     sums, means = [], []
     for _ in range(PROBES - 1):
-        tangent = suspect.oracle.tangent(suspect.name, narrow.shape)
-        truth = suspect.oracle.along({suspect.name: np.broadcast_to(tangent, got.shape).copy()})
+        tangent = suspect.witness.tangent(suspect.name, narrow.shape)
+        truth = suspect.witness.along({suspect.name: np.broadcast_to(tangent, got.shape).copy()})
         here = inner(narrow, tangent)
         size = norm(narrow * tangent)
         allowed = truth.error_bar + suspect.loose * size

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reference_impls.computation import Array
-from verify.diagnosis.truth import Oracle
+from verify.diagnosis.witness import Witness
 from verify.error_model.arrays import inner, norm, root_mean_square
 from verify.error_model.noise import SAFETY
 from verify.oracles.estimate import Estimate
@@ -59,7 +59,7 @@ class Suspect:
 
     name: str
     got: Array
-    oracle: Oracle
+    witness: Witness
     unit: float
     probes: list[Probe] = field(default_factory=list)
 
@@ -81,7 +81,7 @@ class Suspect:
     def probe(self, count: int) -> list[Probe]:
         """So many probes: Gaussian, and by turns with all entries of h weighed alike."""
         while len(self.probes) < count:
-            tangent = self.oracle.tangent(self.name, self.shape)
+            tangent = self.witness.tangent(self.name, self.shape)
             if len(self.probes) % 2:
                 tangent = self._levelled(tangent)
             self.probes.append(self._measure(tangent))
@@ -89,7 +89,7 @@ class Suspect:
 
     def entry(self, flat: int) -> Estimate:
         """The true one, in the order of memory."""
-        return self.oracle.entry(self.name, flat, self.shape)
+        return self.witness.entry(self.name, flat, self.shape)
 
     def is_wrong_at(self, flat: int) -> bool:
         """Is this entry wrong by more than the oracle and rounding explain?"""
@@ -120,7 +120,7 @@ class Suspect:
         return np.asarray(levelled * (norm(tangent) / norm(levelled)))
 
     def _measure(self, tangent: Array) -> Probe:
-        truth = self.oracle.along({self.name: tangent})
+        truth = self.witness.along({self.name: tangent})
         return Probe(tangent, inner(self.got, tangent), truth, norm(self.got * tangent))
 
 

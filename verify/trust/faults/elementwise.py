@@ -10,7 +10,7 @@ from verify.trust.functions import GATED, MATVEC, SQUARE, SQUASH, gated, normal
 from verify.trust.planted import (
     ELEMENTWISE,
     Fault,
-    Function,
+    Host,
     MakeVjp,
     fed,
     instead,
@@ -147,16 +147,16 @@ def _off_zero(rng: np.random.Generator, size: int) -> dict[str, Any]:
     return {"z": rng.uniform(0.1, 2.0, size) * np.where(np.arange(size) % 2, 1, -1)}
 
 
-TINY_FUNCTION = Function(normal("x"), tiny, ("x",))
+TINY_FUNCTION = Host(normal("x"), tiny, ("x",))
 
 
-GELU = Function(normal("x"), gelu, ("x",))
+GELU = Host(normal("x"), gelu, ("x",))
 
 
-ELU = Function(_off_zero, elu, ("z",))
+ELU = Host(_off_zero, elu, ("z",))
 
 
-TWICE = Function(normal("x"), twice, ("x",))
+TWICE = Host(normal("x"), twice, ("x",))
 
 
 ELEMENTWISE_FAULTS = (

@@ -31,7 +31,7 @@ Named = dict[str, Any]
 """Primals by name: arrays, and whatever else the function takes."""
 
 
-Outcome = Literal["accepts", "rejects", "skipped"]
+Ruling = Literal["accepts", "rejects", "skipped"]
 
 
 UNLIMITED = sys.maxsize
@@ -70,12 +70,12 @@ class Judgement:
     """What a peer made of a function.
 
     Attributes:
-        outcome: accepts, rejects or skipped.
+        ruling: accepts, rejects or skipped.
         seconds: that it took; 0 if it was skipped.
         detail: why it rejects, where it says so, or was skipped; one line.
     """
 
-    outcome: Outcome
+    ruling: Ruling
     seconds: float = 0.0
     detail: str = ""
 
@@ -96,13 +96,13 @@ def judge(peer: Peer, planted: Planted, rng: np.random.Generator) -> Judgement:
         warnings.simplefilter("ignore")
         try:
             _check_applicable(peer, planted)
-            outcome: Outcome = "accepts" if peer.accepts(planted, rng) else "rejects"
+            ruling: Ruling = "accepts" if peer.accepts(planted, rng) else "rejects"
             detail = ""
         except InapplicableError as error:
             return Judgement("skipped", detail=str(error))
         except Exception as error:  # noqa: BLE001 - of whatever kind, it is how a peer says no
-            outcome, detail = "rejects", one_line(error)
-    return Judgement(outcome, perf_counter() - start, detail)
+            ruling, detail = "rejects", one_line(error)
+    return Judgement(ruling, perf_counter() - start, detail)
 
 
 def entries(planted: Planted) -> int:

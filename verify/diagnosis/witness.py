@@ -14,7 +14,7 @@ from reference_impls.computation import Array, Arrays
 from verify.error_model.arrays import scale_of
 from verify.oracles.estimate import Estimate
 
-Truth = Callable[[Arrays], Estimate]
+Derivative = Callable[[Arrays], Estimate]
 """From tangents v by argument, zero for those that are missing, to an estimate of ⟨u, J v⟩."""
 
 MAX_CALLS = 96
@@ -23,10 +23,10 @@ MAX_CALLS = 96
 BLIND = Estimate(np.nan, np.inf, "none")
 
 
-class Oracle:
+class Witness:
     """The truth, asked no more often than allowed; it never raises, and an entry is asked once."""
 
-    def __init__(self, truth: Truth, primals: Arrays, rng: np.random.Generator) -> None:
+    def __init__(self, truth: Derivative, primals: Arrays, rng: np.random.Generator) -> None:
         self._truth = truth
         self._entries: dict[tuple[str, int], Estimate] = {}
         self.primals = primals
