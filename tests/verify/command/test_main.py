@@ -474,7 +474,7 @@ def planting(
 ) -> None:
     monkeypatch.setattr(verify.command.kills, "FAULTS", faults)
     monkeypatch.setattr(verify.command.kills, "AWKWARD", awkward)
-    accepting = Peer("accepts", 10, lambda: None, lambda _, __: True)
+    accepting = Peer("accepts", 10, lambda: None, lambda: lambda _, __: True)
     monkeypatch.setattr(verify.command.main, "PEERS", (accepting,))
 
 

@@ -42,6 +42,11 @@ EVERY_ENTRY = 2_000
 """Entries, of all gradients or of the value, up to which a peer may look at one after the other."""
 
 
+Ask = Callable[[Planted, np.random.Generator], bool]
+"""``ask(planted, rng)``: does the peer find the gradient right? An `InapplicableError` says that it
+cannot be asked about this function; anything else that is raised counts as no."""
+
+
 class InapplicableError(Exception):
     """A peer cannot be asked about this function; the message says why."""
 
@@ -55,14 +60,13 @@ class Peer:
         largest: entries, of all gradients or of the value, beyond which it is skipped because it
             takes as many evaluations.
         missing: why it cannot run here, or None if it can.
-        accepts: ``accepts(planted, rng)``: does it find the gradient right? Whatever it raises
-            counts as no, but an `InapplicableError`.
+        load: imports its library, and returns what asks it.
     """
 
     name: str
     largest: int
     missing: Callable[[], str | None]
-    accepts: Callable[[Planted, np.random.Generator], bool]
+    load: Callable[[], Ask]
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,16 @@ def judge(peer: Peer, planted: Planted, rng: np.random.Generator) -> Judgement:
         planted: the function; its primals are a flat mapping, and its value is one array.
         rng: of the cotangents and directions, where the peer does not draw its own.
     """
+    reason = peer.missing()
+    if reason:
+        return Judgement("skipped", detail=reason)
+    ask = peer.load()
     start = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            _check_applicable(peer, planted)
-            ruling: Ruling = "accepts" if peer.accepts(planted, rng) else "rejects"
+            _check_size(peer, planted)
+            ruling: Ruling = "accepts" if ask(planted, rng) else "rejects"
             detail = ""
         except InapplicableError as error:
             return Judgement("skipped", detail=str(error))
@@ -110,10 +118,7 @@ def entries(planted: Planted) -> int:
     return sum(np.size(planted.primals[name]) for name in planted.wrt)
 
 
-def _check_applicable(peer: Peer, planted: Planted) -> None:
-    reason = peer.missing()
-    if reason:
-        raise InapplicableError(reason)
+def _check_size(peer: Peer, planted: Planted) -> None:
     if peer.largest == UNLIMITED:
         return
     size = max(entries(planted), np.size(planted.forward(**copies(planted.primals))))
