@@ -7,7 +7,7 @@ in about a dozen times the cost of a value and its gradient, however many entrie
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from reference_impls.words import kind_of, name_of
 from verify.checks.case import DIRECTIONS, Case, case_at, shape_of_value
 from verify.checks.check import Check, RefusalError, overall
 from verify.checks.first_order.gradients import verify_case
+from verify.checks.first_order.precision import ByHand
 from verify.checks.noises import Noises
 from verify.checks.report import Report
 from verify.user.arguments import Arguments, MakeVjp
@@ -152,7 +153,7 @@ class _Asked:
             yield from values
             if overall(values) != "agree":
                 return
-        by_hand = self._by_hand if self.precision else None
+        by_hand = ByHand(self._body, is_asked_for=True) if self.precision else None
         first = verify_case(case, [subject], self.noises, NOISE_POINTS, by_hand)
         yield from first
         if first[0].verdict != "agree":
@@ -161,10 +162,8 @@ class _Asked:
             yield from comparison.against_expected(self.expected)
         if self.twice and overall(first) != "disagree":
             yield from second_order_of(case, subject, self.twice)
-        if self.precision:
-            yield from _missing_precision(subject, first)
 
-    def _by_hand(self, **primals: Array) -> tuple[Array, Vjp]:
+    def _body(self, **primals: Array) -> tuple[Array, Vjp]:
         return self.subject.make_vjp(primals)
 
 
@@ -194,13 +193,6 @@ def _twice_differentiable(function: object, arguments: Arguments) -> TwiceDiffer
         f"check: order=2 needs an engine that differentiates twice; {arguments.function} is of "
         f"type {kind_of(function)}, wanted from_torch(...) or from_autograd(...)"
     )
-
-
-def _missing_precision(subject: UserFunction, checks: Sequence[Check]) -> list[Check]:
-    if any(check.kind == "precision" for check in checks):
-        return []
-    detail = "it does not carry more digits through, or is too slow with them"
-    return [Check(subject.name, "precision", "more digits", "unsupported", detail)]
 
 
 def _again(arguments: Arguments, given: Mapping[str, object]) -> str:

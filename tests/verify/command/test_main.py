@@ -478,7 +478,7 @@ def planting(
 ) -> None:
     monkeypatch.setattr(verify.command.faults, "FAULTS", faults)
     monkeypatch.setattr(verify.command.faults, "AWKWARD", awkward)
-    accepting = Peer("accepts", 10, lambda: None, lambda _, __: True)
+    accepting = Peer("accepts", 10, lambda: None, lambda: lambda _, __: True)
     monkeypatch.setattr(verify.command.faults, "PEERS", (accepting,))
 
 

@@ -142,7 +142,7 @@ def _recording(solve: Solve, found: list[Any]) -> Solve:
 
 def check_of(each: Candidate, against: str, *found: Worst, detail: str = "") -> Check:
     """A check of the worst of what was found."""
-    worst = max(found, key=lambda one: one.error / one.tolerance)
+    worst = max(found, key=lambda one: one.in_tolerances)
     verdict: Verdict = "agree" if worst.accepted else "disagree"
     return Check(each.name, KIND, against, verdict, detail, worst)
 
