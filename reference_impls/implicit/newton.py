@@ -7,9 +7,9 @@ from scipy import linalg
 
 from reference_impls.computation import Array
 from reference_impls.implicit.errors import NotConvergedError, SingularError
-from reference_impls.implicit.linear_solvers import FACTORIZATIONS, Inverse, conjugate_gradients
 from reference_impls.implicit.precision import eps, largest, norm, resolution
-from reference_impls.implicit.problem import Numeric
+from reference_impls.implicit.solvers import Inverse, Solver
+from reference_impls.implicit.vectors import Numeric
 
 STEPS = 100
 HALVINGS = 12
@@ -38,7 +38,7 @@ class Point:
     Attributes:
         x: (n,).
         residual: F(x), (n,).
-        K: ∂F/∂x, (n, n), or None if the linear solver only takes products with it.
+        K: ∂F/∂x, (n, n), or None if the solver only takes products with it.
         inverse: K⁻¹.
         step: K⁻¹ F, which Newton's method subtracts from x.
     """
@@ -56,27 +56,25 @@ class Newton:
 
     Attributes:
         function: F.
-        method: the linear solver for K.
+        solver: for K. Without a tolerance in it, the steps go on as long as they help.
         start: the initial guess, (n,).
-        enough: the ‖F‖ at which to stop; 0 if not before steps no longer help.
     """
 
     function: Numeric
-    method: str
+    solver: Solver
     start: Array
-    enough: float
 
-    @classmethod
-    def of(cls, function: Numeric, start: Array, method: str, tolerance: float | None) -> "Newton":
-        """Returns the method; without a tolerance, it goes on as long as steps help."""
-        return cls(function, method, start, enough=tolerance or 0.0)
+    @property
+    def enough(self) -> float:
+        """The ‖F‖ at which to stop; 0 without a tolerance."""
+        return self.solver.tolerance or 0.0
 
     def run(self, guess: Array) -> Point:
         """Returns where the steps from a guess end.
 
         Raises:
             NotConvergedError: F is not finite at the guess.
-            SingularError, NotSymmetricError: as the linear solver finds K, at any point on the way.
+            SingularError, NotSymmetricError: the solver refuses K, at any point on the way.
         """
         residual = self.function(guess)
         check_finite(residual)
@@ -172,15 +170,11 @@ class Newton:
         return Point(x, residual, K, inverse, inverse(residual))
 
     def _linearized(self, x: Array, previous: Point | None) -> tuple[Array | None, Inverse]:
-        """Returns K and K⁻¹ at x."""
-        if self.method == "cg":
-            # Kᵀ v, but K is symmetric.
-            return None, conjugate_gradients(lambda v: self.function.vjp(x, v), x)
+        """Returns K, if it is formed, and K⁻¹ at x."""
         known = None if previous is None else previous.K
         if previous is not None and known is not None and self._is_same(known, previous.x, x):
             return known, previous.inverse
-        K = self.function.jacobian(x)
-        return K, FACTORIZATIONS[self.method](K)
+        return self.solver.linearized(self.function, x)
 
     def _is_same(self, K: Array, there: Array, here: Array) -> bool:
         """Is K, to rounding, here what it is there, as it is for a linear F?"""
@@ -193,7 +187,7 @@ class Newton:
         if not size <= self.enough:
             raise NotConvergedError(
                 f"not converged: ‖F‖ is {size:.1e}, the tolerance {self.enough:.1e}; start "
-                "nearer, or give a solver or another tolerance"
+                "nearer, or give a search or another tolerance"
             )
 
     def _contracts(self, point: Point) -> bool:

@@ -28,7 +28,7 @@ WITHOUT_OPERATOR = "takes no keyword `solve` with an operator as its default"
 
 
 Solve = Callable[..., Any]
-"""An operator such as `reference_impls.implicit.torch_argmin`."""
+"""An operator such as `reference_impls.engines.pytorch.argmin.torch_argmin`."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from reference_impls.computation import Array, Arrays
 from reference_impls.engines.manual.backend import Manual
 from reference_impls.engines.pytorch.backend import Torch
-from reference_impls.implicit import torch_unrolled_argmin, torch_unrolled_root
+from reference_impls.engines.pytorch.unrolled import torch_unrolled_argmin, torch_unrolled_root
 from verify.checks.argmin.implementation import (
     KIND,
     WITHOUT_OPERATOR,
