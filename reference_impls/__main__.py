@@ -20,7 +20,7 @@ def _row(computation: Computation) -> list[str]:
         f"**{size:,}**" if size == computation.tutorial_size else f"{size:,}"
         for size in sorted(computation.sizes)
     ]
-    supported = ["✓" if getattr(computation, backend.body) else "—" for backend in BACKENDS]
+    supported = ["✓" if backend.body_of(computation) else "—" for backend in BACKENDS]
     return [computation.name, tutorial, _listed(computation.wrt), ", ".join(sizes), *supported]
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from reference_impls import BACKENDS, GPU_BACKENDS, Backend, Computation
+from reference_impls import Backend, Computation
+from reference_impls.engines import registered
 from reference_impls.running.threads import one_thread
 from results.store import Appender
 from results.tables import ARGMIN, VERDICTS, Argmin
@@ -27,7 +28,7 @@ def check_catalogue(
     dtypes: Sequence[str],
 ) -> int:
     """Check every computation and size of the plan; the exit status."""
-    backends = [backend for backend in (*BACKENDS, *GPU_BACKENDS) if not backend.missing()]
+    backends = [backend for backend in registered() if not backend.missing()]
     summary = Summary(console)
     try:
         with (

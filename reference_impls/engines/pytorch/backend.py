@@ -8,15 +8,22 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
-from reference_impls.engines.backend import OPERATORS, seed_cotangent
+from reference_impls.engines.backend import OPERATORS, Body, FieldBodies, seed_cotangent
+from reference_impls.engines.gradient_map import (
+    COTANGENT,
+    check_shape,
+    gradient_map_of,
+    pairing_of,
+)
+from reference_impls.engines.pytorch.tensors import dual_level, make_dual, unpack_dual
 from reference_impls.validation import check_choice, check_cotangent, check_primals
 
 
-class Torch:
+class Torch(FieldBodies):
     """torch.autograd on one device."""
 
     name = "torch"
-    body = "by_torch"
+    field = "by_torch"
     takes_complex = False
 
     def __init__(self, device: str = "cpu") -> None:
@@ -91,6 +98,83 @@ class Torch:
             return value, dict(zip(computation.wrt, cotangents, strict=True))
 
         return self._exactly(gradient)
+
+    def jvp(
+        self,
+        computation: Computation,
+        primals: Mapping[str, Array],
+        cotangent: Array,
+        tangents: Mapping[str, Array],
+    ) -> Array:
+        """See `SecondOrder.jvp`."""
+
+        def pairing(*, cotangent: torch.Tensor, **primals: torch.Tensor) -> Native:
+            cotangents = self._recorded_gradient(computation, primals, cotangent)
+            return sum(
+                (cotangents[name] * cotangents[name].new_tensor(tangents[name])).sum()
+                for name in computation.wrt
+            )
+
+        paired = self.with_body(pairing_of(computation), pairing)
+        value, vjp = self.make_vjp(paired, {**primals, COTANGENT: cotangent})
+        return vjp(np.ones_like(value))[COTANGENT]
+
+    def second_pullback(
+        self, computation: Computation, primals: Mapping[str, Array], cotangent: Array
+    ) -> Vjp:
+        """See `SecondOrder.second_pullback`."""
+        mapped = self.with_body(gradient_map_of(computation), self._gradient_map(computation))
+        _, pull = self.make_vjp(mapped, {**primals, COTANGENT: cotangent})
+        return pull
+
+    def forward_over_reverse(
+        self,
+        computation: Computation,
+        primals: Mapping[str, Array],
+        cotangent: Array,
+        tangents: Mapping[str, Array],
+    ) -> Array:
+        """See `SecondOrder.forward_over_reverse`."""
+        given = check_primals(gradient_map_of(computation), {**primals, COTANGENT: cotangent})
+        with dual_level():
+            # Constants get a tangent of zeros. Without one, torch makes up a "ZeroTensor", and the
+            # second derivative of its mse_loss cannot divide that.
+            duals = {
+                name: make_dual(
+                    self._tensor(primal).requires_grad_(name in tangents),
+                    self._tensor(tangents.get(name, np.zeros_like(primal))),
+                )
+                for name, primal in given.items()
+            }
+            value, tangent = unpack_dual(self._gradient_map(computation)(**duals))
+            return self.to_numpy(torch.zeros_like(value) if tangent is None else tangent)
+
+    def _gradient_map(self, computation: Computation) -> Body:
+        def gradient_map(*, cotangent: torch.Tensor, **primals: torch.Tensor) -> torch.Tensor:
+            # The gradient of a linear f does not depend on x. It needs a graph all the same, and
+            # has one because u is a variable.
+            variable = cotangent.detach().requires_grad_()
+            cotangents = self._recorded_gradient(computation, primals, variable)
+            return torch.cat([cotangents[name].reshape(-1) for name in computation.wrt])
+
+        return gradient_map
+
+    def _recorded_gradient(
+        self,
+        computation: Computation,
+        primals: Mapping[str, torch.Tensor],
+        cotangent: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """Jᵀu with a graph, whether the primals have one or not."""
+        # Constants stay so: an argmin layer refuses an objective that reads another variable.
+        varied = {
+            name: primal if primal.requires_grad else primal.detach().requires_grad_()
+            for name, primal in primals.items()
+            if name in computation.wrt
+        }
+        value, pull = self.pullback(computation, {**primals, **varied}, create_graph=True)
+        check_shape(computation, cotangent, value)
+        return pull(cotangent)
 
     def to_numpy(self, native: Native) -> Array:
         """See `Backend.to_numpy`."""

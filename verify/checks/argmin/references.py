@@ -63,7 +63,7 @@ def rows_by_hand(
 
 def by_unrolling(case: Case, problem: Problem, implicit: Sequence[Estimate]) -> _Reference:
     """torch's cotangents through the iterations."""
-    body = getattr(case.computation, Torch.body)
+    body = Torch().body_of(case.computation)
     if body is None:
         return _Reference()
     if not operator_of(body):
