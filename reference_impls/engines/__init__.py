@@ -14,12 +14,11 @@ and cast as they accumulate. So gradients are taken where a node leaves them. Pr
 cotangents keep their memory and strides, so that a function which writes to them is seen to.
 """
 
-from reference_impls.engines.backend import Backend, Implementation, SecondOrder
+from reference_impls.engines.backend import Backend, SecondOrder
 from reference_impls.engines.registry import register, registered, unregister
 
 __all__ = [
     "Backend",
-    "Implementation",
     "SecondOrder",
     "register",
     "registered",

@@ -19,8 +19,8 @@ Body = Callable[..., Any]
 OPERATORS = ("value", "gradient")
 
 
-class Implementation(Protocol):
-    """What a checker needs of one implementation: values and VJPs, NumPy in and out."""
+class Backend(Protocol):
+    """One library on one device: values and VJPs, NumPy in and out, and native ones to time."""
 
     @property
     def name(self) -> str:
@@ -61,10 +61,6 @@ class Implementation(Protocol):
             ValueError: wrong shapes, empty arrays, NaN or infinity.
         """
         ...
-
-
-class Backend(Implementation, Protocol):
-    """One library on one device."""
 
     def body_of(self, computation: Computation) -> Body | None:
         """The computation as written for this library, or None if it is not.
@@ -177,13 +173,3 @@ def seed_cotangent(value: Array) -> Array:
     if value.ndim == 0:
         return np.ones_like(value)
     return np.random.default_rng(0).standard_normal(value.shape).astype(value.dtype)
-
-
-DEVICE_MARK = "/"
-"""Between an implementation's name and its device, where that is not the CPU."""
-
-
-def implementation_label(implementation: Implementation) -> str:
-    """Its name, and its device where that is not the CPU."""
-    name, device = implementation.name, implementation.device
-    return name if device == "cpu" else name + DEVICE_MARK + device

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib import import_module
 
-from reference_impls.engines.backend import Backend, implementation_label
+from reference_impls.engines.backend import Backend
 
 _OWN = (
     ("hips", "Autograd", "cpu"),
@@ -26,10 +26,10 @@ def register(backend: Backend) -> None:
     Raises:
         ValueError: an engine of this name is registered for the same device.
     """
-    label = implementation_label(backend)
-    taken = [implementation_label(each) for each in registered()]
-    if label in taken:
-        raise ValueError(f"{label}: an engine of this name is registered already")
+    if (backend.name, backend.device) in [(each.name, each.device) for each in registered()]:
+        raise ValueError(
+            f"{backend.name}: an engine of this name is registered already for {backend.device}"
+        )
     _added.append(backend)
     registered.cache_clear()
 
@@ -41,7 +41,7 @@ def unregister(backend: Backend) -> None:
         ValueError: the engine was not added by `register`.
     """
     if backend not in _added:
-        raise ValueError(f"{implementation_label(backend)}: this engine was never registered")
+        raise ValueError(f"{backend.name}: this engine was never registered")
     _added.remove(backend)
     registered.cache_clear()
 
