@@ -46,7 +46,7 @@ class Autograd(FieldBodies):
     def pullback(
         self, computation: Computation, primals: Mapping[str, Native]
     ) -> tuple[Native, Callable[[Native], dict[str, Native]]]:
-        """`make_vjp` inside a traced body: primals may be boxes, and so may what comes back."""
+        """As `make_vjp`, for use inside a traced body: primals and results may be boxes."""
         wrt = {name: primals[name] for name in computation.wrt}
         fixed = {name: primal for name, primal in primals.items() if name not in wrt}
         vjp, value = autograd_make_vjp(

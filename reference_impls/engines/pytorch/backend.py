@@ -48,7 +48,7 @@ class Torch(FieldBodies):
     def pullback(
         self, computation: Computation, primals: Mapping[str, Native], *, create_graph: bool = False
     ) -> tuple[Native, Callable[[Native], dict[str, Native]]]:
-        """`make_vjp` on tensors that require gradients; differentiable itself on request."""
+        """As `make_vjp`, on tensors that require gradients; on request, the VJP has a graph too."""
         value = self._exactly(computation.by_torch)(**primals)
         varied = [primals[name] for name in computation.wrt]
 
@@ -178,7 +178,7 @@ class Torch(FieldBodies):
 
     def to_numpy(self, native: Native) -> Array:
         """See `Backend.to_numpy`."""
-        # A copy: what a tensor computed must not change when its storage is used again.
+        # A copy: the array must not change when torch uses the tensor's storage again.
         return np.array(native.detach().cpu().numpy())
 
     def synchronize(self) -> None:
@@ -202,11 +202,12 @@ class Torch(FieldBodies):
 
 @contextmanager
 def _without_tf32() -> Iterator[None]:
-    """Left to itself, cuDNN convolves float32 with eleven bits: three digits, where seven are due.
+    """By default cuDNN convolves float32 in TF32: three correct digits, where seven are due.
 
-    (PyTorch's notes on CUDA semantics, *TensorFloat-32*. Matrix products are not, left to
-    themselves, but a program may have set that.) Afterwards each switch is as it was, though set
-    for itself where it had followed another.
+    It multiplies matrices in float32 by default, but a program may have changed that. Afterwards
+    each switch has its former value, but no longer follows another one if it did.
+
+    Source: PyTorch's notes on CUDA semantics, *TensorFloat-32*.
     """
     before = [(switch, name, getattr(switch, name)) for switch, name, _ in _tf32_switches()]
     for switch, name, off in _tf32_switches():
@@ -219,8 +220,8 @@ def _without_tf32() -> Iterator[None]:
 
 
 def _tf32_switches() -> list[tuple[Any, str, object]]:
-    """What says whether convolutions and matrix products may be TF32: where, its name, and no."""
+    """The switches of TF32: the object each is on, its name, and the value that forbids it."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    if hasattr(cudnn, "conv"):  # since torch 2.9, which does not read the older ones beside these
+    if hasattr(cudnn, "conv"):  # since torch 2.9; once these are set, it ignores the older ones
         return [(each, "fp32_precision", "ieee") for each in (cudnn.conv, cudnn.rnn, matmul)]
     return [(cudnn, "allow_tf32", False), (matmul, "allow_tf32", False)]
