@@ -15,13 +15,14 @@ import numpy as np
 
 from reference_impls.computation import Array, Vjp
 from reference_impls.engines.adapter import TwiceDifferentiable
-from reference_impls.nested import Tree, kind_of
+from reference_impls.nested import Tree
+from reference_impls.words import kind_of, name_of
 from verify.checks.case import DIRECTIONS, Case, case_at, shape_of_value
 from verify.checks.check import Check, RefusalError, overall
 from verify.checks.first_order.gradients import verify_case
 from verify.checks.noises import Noises
 from verify.checks.report import Report
-from verify.user.arguments import Arguments, MakeVjp, name_of
+from verify.user.arguments import Arguments, MakeVjp
 from verify.user.expected import Comparison
 from verify.user.function import UserFunction
 from verify.user.second_order import second_order_of
