@@ -3,7 +3,8 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from reference_impls import BACKENDS, GPU_BACKENDS, Backend, Entry
+from reference_impls import Backend, Entry
+from reference_impls.engines import registered
 from reference_impls.running.threads import one_thread
 from results.store import Appender
 from results.tables import Verdict
@@ -34,7 +35,7 @@ def check_plan(
     Returns:
         The exit status.
     """
-    backends = [backend for backend in (*BACKENDS, *GPU_BACKENDS) if not backend.missing()]
+    backends = [backend for backend in registered() if not backend.missing()]
     summary = Summary(make_console())
     try:
         with one_thread():

@@ -1,7 +1,7 @@
 """One implementation of an argmin at a case: its solution, VJP and operator."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -30,7 +30,7 @@ WITHOUT_OPERATOR = "takes no keyword `solve` with an operator as its default"
 
 
 Solve = Callable[..., Any]
-"""An operator such as `reference_impls.implicit.torch_argmin`."""
+"""An operator such as `reference_impls.engines.pytorch.argmin.torch_argmin`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def candidate_of(case: NoisyCase, backend: Backend) -> Candidate | None:
 
 def run_body(computation: Computation, case: NoisyCase, backend: Backend) -> Candidate | None:
     """None where it breaks its contract; raises whatever it raises."""
-    body = getattr(computation, backend.body)
+    body = backend.body_of(computation)
     if body is None:
         return None
     found: list[Any] = []
@@ -122,14 +122,10 @@ def operator_of(body: Callable[..., Any]) -> Solve | None:
 
 def with_operator(computation: Computation, backend: Backend, solve: Solve) -> Computation:
     """The computation with another operator in the backend's body."""
-    body = partial(getattr(computation, backend.body), solve=solve)
-    return with_body(computation, backend, body)
-
-
-def with_body(computation: Computation, backend: Backend, body: Solve) -> Computation:
-    """The computation with another body for the backend."""
-    changes: dict[str, Any] = {backend.body: body}
-    return replace(computation, **changes)
+    body = backend.body_of(computation)
+    if body is None:
+        raise ValueError(f"{computation.name} has no body for {backend.name}")
+    return backend.with_body(computation, partial(body, solve=solve))
 
 
 def _recording(solve: Solve, found: list[Any]) -> Solve:

@@ -20,7 +20,6 @@ from verify.checks.argmin.implementation import (
     gaussian_cotangents,
     refusal_check,
     run_body,
-    with_body,
     with_operator,
 )
 from verify.checks.argmin.problem import Problem
@@ -41,7 +40,7 @@ def invariance_checks(case: NoisyCase, problem: Problem, each: Candidate) -> lis
     if each.backend.name == Manual.name:
         return []
     if each.solve is None:
-        detail = f"{each.backend.body} {WITHOUT_OPERATOR}"
+        detail = f"the body for {each.backend.name} {WITHOUT_OPERATOR}"
         names = ("c · f", "initial guess", "gradient for the guess")
         return [Check(each.name, KIND, name, "unsupported", detail) for name in names]
     shift = SHIFT * float(np.sqrt(np.mean(np.square(problem.y)))) or 1.0
@@ -109,13 +108,13 @@ def _is_another_solution(problem: Problem, one: Candidate, other: Candidate) -> 
 def _no_gradient_for_the_guess(case: NoisyCase, each: Candidate) -> Check:
     """With the guess moved by a primal of its own: nothing may flow back to it."""
     against, computation, solve = "gradient for the guess", case.computation, each.solve
-    body = getattr(computation, each.backend.body)
+    body = each.backend.body_of(computation)
 
     def with_guess(guess: Any, **primals: Any) -> Any:
-        return body(**primals, solve=_shifted(solve, guess))  # type: ignore[arg-type]
+        return body(**primals, solve=_shifted(solve, guess))  # type: ignore[arg-type, misc]
 
     varied = replace(
-        with_body(computation, each.backend, with_guess),
+        each.backend.with_body(computation, with_guess),
         wrt=(*computation.wrt, "guess"),
         shapes={**computation.shapes, "guess": ""} if computation.shapes else {},
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from reference_impls.computation import Array, Arrays
 from reference_impls.engines.manual.backend import Manual
 from reference_impls.engines.pytorch.backend import Torch
-from reference_impls.implicit import torch_unrolled_argmin, torch_unrolled_root
+from reference_impls.engines.pytorch.unrolled import torch_unrolled_argmin, torch_unrolled_root
 from verify.checks.argmin.implementation import (
     KIND,
     WITHOUT_OPERATOR,
@@ -68,7 +68,7 @@ def rows_by_hand(
 
 def by_unrolling(case: NoisyCase, problem: Problem, implicit: Sequence[Estimate]) -> _Reference:
     """torch's cotangents through the iterations."""
-    body = getattr(case.computation, Torch.body)
+    body = Torch().body_of(case.computation)
     if body is None:
         return _Reference()
     if not operator_of(body):
