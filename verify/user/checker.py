@@ -21,6 +21,7 @@ from verify.checks.check import Check, RefusalError, overall
 from verify.checks.first_order.gradients import verify_case
 from verify.checks.report import Report
 from verify.checks.second_order.checks import second_order_checks
+from verify.checks.second_order.question import Question
 from verify.user.arguments import Arguments, MakeVjp, name_of
 from verify.user.expected import against_expected, against_forward
 from verify.user.function import UserFunction
@@ -217,9 +218,8 @@ def _second_order(case: Case, subject: UserFunction, function: TwiceDifferentiab
 
     modes: dict[str, Callable[[Arrays, Arrays], Arrays]] = {mode: hvp(mode) for mode in MODES}
     rng = generator(case.computation, case.size, case.seed, 4)
-    checks = second_order_checks(
-        subject.name, modes, gradient, case.primals, case.computation.wrt, case.dtype, rng
-    )
+    question = Question.drawn(case.primals, case.computation.wrt, case.dtype, rng)
+    checks = second_order_checks({subject.name: modes}, gradient, question, rng)
     missing = [each for each in checks if each.verdict == "unsupported" and each.against in modes]
     # Custom functions seldom have forward mode: one of the two is enough.
     kept = checks if len(missing) == len(modes) else [c for c in checks if c not in missing]
