@@ -18,7 +18,8 @@ class Line:
 
     Every search starts from the initial guess, never from the solution at another h: a solver that
     is content with where it starts would make the differences zero. One Newton step polishes what
-    it finds.
+    it finds. K for that step is taken once at every h, where the tightest search ends: for any
+    solution near by, the step is as good as with its own K.
 
     Args:
         solution: at h = 0.
@@ -30,14 +31,15 @@ class Line:
         self.solution = solution
         self._cotangent = cotangent
         self._tangents = tangents
-        self._solved: dict[tuple[float, float], Solution] = {}
+        self._found: dict[float, Solution] = {}
+        self._polished: dict[tuple[float, float], Solution] = {}
 
     def at(self, h: float, tolerance: float | None = None) -> Solution:
         """The solution at z + h v, found to a tolerance: by default the tightest."""
         key = h, TOLERANCES[-1] if tolerance is None else tolerance
-        if key not in self._solved:
-            self._solved[key] = self._solved_anew(*key)
-        return self._solved[key]
+        if key not in self._polished:
+            self._polished[key] = self._solved_anew(*key)
+        return self._polished[key]
 
     def paired(self, h: float, tolerance: float | None = None) -> float:
         """⟨u, value⟩ at z + h v."""
@@ -65,6 +67,16 @@ class Line:
         return [step for step in STEPS if step * rate <= near.singular_values[-1] / 2]
 
     def _solved_anew(self, h: float, tolerance: float) -> Solution:
-        primals = self.solution.moved(self._tangents, h)
-        y = search(self.solution, primals, tolerance)
-        return replace(self.solution, primals=primals, y=y).polished()
+        tightest = self._tightest(h)
+        y = tightest.y
+        if tolerance != TOLERANCES[-1]:
+            y = search(self.solution, tightest.primals, tolerance)
+        return replace(tightest, y=y - tightest.newton_step(y))
+
+    def _tightest(self, h: float) -> Solution:
+        """As the search leaves it, with K there."""
+        if h not in self._found:
+            primals = self.solution.moved(self._tangents, h)
+            y = search(self.solution, primals, TOLERANCES[-1])
+            self._found[h] = replace(self.solution, primals=primals, y=y)
+        return self._found[h]
