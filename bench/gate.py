@@ -16,6 +16,7 @@ import numpy as np
 from reference_impls import BACKENDS, Array, Arrays, Backend, Computation, Manual, Torch, draw
 from reference_impls.computation import cast
 from reference_impls.engines.backend import seed_cotangent
+from reference_impls.function import Implementation
 from verify.checks.check import Worst
 from verify.checks.compare import worst_entry
 from verify.error_model.measurement import measure_noise
@@ -86,7 +87,7 @@ def _largest_noise(computation: Computation, primals: Arrays) -> Arrays:
     points = [(single, seed_cotangent(value))]
     largest: Arrays = {}
     for backend in BACKENDS:
-        noise = measure_noise(computation, backend, points, directions=())
+        noise = measure_noise(Implementation(computation, backend), points, (), computation.wrt)
         for name, array in (noise.value | noise.cotangents).items() if noise else ():
             level = np.full(array.shape, array.max())
             largest[name] = np.maximum(largest.get(name, level), level)

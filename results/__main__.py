@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from results.errors import ResultsError
-from results.report import write_report
 from results.tables import column_dictionary
 
 
@@ -37,6 +36,8 @@ def main() -> None:
 @click.argument("directory", type=click.Path(path_type=Path))
 def report(directory: Path) -> None:
     """Write report.md from the CSV files in DIRECTORY."""
+    from results.report import write_report  # noqa: PLC0415 - imports pandas, which takes long
+
     try:
         path = write_report(directory)
     except ResultsError as error:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from threadpoolctl import threadpool_info
@@ -100,6 +101,8 @@ def environment() -> dict[str, Any]:
 def write_environment(directory: Path | str) -> Path:
     """Write `environment.json` into a directory, creating it if need be.
 
+    Several processes may do so at once: the file is always one of theirs, and whole.
+
     Returns:
         The file's path.
 
@@ -110,7 +113,7 @@ def write_environment(directory: Path | str) -> Path:
     text = json.dumps(environment(), indent=2) + "\n"
     with explained("write", path):
         make_directory(path.parent)
-        path.write_text(text)
+        _replace(path, text)
     return path
 
 
@@ -142,12 +145,22 @@ def git_state(file: Path) -> tuple[str | None, bool | None]:
     Returns:
         The commit and whether it is dirty; None and None if git does not track the file.
     """
-    # A package installed inside someone else's checkout is not at that checkout's commit.
+    # This package may be installed inside someone else's checkout, whose commit is not its own.
     tracked = _git(file, "ls-files", "--error-unmatch", file.name)
     commit = _git(file, "rev-parse", "HEAD") if tracked else None
     if commit is None:
         return None, None
     return commit, bool(_git(file, "status", "--porcelain", "--untracked-files=no"))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Put a text into a file, of which a reader sees the old text or the new, never a part."""
+    beside = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _git(file: Path, *arguments: str) -> str | None:
@@ -165,7 +178,7 @@ def _git(file: Path, *arguments: str) -> str | None:
 
 
 def _torch() -> ModuleType:
-    import torch  # noqa: PLC0415 - takes a second, and reading a report needs none of it
+    import torch  # noqa: PLC0415 - takes a second, and a report does without
 
     return torch
 
@@ -205,11 +218,11 @@ def _version(distribution: str) -> str | None:
 
 
 def _cupy_version() -> str | None:
-    # The distribution that holds CuPy is named after the CUDA it was built for.
+    # CuPy's distribution is named after the CUDA it was built for, as in cupy-cuda12x.
     distributions = importlib.metadata.packages_distributions().get("cupy", [])
     return _version(distributions[0]) if distributions else None
 
 
 def _major_minor(release: str) -> str:
-    """Shorten a kernel's release: what follows may name a cloud or a person's own build."""
+    """Shorten a kernel's release: the rest may name a cloud or a person's own build."""
     return ".".join(release.partition("-")[0].split(".")[:2])

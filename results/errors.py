@@ -32,5 +32,5 @@ def make_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        # "File exists" would puzzle someone who asked for a file further down.
+        # A file stands where a directory is needed, and "File exists" would not say so.
         raise NotADirectoryError(error.errno, "Not a directory", str(directory)) from error

@@ -1,8 +1,12 @@
 """Rows on disk: appended one at a time, so that whatever was measured survives a crash.
 
-A row is one `write` of one whole line, followed by `fsync`: a run killed at any moment leaves the
-rows it had acknowledged and at most one torn line after them. Reading drops a torn line and says
-so; appending cuts it off first.
+A row is one `write` of one whole line, followed by `fsync`. A run killed at any moment leaves every
+row whose `append` had returned, and after them at most one torn line. A reader drops a torn line
+and says so; the next row to be appended cuts it off first.
+
+Several processes may append to one file and read it meanwhile: each write and each read holds the
+operating system's own lock on the file. It ends with its process, however that ends, and it leaves
+no lock file beside the measurements.
 """
 
 import csv
@@ -11,35 +15,43 @@ import io
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-import pandas as pd
+from filelock import lock_descriptor, unlock_descriptor
 from pydantic import ValidationError
 
 from results.errors import ResultsError, explained, make_directory
 from results.tables import Column, Row, Table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 R = TypeVar("R", bound=Row)
 
 _ROOM = b" " * 4096  # more than one row, tried on opening
+_POLL = 1e-3  # seconds between two tries for the lock, which a write holds for less
 
 
 class Appender(Generic[R]):
-    """Appends rows to one CSV file; one process at a time.
+    """Appends rows to one CSV file, to which other processes may be appending too.
 
     Opening it does all that can fail before the long work starts: it creates the directories and
     the header, or finds the header of an existing file to be the table's own.
+
+    Each process opens an appender of its own: a fork shares its parent's lock, which then excludes
+    neither of them.
 
     Args:
         path: The file, whatever its name.
         table: What it holds.
 
     Raises:
-        ResultsError: The file cannot be written, or holds other columns.
+        ResultsError: The file cannot be written or locked, or holds other columns.
     """
 
     def __init__(self, path: Path | str, table: Table[R]) -> None:
@@ -59,9 +71,13 @@ class Appender(Generic[R]):
         Raises:
             ResultsError: It could not be written; the rows before it stand.
         """
-        cells = [_to_cell(value) for _name, value in row]
+        line = _encode([_to_cell(value) for _name, value in row])
         with explained("write", self.path):
-            self._write_line(cells)
+            with self._alone():
+                self._mend()
+                self._write(line)
+            # The slow part, during which others may write.
+            self._sync()
 
     def close(self) -> None:
         """Release the file."""
@@ -80,39 +96,88 @@ class Appender(Generic[R]):
 
     def _begin(self) -> None:
         if not self._is_regular:
-            self._write_line(self._table.header)
+            self._write(self._header)
             return
-        whole, torn = _split_torn(self.path.read_bytes())
+        with self._alone():
+            self._check_columns()
+            self._mend()
+            self._check_room()
+        self._sync()
+
+    def _check_columns(self) -> None:
+        whole, torn = _split_torn(self._content())
         if whole:
             _check_header(self.path, next(_lines(self.path, whole))[1], self._table)
-        elif not _encode(self._table.header).startswith(torn):
+        elif not self._header.startswith(torn):
             raise ResultsError(f"{self.path}, line 1: not the columns of {self._table.file_name}")
-        os.ftruncate(self._descriptor, len(whole))
-        if not whole:
-            self._write_line(self._table.header)
-        self._check_room()
 
     def _check_room(self) -> None:
-        size = os.fstat(self._descriptor).st_size
+        size = self._size()
         try:
             self._write(_ROOM)
         finally:
             os.ftruncate(self._descriptor, size)
 
-    def _write_line(self, cells: Sequence[str]) -> None:
-        self._write(_encode(cells))
+    def _mend(self) -> None:
+        """Cut off the line that a killed process left torn, and write the header if none is left.
+
+        Any process may have been killed since this one opened the file, so each row looks first.
+        """
+        if not self._is_regular or self._ends_with_a_line():
+            return
+        whole, _torn = _split_torn(self._content())
+        os.ftruncate(self._descriptor, len(whole))
+        if not whole:
+            self._write(self._header)
+
+    def _ends_with_a_line(self) -> bool:
+        size = self._size()
+        if size == 0:
+            return False
+        os.lseek(self._descriptor, size - 1, os.SEEK_SET)
+        return os.read(self._descriptor, 1) == b"\n"
+
+    def _content(self) -> bytes:
+        with os.fdopen(self._descriptor, "rb", closefd=False) as file:
+            file.seek(0)
+            return file.read()
 
     def _write(self, line: bytes) -> None:
+        """Write at the end of the file, wherever other processes have moved it."""
         written = os.write(self._descriptor, line)
         if written < len(line):
             self._cut(written)
             raise OSError(errno.ENOSPC, f"the disk took {written} of {len(line)} bytes")
-        if self._is_regular:
-            os.fsync(self._descriptor)
 
     def _cut(self, count: int) -> None:
         if self._is_regular:
-            os.ftruncate(self._descriptor, os.fstat(self._descriptor).st_size - count)
+            os.ftruncate(self._descriptor, self._size() - count)
+
+    def _sync(self) -> None:
+        if self._is_regular:
+            os.fsync(self._descriptor)
+
+    def _size(self) -> int:
+        return os.fstat(self._descriptor).st_size
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep out every other process that appends to this file or reads it."""
+        if not self._is_regular:  # a device is everybody's, and has no rows to lose
+            yield
+            return
+        try:
+            lock_descriptor(self._descriptor, poll_interval=_POLL)
+        except OSError as error:
+            raise OSError(error.errno, f"it cannot be locked: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            unlock_descriptor(self._descriptor)
+
+    @cached_property
+    def _header(self) -> bytes:
+        return _encode(self._table.header)
 
     @cached_property
     def _is_regular(self) -> bool:
@@ -135,8 +200,10 @@ class Contents(Generic[R]):
     note: str
 
     @property
-    def frame(self) -> pd.DataFrame:
-        """The rows as a data frame, where an empty number is NaN, as a number that is NaN."""
+    def frame(self) -> "pd.DataFrame":
+        """The rows as a data frame; an empty number becomes NaN there, like a measured NaN."""
+        import pandas as pd  # noqa: PLC0415 - takes long, and to append does without
+
         return pd.DataFrame(
             {
                 column.name: pd.Series(
@@ -150,8 +217,8 @@ class Contents(Generic[R]):
 def read(path: Path | str, table: Table[R]) -> Contents[R]:
     """Read a file back, checking every cell.
 
-    A torn last line, left by a run that was killed, is dropped, and the note says so. Optional
-    columns at the end may be missing, as from a file older than they are: their cells are empty.
+    A torn last line, left by a run that was killed, is dropped, and the note says so. A file may
+    be older than the table's last optional columns: their cells are then empty.
 
     Args:
         path: The file.
@@ -163,7 +230,7 @@ def read(path: Path | str, table: Table[R]) -> Contents[R]:
     """
     path = Path(path)
     with explained("read", path):
-        whole, torn = _split_torn(path.read_bytes())
+        whole, torn = _split_torn(_between_writes(path))
     lines = _lines(path, whole)
     _, header = next(lines, (1, []))
     columns = _columns_of(path, header, table)
@@ -175,7 +242,18 @@ def read(path: Path | str, table: Table[R]) -> Contents[R]:
 
 def _open(path: Path) -> int:
     make_directory(path.parent)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    as_it_is = getattr(os, "O_BINARY", 0)  # else Windows writes "\r\n" for "\n"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | as_it_is, 0o644)
+
+
+def _between_writes(path: Path) -> bytes:
+    """Read a whole file while no process is in the midst of a row."""
+    with path.open("rb") as file:
+        # Some file systems have no locks, or none for who may only read. There, a row that is
+        # being written looks torn.
+        with suppress(OSError):
+            lock_descriptor(file.fileno(), poll_interval=_POLL)
+        return file.read()  # closing the file releases the lock
 
 
 def _split_torn(content: bytes) -> tuple[bytes, bytes]:

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 
 def column(meaning: str, unit: str = "") -> Any:  # noqa: ANN401 - as pydantic's own Field
-    """Describe one column, to stand in its annotation."""
+    """Describe one column; a field of a row has this in its annotation."""
     return Field(description=meaning, json_schema_extra={"unit": unit})
 
 
@@ -28,7 +28,7 @@ class Row(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _on_one_line(cls, value: object) -> object:
-        """Join the lines of a text: a torn row can only be told if a row is one line."""
+        """Join the lines of a text: only if a row is one line can a torn row be recognised."""
         return " ".join(value.splitlines()) if isinstance(value, str) else value
 
 
@@ -303,7 +303,7 @@ class Column:
         unit: Empty for a pure number or text.
         meaning: One line.
         dtype: The type of a cell, in words.
-        optional: May a cell be empty, to say that there is no such number or text?
+        optional: May a cell be empty, which says that there is no such number or text?
         pandas_dtype: The type of the column in a data frame.
     """
 
@@ -335,6 +335,9 @@ class Table(Generic[R]):
         """The names of its columns."""
         return [column.name for column in self.columns]
 
+
+OURS = "gradjury"
+"""The `checker` of this project in `kills.csv` and `costs.csv`; every other is somebody else's."""
 
 VERDICTS = Table("verdicts.csv", Verdict)
 ARGMIN = Table("argmin.csv", Argmin)

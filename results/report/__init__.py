@@ -1,7 +1,8 @@
 """A directory of CSV made into something to read; every number in it comes from the CSV.
 
-`summaries` computes the numbers, `render` writes them down; `layers` does both for argmin layers,
-`trust` for the checks themselves.
+`summaries`, `argmin`, `layers` and `trust` compute: each makes sections, frames with a few words.
+`sections` collects those of a directory; a plot would start there. `markdown` and the templates
+write the frames down, in the notation of `text`, and `render` puts it all into `report.md`.
 """
 
 from results.report.render import write_report

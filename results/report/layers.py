@@ -1,19 +1,9 @@
-"""The section on argmin layers: what each formulation costs, from `layers.csv` and `memory.csv`."""
+"""What each formulation of an argmin layer costs, from `layers.csv` and `memory.csv`."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 
-from results.report.text import (
-    MISSING,
-    digits,
-    error,
-    markdown,
-    memory,
-    ratio,
-    seconds,
-    shown,
-)
 from results.store import Contents
 from results.tables import Layer, Memory
 
@@ -37,46 +27,99 @@ HEADLINES = (
 """The fast one and the slow one, each a formulation and a phase."""
 
 RESOLUTION = 5e5
-"""Bytes: a smaller change of a peak is lost in the kernel's way of counting."""
+"""Bytes: the kernel counts memory too coarsely to show a smaller change of a peak."""
 
 _PROBLEM = ["layer", "size", "dtype"]
 _CASE = [*_PROBLEM, "formulation", "phase", "tolerance"]
 
 
-def time_section(contents: Contents[Layer]) -> dict[str, Any]:
-    """Make the tables of `layers.csv`."""
+@dataclass(frozen=True, eq=False)
+class Phases:
+    """What the passes of one layer take.
+
+    Attributes:
+        times: A row per formulation, with median seconds of each pass, both over the closed form's,
+            the errors, and the seconds that a first call took beyond the median, if it is more than
+            the spread.
+        headlines: A row for each of the `HEADLINES` that was timed: the slow one and the fast one,
+            the ratio of their times, and the gradient's error on each side.
+    """
+
+    times: pd.DataFrame
+    headlines: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSection:
+    """What `layers.csv` says, by the name of layer, size and dtype.
+
+    Attributes:
+        note: What the reader had to do to read the file; may be empty.
+        phases: The passes.
+        training: A row per formulation: seconds of a training step, batches per second, how many
+            times faster than the tutorial's that is (where that was timed), and the error.
+        curves: A row per formulation and tolerance, with the seconds and the gradient's error.
+        reasons: Rows that were not timed, by status, formulation and reason.
+    """
+
+    note: str
+    phases: dict[str, Phases]
+    training: dict[str, pd.DataFrame]
+    curves: dict[str, pd.DataFrame]
+    reasons: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class MemorySection:
+    """What `memory.csv` says.
+
+    Attributes:
+        note: What the reader had to do to read the file; may be empty.
+        peaks: A row per pass, size and formulation: bytes at the peak, and those per entry of z.
+        growth: As `growth` returns it.
+        reasons: Rows that were not measured, by status, formulation and reason.
+    """
+
+    note: str
+    peaks: pd.DataFrame
+    growth: pd.DataFrame
+    reasons: pd.DataFrame
+
+
+def time_section(contents: Contents[Layer]) -> LayerSection:
+    """Summarise `layers.csv`."""
     rows = contents.frame.drop_duplicates(_CASE, keep="last")
     timed = rows[rows["status"] == "ok"]
     at_rest = timed[timed["tolerance"].isna()]
-    return {
-        "note": contents.note,
-        "phases": {
-            name: {"times": _phase_table(group), "headlines": _headline_table(group)}
+    return LayerSection(
+        note=contents.note,
+        phases={
+            name: Phases(_phases(group), _headlines(group))
             for name, group in _by_problem(at_rest[at_rest["phase"] != STEP])
         },
-        "training": {
-            name: _training_table(group)
-            for name, group in _by_problem(at_rest[at_rest["phase"] == STEP])
+        training={
+            name: _training(group) for name, group in _by_problem(at_rest[at_rest["phase"] == STEP])
         },
-        "curves": {
-            name: _curve_table(group)
+        curves={
+            name: group[["formulation", "tolerance", "median_s", "gradient_error"]]
             for name, group in _by_problem(timed[timed["tolerance"].notna()])
         },
-        "reasons": _reasons_table(rows),
-    }
+        reasons=_reasons(rows),
+    )
 
 
-def memory_section(contents: Contents[Memory]) -> dict[str, Any]:
-    """Make the tables of `memory.csv`."""
+def memory_section(contents: Contents[Memory]) -> MemorySection:
+    """Summarise `memory.csv`."""
     case = ["layer", "dtype", "formulation", "phase", "n_y", "n_z"]
     rows = contents.frame.drop_duplicates(case, keep="last")
     measured = rows[rows["status"] == "ok"]
-    return {
-        "note": contents.note,
-        "peaks": _peak_table(measured),
-        "growth": _growth_table(measured),
-        "reasons": _reasons_table(rows),
-    }
+    peaks = measured[["phase", "n_z", "n_y", "formulation", "peak_bytes"]]
+    return MemorySection(
+        note=contents.note,
+        peaks=peaks.assign(bytes_per_z=peaks["peak_bytes"] / peaks["n_z"]),
+        growth=growth(measured),
+        reasons=_reasons(rows),
+    )
 
 
 def phase_times(rows: pd.DataFrame) -> pd.DataFrame:
@@ -86,7 +129,7 @@ def phase_times(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def headlines(rows: pd.DataFrame) -> dict[tuple[tuple[str, str], tuple[str, str]], float]:
-    """Divide the slow one's time by the fast one's, for those `HEADLINES` that were timed."""
+    """Divide the slow one's time by the fast one's, for each of `HEADLINES` that was timed."""
     times = rows.set_index(["formulation", "phase"])["median_s"].to_dict()
     return {
         (fast, slow): times[slow] / times[fast]
@@ -99,9 +142,10 @@ def growth(rows: pd.DataFrame) -> pd.DataFrame:
     """Find how peaks grow.
 
     Returns:
-        A row per formulation and phase, with bytes per further entry of z, at the smallest n_y, and
-        per further n_y², at the smallest n_z, both between the two largest sizes and NaN where the
-        peaks differ by less than the resolution; and bytes over (n_y + n_z)² at the largest size.
+        A row per formulation and phase, with three numbers of bytes: per further entry of z, at the
+        smallest n_y; per further n_y², at the smallest n_z; and over (n_y + n_z)², at the largest
+        size. The first two are between the two largest sizes, and NaN where the peaks differ by
+        less than the resolution.
     """
     names = ["per further entry of z", "per further n_y²", "over (n_y + n_z)²"]
     found = {}
@@ -131,80 +175,44 @@ def _by_problem(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     ]
 
 
-def _phase_table(rows: pd.DataFrame) -> str:
+def _phases(rows: pd.DataFrame) -> pd.DataFrame:
     times = phase_times(rows)
     both = rows[rows["phase"] == BOTH].set_index("formulation").reindex(times.index)
-    cells = times.map(lambda time: shown(time, seconds))
     closed_form: float = times[BOTH].reindex([CLOSED_FORM]).iloc[0]
-    cells[f"both / {CLOSED_FORM}"] = [shown(n, ratio) for n in times[BOTH] / closed_form]
-    cells["value error"] = [shown(number, error) for number in both["value_error"]]
-    cells["gradient error"] = [shown(number, error) for number in both["gradient_error"]]
-    beyond = both["first_call_s"].where(both["first_call_s"] > both["iqr_s"])
-    cells["first call"] = [shown(time, seconds) for time in beyond]
-    return markdown(cells.rename_axis("formulation").reset_index())
+    return times.assign(
+        over_closed_form=times[BOTH] / closed_form,
+        value_error=both["value_error"],
+        gradient_error=both["gradient_error"],
+        first_call_s=both["first_call_s"].where(both["first_call_s"] > both["iqr_s"]),
+    ).rename_axis("formulation")
 
 
-def _headline_table(rows: pd.DataFrame) -> str:
+def _headlines(rows: pd.DataFrame) -> pd.DataFrame:
     errors = rows.set_index(["formulation", "phase"])["gradient_error"].to_dict()
-    found = [
-        {
-            "the time of": f"{slow[0]}: {slow[1]}",
-            "over that of": f"{fast[0]}: {fast[1]}",
-            "ratio": ratio(number),
-            "gradient error of the first": shown(errors[slow], error),
-            "of the second": shown(errors[fast], error),
-        }
-        for (fast, slow), number in headlines(rows).items()
-    ]
-    return markdown(pd.DataFrame(found), words=2)
+    return pd.DataFrame(
+        [
+            {
+                "slow": f"{slow[0]}: {slow[1]}",
+                "fast": f"{fast[0]}: {fast[1]}",
+                "ratio": number,
+                "slow_error": errors[slow],
+                "fast_error": errors[fast],
+            }
+            for (fast, slow), number in headlines(rows).items()
+        ]
+    )
 
 
-def _training_table(rows: pd.DataFrame) -> str:
+def _training(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.set_index("formulation")
-    times = rows["median_s"]
-    cells = pd.DataFrame(
-        {
-            STEP: times.map(seconds),
-            "batches/s": (1 / times).map(digits),
-            "gradient error": [shown(number, error) for number in rows["gradient_error"]],
-        }
-    )
-    if TUTORIAL in times.index:
-        cells.insert(2, f"faster than {TUTORIAL}", (times[TUTORIAL] / times).map(ratio))
-    return markdown(cells.reset_index())
+    steps = rows[["median_s", "gradient_error"]].assign(per_second=1 / rows["median_s"])
+    if TUTORIAL in steps.index:
+        tutorial: float = steps["median_s"][TUTORIAL]
+        steps["times_faster"] = tutorial / steps["median_s"]
+    return steps
 
 
-def _curve_table(rows: pd.DataFrame) -> str:
-    curves = {}
-    for name, group in rows.groupby("formulation", sort=False):
-        curve = group.set_index("tolerance")
-        curves[f"{name}: time"] = curve["median_s"].map(seconds)
-        curves[f"{name}: gradient error"] = curve["gradient_error"].map(error)
-    cells = pd.DataFrame(curves).sort_index(ascending=False).fillna(MISSING)
-    cells.index = cells.index.map(lambda tolerance: f"{tolerance:.0e}")
-    return markdown(cells.rename_axis("tolerance").reset_index())
-
-
-def _peak_table(rows: pd.DataFrame) -> str:
-    if rows.empty:
-        return ""
-    per_entry = rows["peak_bytes"] / rows["n_z"]
-    cells = rows["peak_bytes"].map(memory) + ", " + per_entry.map(digits) + " B/z"
-    index = ["phase", "n_z", "n_y", "formulation"]
-    wide = rows.assign(cell=cells).set_index(index)["cell"].unstack("formulation")  # noqa: PD010 - a Series
-    ordered = wide.reindex(index=[FORWARD, BACKWARD], level="phase")
-    return markdown(
-        ordered.reindex(columns=rows["formulation"].unique()).fillna(MISSING).reset_index()
-    )
-
-
-def _growth_table(rows: pd.DataFrame) -> str:
-    cells = growth(rows).map(lambda size: shown(size, memory))
-    cells.insert(0, "pass", [f"{formulation}: {phase}" for formulation, phase in cells.index])
-    return markdown(cells)
-
-
-def _reasons_table(rows: pd.DataFrame) -> str:
+def _reasons(rows: pd.DataFrame) -> pd.DataFrame:
     left_out = rows[rows["status"] != "ok"]
     counts = left_out.groupby(["status", "formulation", "reason"], sort=False).size()
-    return markdown(counts.reset_index(name="rows"), words=3)
+    return counts.reset_index(name="rows")

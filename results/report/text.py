@@ -1,4 +1,4 @@
-"""How a report writes numbers and tables, in Markdown."""
+"""How a report writes a number, and what every table in Markdown has in common."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import pandas as pd
 MISSING = "—"
 
 
-def markdown(frame: pd.DataFrame, words: int = 1) -> str:
+def aligned(frame: pd.DataFrame, words: int = 1) -> str:
     """Write a table: columns of words to the left, then of numbers to the right."""
     if frame.empty:
         return ""
@@ -16,11 +16,11 @@ def markdown(frame: pd.DataFrame, words: int = 1) -> str:
     return cells.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
-def table(numbers: pd.DataFrame, show: Callable[[float], str], words: int = 1) -> str:
+def numbers_table(numbers: pd.DataFrame, show: Callable[[float], str], words: int = 1) -> str:
     """Write numbers, with the index in the first columns."""
     if numbers.empty:  # it may have rows and no columns
         return ""
-    return markdown(numbers.map(lambda number: shown(number, show)).reset_index(), words)
+    return aligned(numbers.map(lambda number: shown(number, show)).reset_index(), words)
 
 
 def shown(number: float, show: Callable[[float], str]) -> str:

@@ -1,16 +1,12 @@
 """Can the verdicts be trusted: planted faults, false alarms and what a check costs."""
 
+from dataclasses import dataclass
 from math import log
-from typing import Any
 
 import pandas as pd
 
-from results.report.text import MISSING, digits, markdown, ratio, seconds, shown
 from results.store import Contents
-from results.tables import Alarms, Cost, Kill
-
-OURS = "gradjury"
-"""The checker of this project; every other is somebody else's."""
+from results.tables import OURS, Alarms, Cost, Kill
 
 Pair = tuple[int, int]
 """How many, of how many."""
@@ -24,76 +20,166 @@ _COST = ["function", "entries", "checker"]
 _COUNTS = ["checks", "agree", "disagree", "inconclusive", "unsupported"]
 
 
-def kill_section(contents: Contents[Kill]) -> dict[str, Any]:
-    """Make the kill matrix of `kills.csv`, and what is said of gradjury's own answers."""
+@dataclass(frozen=True, eq=False)
+class Kills:
+    """The kill matrix of one dtype, a row for each cell.
+
+    Attributes:
+        wrong: Of wrong gradients, as `tally` counts them: columns name, checker, good and of.
+        named: How often a diagnosis named the fault, as `diagnosed` counts: name, good and of.
+        correct: Of right gradients; as wrong.
+    """
+
+    wrong: pd.DataFrame
+    named: pd.DataFrame
+    correct: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class KillSection:
+    """What `kills.csv` says; where a checker is not named, of gradjury's own answers.
+
+    Attributes:
+        note: What the reader had to do to read the file; may be empty.
+        by_dtype: The kill matrix of each dtype.
+        faults: How many kinds of fault were planted.
+        planted: How many wrong gradients gradjury was given.
+        caught: How many of them it caught.
+        sound: How many right gradients it was given.
+        flagged: How many of them it flagged.
+        undecided: The verdicts on those it passed without agreeing, and how many of each.
+        classed: How many wrong gradients have a fault with a class.
+        named: Of how many of them the diagnosis named it.
+        failures: The cases in which it was wrong.
+        diagnoses: How often it gave which wrong diagnosis, or none, by fault.
+        skipped: How often each checker was not asked, by reason.
+    """
+
+    note: str
+    by_dtype: dict[str, Kills]
+    faults: int
+    planted: int
+    caught: int
+    sound: int
+    flagged: int
+    undecided: dict[str, int]
+    classed: int
+    named: int
+    failures: pd.DataFrame
+    diagnoses: pd.DataFrame
+    skipped: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class AlarmSection:
+    """What `alarms.csv` says.
+
+    Attributes:
+        note: What the reader had to do to read the file; may be empty.
+        totals: How many checks there were, and how many ended with each verdict.
+        computations: How many were checked.
+        dtypes: In which.
+        seeds: The fewest and the most of one computation; 0 and 0 without rows.
+        closest: The row that came closest to an alarm, if any did.
+        counts: The file's columns, a row per computation and dtype.
+    """
+
+    note: str
+    totals: dict[str, int]
+    computations: int
+    dtypes: tuple[str, ...]
+    seeds: tuple[int, int]
+    closest: pd.DataFrame
+    counts: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Costs:
+    """What checks of one function cost: a row per number of entries n, a column per checker.
+
+    Attributes:
+        unit_s: Seconds that one value and gradient takes, at each n.
+        units: The cost of a check, in that unit.
+        calls: Calls of the function and of its VJP.
+        over_ours: The others' cost over gradjury's.
+        growth: A row per checker: between which n, by which factor, and as which power of n.
+    """
+
+    unit_s: "pd.Series[float]"
+    units: pd.DataFrame
+    calls: pd.DataFrame
+    over_ours: pd.DataFrame
+    growth: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class CostSection:
+    """What `costs.csv` says.
+
+    Attributes:
+        note: What the reader had to do to read the file; may be empty.
+        by_function: What its checks cost.
+        reasons: Rows that were not timed, by status, checker and reason.
+    """
+
+    note: str
+    by_function: dict[str, Costs]
+    reasons: pd.DataFrame
+
+
+def kill_section(contents: Contents[Kill]) -> KillSection:
+    """Summarise `kills.csv`."""
     rows = latest_kills(contents.frame)
     ours = rows[rows["checker"] == OURS]
     planted = ours[~ours["correct"]]
-    return {
-        "note": contents.note,
-        "by_dtype": {
-            dtype: {
-                "wrong": _wrong_table(group[~group["correct"]]),
-                "correct": _matrix_table(
-                    tally(group[group["correct"]], "passed"), "correct function"
-                ),
-            }
-            for dtype, group in rows.groupby("dtype", sort=False)
-        },
-        "faults": planted["fault"].nunique(),
-        "planted": len(planted),
-        "caught": int((planted["outcome"] == "caught").sum()),
-        "sound": int(ours["correct"].sum()),
-        "flagged": int((ours["outcome"] == "flagged").sum()),
-        "undecided": _undecided(ours),
-        "classed": diagnosed(planted)[TOTAL][1],
-        "named": diagnosed(planted)[TOTAL][0],
-        "diagnoses": _diagnosis_table(planted),
-        "failures": _failure_table(ours),
-        "skipped": _skipped_table(rows),
-    }
+    named, classed = diagnosed(planted)[TOTAL]
+    return KillSection(
+        note=contents.note,
+        by_dtype={str(dtype): _kills(group) for dtype, group in rows.groupby("dtype", sort=False)},
+        faults=planted["fault"].nunique(),
+        planted=len(planted),
+        caught=int((planted["outcome"] == "caught").sum()),
+        sound=int(ours["correct"].sum()),
+        flagged=int((ours["outcome"] == "flagged").sum()),
+        undecided=_undecided(ours),
+        classed=classed,
+        named=named,
+        failures=_failures(ours),
+        diagnoses=_other_diagnoses(planted),
+        skipped=_skipped(rows),
+    )
 
 
-def alarm_section(contents: Contents[Alarms]) -> dict[str, Any]:
-    """Make the table of `alarms.csv`, and its totals."""
+def alarm_section(contents: Contents[Alarms]) -> AlarmSection:
+    """Summarise `alarms.csv`."""
     rows = contents.frame.drop_duplicates(_ALARM, keep="last")
-    closest = rows.nlargest(1, "closest").to_dict("records")
-    return {
-        "note": contents.note,
-        "totals": {name: int(rows[name].sum()) for name in _COUNTS},
-        "computations": rows["computation"].nunique(),
-        "dtypes": ", ".join(rows["dtype"].unique()),
-        "seeds": _span(rows["seeds"]),
-        "closest": [
-            f"{digits(each['closest'])} of its tolerance ({each['computation']}, {each['dtype']}"
-            + (f": {each['closest_check']})" if pd.notna(each["closest_check"]) else ")")
-            for each in closest
-        ],
-        "table": _alarm_table(rows),
-    }
+    words, numbers = ["computation", "dtype", "closest_check", "note"], ["size", "seeds"]
+    return AlarmSection(
+        note=contents.note,
+        totals={name: int(rows[name].sum()) for name in _COUNTS},
+        computations=rows["computation"].nunique(),
+        dtypes=tuple(rows["dtype"].unique()),
+        seeds=(0, 0) if rows.empty else (int(rows["seeds"].min()), int(rows["seeds"].max())),
+        closest=rows.nlargest(1, "closest")[["computation", "dtype", "closest", "closest_check"]],
+        counts=rows[[*words, *numbers, *_COUNTS, "closest"]],
+    )
 
 
-def cost_section(contents: Contents[Cost]) -> dict[str, Any]:
-    """Make the tables of `costs.csv`: in units of a value and gradient, and how they grow."""
+def cost_section(contents: Contents[Cost]) -> CostSection:
+    """Summarise `costs.csv`: in units of a value and gradient, and how that grows."""
     rows = contents.frame.drop_duplicates(_COST, keep="last")
     timed = rows[rows["status"] == "ok"]
-    return {
-        "note": contents.note,
-        "by_function": {
-            name: {
-                "units": _cost_table(group),
-                "calls": _pivot_table(group, "evaluations", digits),
-                "over_ours": _over_ours_table(group),
-                "growth": _growth_table(group),
-            }
-            for name, group in timed.groupby("function", sort=False)
+    return CostSection(
+        note=contents.note,
+        by_function={
+            str(name): _costs(group) for name, group in timed.groupby("function", sort=False)
         },
-        "reasons": _reasons_table(rows),
-    }
+        reasons=_reasons(rows),
+    )
 
 
 def latest_kills(kills: pd.DataFrame) -> pd.DataFrame:
-    """Keep the last row of each case and checker: one asked again replaces what it said."""
+    """Keep the last row of each case and checker: a later answer replaces an earlier one."""
     return kills.drop_duplicates(_KILL, keep="last")
 
 
@@ -105,9 +191,10 @@ def tally(kills: pd.DataFrame, good: str) -> dict[str, dict[str, Pair]]:
         good: The outcome to count: caught, or passed.
 
     Returns:
-        For each fault and for all together, in the order of the file, and for each checker: how
-        many answers are good, of how many. Where the checker was always skipped, of none. The last,
-        not asked, has how often it was skipped, of how many cases. Nothing at all without rows.
+        For each fault in the order of the file, then for all together, and for each checker: how
+        many answers are good, of how many. A checker that was always skipped gave 0 of 0. The last
+        entry, `SKIPPED`, has how often each checker was skipped, of how many cases. Without rows
+        there are no entries.
     """
     if kills.empty:
         return {}
@@ -131,8 +218,8 @@ def diagnosed(kills: pd.DataFrame) -> dict[str, Pair]:
         kills: Rows of `kills.csv`.
 
     Returns:
-        For each fault that has a class, and for all together, how often it was named of how often
-        it was planted. A fault that was missed was not named.
+        For each fault that has a class, and for all together: how often it was named, of how often
+        it was planted. A fault that was missed counts as not named.
     """
     ours = kills[(kills["checker"] == OURS) & kills["wanted"].notna()]
     groups = [*ours.groupby("fault", sort=False), (TOTAL, ours)]
@@ -144,8 +231,8 @@ def growth(costs: pd.DataFrame) -> dict[str, tuple[int, int, float, float]]:
 
     Returns:
         For each checker that was timed at two sizes or more, in the order of the file: the smallest
-        n, the largest, the factor by which its cost in units changes between them, and the p for
-        which that is a power n^p.
+        n, the largest n, the factor by which its cost in units changes between them, and the p for
+        which the cost grows as n^p.
     """
     found = {}
     for checker, group in costs.groupby("checker", sort=False):
@@ -178,122 +265,60 @@ def _is_named(classed: pd.DataFrame) -> "pd.Series[bool]":
     return (classed["diagnosis"] == classed["wanted"]).fillna(value=False).astype(bool)
 
 
-def _wrong_table(wrong: pd.DataFrame) -> str:
-    names = diagnosed(wrong)
-    return _matrix_table(
-        {
-            fault: pairs | {"named": names.get(fault, (0, 0))}
-            for fault, pairs in tally(wrong, "caught").items()
-        },
-        "fault",
+def _kills(rows: pd.DataFrame) -> Kills:
+    wrong, correct = rows[~rows["correct"]], rows[rows["correct"]]
+    named = [(name, *pair) for name, pair in diagnosed(wrong).items()]
+    return Kills(
+        wrong=_cells(tally(wrong, "caught")),
+        named=pd.DataFrame(named, columns=["name", "good", "of"]),
+        correct=_cells(tally(correct, "passed")),
     )
 
 
-def _matrix_table(pairs: dict[str, dict[str, Pair]], heading: str) -> str:
-    """Write pairs as n/m, those that are not all good in bold, and of none as a dash."""
-    cells = {
-        name: {
-            checker: _count(pair) if name == SKIPPED else _fraction(pair)
-            for checker, pair in row.items()
-        }
-        for name, row in pairs.items()
-    }
-    return markdown(
-        pd.DataFrame.from_dict(cells, orient="index").rename_axis(heading).reset_index()
-    )
+def _cells(pairs: dict[str, dict[str, Pair]]) -> pd.DataFrame:
+    found = [(name, checker, *pair) for name, row in pairs.items() for checker, pair in row.items()]
+    return pd.DataFrame(found, columns=["name", "checker", "good", "of"])
 
 
-def _count(pair: Pair) -> str:
-    count, _ = pair
-    return str(count) if count else MISSING
-
-
-def _fraction(pair: Pair) -> str:
-    good, asked = pair
-    if not asked:
-        return MISSING
-    return f"{good}/{asked}" if good == asked else f"**{good}/{asked}**"
-
-
-def _undecided(ours: pd.DataFrame) -> str:
-    """Count gradjury's verdicts on right gradients that are neither agreement nor an alarm."""
+def _undecided(ours: pd.DataFrame) -> dict[str, int]:
+    """Count the verdicts on right gradients that are neither agreement nor an alarm."""
     passed = ours[ours["outcome"] == "passed"]
     counts = passed.loc[passed["verdict"] != "agree", "verdict"].value_counts()
-    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+    return {str(verdict): int(count) for verdict, count in counts.items()}
 
 
-def _diagnosis_table(planted: pd.DataFrame) -> str:
+def _other_diagnoses(planted: pd.DataFrame) -> pd.DataFrame:
     classed = planted[planted["wanted"].notna()]
-    missed = classed[~_is_named(classed)].fillna({"diagnosis": MISSING})
-    counts = missed.groupby(["fault", "wanted", "diagnosis"], sort=False).size()
-    return markdown(counts.reset_index(name="times"), words=3)
+    missed = classed[~_is_named(classed)]
+    counts = missed.groupby(["fault", "wanted", "diagnosis"], sort=False, dropna=False).size()
+    return counts.reset_index(name="times")
 
 
-def _failure_table(ours: pd.DataFrame) -> str:
+def _failures(ours: pd.DataFrame) -> pd.DataFrame:
     wrong = ours[ours["outcome"].isin(["missed", "flagged"])]
-    columns = ["fault", "dtype", "outcome", "verdict", "size", "seed"]
-    return markdown(wrong[columns].fillna(MISSING), words=4)
+    return wrong[["fault", "dtype", "outcome", "verdict", "size", "seed"]]
 
 
-def _skipped_table(rows: pd.DataFrame) -> str:
+def _skipped(rows: pd.DataFrame) -> pd.DataFrame:
     """Count by reason, whatever the size in it."""
     skipped = rows[rows["outcome"] == "skipped"]
     reasons = skipped.assign(
         reason=skipped["detail"].str.replace(r": [\d,]+ entries,", ",", regex=True)
     )
     counts = reasons.groupby(["checker", "reason"], sort=False).size()
-    return markdown(counts.reset_index(name="times"), words=2)
+    return counts.reset_index(name="times")
 
 
-def _alarm_table(rows: pd.DataFrame) -> str:
-    cells = rows[["computation", "dtype"]].copy()
-    cells["check"] = rows["closest_check"].fillna(MISSING)
-    cells["note"] = rows["note"].replace("", MISSING)
-    cells[["size", "seeds", *_COUNTS]] = rows[["size", "seeds", *_COUNTS]]
-    cells["disagree"] = [f"**{count}**" if count else "0" for count in rows["disagree"]]
-    cells["closest"] = [shown(number, digits) for number in rows["closest"]]
-    renamed = cells.rename(
-        columns={"closest": "closest: error / tolerance", "check": "in the check"}
-    )
-    return markdown(renamed, words=4)
-
-
-def _span(numbers: "pd.Series[int]") -> str:
-    if numbers.empty:
-        return "0"
-    low, high = numbers.min(), numbers.max()
-    return str(low) if low == high else f"{low} to {high}"
-
-
-def _cost_table(costs: pd.DataFrame) -> str:
+def _costs(costs: pd.DataFrame) -> Costs:
     units = _by_entries(costs, "cost_units")
-    cells = units.map(lambda number: shown(number, ratio))
-    unit = costs.groupby("entries")["unit_s"].median()
-    cells.insert(0, "unit", [shown(time, seconds) for time in unit.reindex(units.index)])
-    return _numbered(cells)
-
-
-def _pivot_table(costs: pd.DataFrame, column: str, show: Any) -> str:  # noqa: ANN401 - a function
-    numbers = _by_entries(costs, column).astype(float).dropna(how="all")
-    return _numbered(numbers.map(lambda number: shown(number, show)))
-
-
-def _over_ours_table(costs: pd.DataFrame) -> str:
-    return _numbered(over_ours(costs).map(lambda number: shown(number, ratio)))
-
-
-def _growth_table(costs: pd.DataFrame) -> str:
-    found = [
-        {
-            "checker": checker,
-            "from n": f"{first:,}",
-            "to n": f"{last:,}",
-            "its cost in units changes": ratio(factor),
-            "as n to the power": f"{power:.2f}",
-        }
-        for checker, (first, last, factor, power) in growth(costs).items()
-    ]
-    return markdown(pd.DataFrame(found))
+    grown = [(checker, *measured) for checker, measured in growth(costs).items()]
+    return Costs(
+        unit_s=costs.groupby("entries")["unit_s"].median().reindex(units.index),
+        units=units,
+        calls=_by_entries(costs, "evaluations").astype(float).dropna(how="all"),
+        over_ours=over_ours(costs),
+        growth=pd.DataFrame(grown, columns=["checker", "first", "last", "factor", "power"]),
+    )
 
 
 def _by_entries(costs: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -301,15 +326,7 @@ def _by_entries(costs: pd.DataFrame, column: str) -> pd.DataFrame:
     return wide.reindex(columns=costs["checker"].unique()).sort_index()
 
 
-def _numbered(cells: pd.DataFrame) -> str:
-    """Write a table whose rows are numbers of entries."""
-    if cells.empty:
-        return ""
-    cells.index = cells.index.map("{:,}".format)
-    return markdown(cells.rename_axis("n").reset_index(), words=0)
-
-
-def _reasons_table(rows: pd.DataFrame) -> str:
+def _reasons(rows: pd.DataFrame) -> pd.DataFrame:
     left_out = rows[rows["status"] != "ok"]
     counts = left_out.groupby(["status", "checker", "reason"], sort=False).size()
-    return markdown(counts.reset_index(name="rows"), words=3)
+    return counts.reset_index(name="rows")

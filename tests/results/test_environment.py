@@ -3,6 +3,7 @@ import json
 import platform
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 import torch
 from threadpoolctl import threadpool_limits
 
+from results import environment as environment_module
 from results.environment import (
     Environment,
     environment,
@@ -120,6 +122,35 @@ def test_an_unwritable_place(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ResultsError, match=r"^cannot write .*environment\.json: Not a directory$"):
         write_environment(tmp_path / "file")
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_environment(tmp_path)
+    before = path.read_bytes()
+
+    def killed(_self: Path, _text: str, **_how: str) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_environment(tmp_path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_several_at_once_leave_a_whole_file_at_any_moment(tmp_path: Path) -> None:
+    path = write_environment(tmp_path)
+    found = environment()
+    with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(3) as pool:
+        # What it describes is of no account here, and takes long.
+        patched.setattr(environment_module, "environment", lambda: found)
+        writing = [pool.submit(write_environment, tmp_path) for _ in range(300)]
+        while not all(each.done() for each in writing):
+            read_environment(tmp_path)
+        assert {each.result() for each in writing} == {path}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,19 @@ def test_bad_input_is_one_line_without_a_traceback(tmp_path: Path) -> None:
 
 def test_it_imports_neither_what_it_reports_on_nor_torch() -> None:
     script = (
-        "import results.__main__, sys;"
+        "import results.__main__, results.report, sys;"
         "sys.exit(', '.join(sys.modules.keys() & {'bench', 'reference_impls', 'torch', 'verify'}))"
+    )
+    done = subprocess.run(  # noqa: S603 - the script above
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr.strip() == ""
+
+
+def test_to_append_a_row_no_pandas_is_imported() -> None:
+    script = (
+        "import results.__main__, results.environment, results.store, sys;"
+        "sys.exit(', '.join(sys.modules.keys() & {'jinja2', 'pandas', 'scipy'}))"
     )
     done = subprocess.run(  # noqa: S603 - the script above
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False

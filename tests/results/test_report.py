@@ -8,7 +8,6 @@ import pytest
 
 from results.environment import write_environment
 from results.errors import ResultsError
-from results.report import render as rendering
 from results.report import summaries, write_report
 from results.report.render import render
 from results.report.text import digits, memory, ratio, seconds
@@ -382,7 +381,7 @@ class TestReport:
             *timed("tanh", "torch", 1.0, 2.0),
         )
         (tmp_path / "remarks.toml").write_text('relu = "It copies | it waits."')
-        monkeypatch.setattr(rendering, "REMARKS", tmp_path / "remarks.toml")
+        monkeypatch.setattr(summaries, "REMARKS", tmp_path / "remarks.toml")
         text = section(render(tmp_path), "Where manual is slower than torch")
         assert "2 timed with both" in text
         assert r"It copies \| it waits." in text

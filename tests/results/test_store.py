@@ -1,14 +1,19 @@
 import csv
+import errno
 import math
 import os
 import random
 import signal
 import subprocess
 import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import lock_descriptor, unlock_descriptor
 
+from results import store
 from results.errors import ResultsError
 from results.store import Appender, read
 from results.tables import TABLES, TIMINGS, VERDICTS, Timing, Verdict
@@ -267,6 +272,139 @@ class TestCrash:
         assert refused_opening == f"cannot write {path}: the disk took 20 of 4096 bytes"
         contents = read(path, VERDICTS)
         assert (len(contents.rows), contents.note) == (2, "")
+
+
+# The file is opened anew all the time: opening cuts off what looks torn, and tries for room.
+APPEND_800 = """
+import sys
+from results.store import Appender
+from results.tables import VERDICTS, Verdict
+row = Verdict.model_validate_json(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for first in range(0, 800, 4):
+    with Appender(sys.argv[1], VERDICTS) as verdicts:
+        for seed in range(first, first + 4):
+            verdicts.append(row.model_copy(update={"seed": seed}))
+"""
+
+
+def appending(path: Path, name: str) -> subprocess.Popen[str]:
+    """Start a process that appends 800 rows under this name once it reads a line."""
+    row = verdict(implementation=name).model_dump_json()
+    return subprocess.Popen(  # noqa: S603 - the script above
+        [sys.executable, "-c", APPEND_800, str(path), row],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+class TestSeveralProcesses:
+    def test_no_row_is_lost_and_a_reader_sees_whole_rows_only(self, tmp_path: Path) -> None:
+        path = tmp_path / "new" / "verdicts.csv"
+        writers = [appending(path, name) for name in ("first", "second", "third")]
+        for writer in writers:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "ready\n", writer.communicate()[1]
+        for writer in writers:
+            assert writer.stdin is not None
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+        seen, notes = [0], set()
+        while any(writer.poll() is None for writer in writers):
+            if path.exists() and path.stat().st_size:
+                contents = read(path, VERDICTS)
+                seen.append(len(contents.rows))
+                notes.add(contents.note)
+        assert [writer.communicate()[1] for writer in writers] == ["", "", ""]
+        assert notes <= {""}
+        assert seen == sorted(seen)
+        written = Counter((row.implementation, row.seed) for row in read(path, VERDICTS).rows)
+        names = ("first", "second", "third")
+        assert written == Counter((name, seed) for name in names for seed in range(800))
+        assert path.read_text().count("computation") == 1
+        assert [each.name for each in path.parent.iterdir()] == ["verdicts.csv"]
+
+    def test_a_row_goes_to_the_end_that_another_process_has_moved(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        with Appender(path, VERDICTS) as one, Appender(path, VERDICTS) as other:
+            one.append(verdict(1))
+            other.append(verdict(2))
+            one.append(verdict(3))
+        assert [row.seed for row in read(path, VERDICTS).rows] == [1, 2, 3]
+
+    @pytest.mark.parametrize("kept", [0, 7, -5])
+    def test_a_line_that_another_process_tore_is_cut_off_before_the_next_row(
+        self, tmp_path: Path, kept: int
+    ) -> None:
+        path = tmp_path / "verdicts.csv"
+        with Appender(path, VERDICTS) as verdicts:
+            verdicts.append(verdict(1))
+            whole = path.read_bytes()
+            path.write_bytes(whole[:kept])
+            verdicts.append(verdict(2))
+        assert [row.seed for row in read(path, VERDICTS).rows] == [2]
+        assert read(path, VERDICTS).note == ""
+
+    def test_a_killed_process_takes_its_lock_along(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path)
+        script = (
+            "import sys, time\n"
+            "from filelock import lock_descriptor\n"
+            "file = open(sys.argv[1], 'rb+')\n"
+            "lock_descriptor(file.fileno())\n"
+            "print('locked', flush=True)\n"
+            "time.sleep(600)\n"
+        )
+        with subprocess.Popen(  # noqa: S603 - the script above
+            [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"locked\n"
+            with path.open("rb+") as file:
+                assert not lock_descriptor(file.fileno(), blocking=False)
+            process.kill()
+        write(path, verdict(1))
+        assert [row.seed for row in read(path, VERDICTS).rows] == [1]
+
+    def test_a_reader_waits_for_the_row_that_is_being_written(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path, verdict(1), verdict(2))
+        content = path.read_bytes()
+        with path.open("rb+", buffering=0) as writer, ThreadPoolExecutor(1) as pool:
+            lock_descriptor(writer.fileno())
+            writer.truncate(len(content) - 9)
+            reading = pool.submit(read, path, VERDICTS)
+            with pytest.raises(TimeoutError):
+                reading.result(timeout=0.1)
+            writer.seek(0, os.SEEK_END)
+            writer.write(content[-9:])
+            unlock_descriptor(writer.fileno())
+            contents = reading.result(timeout=60)
+        assert [row.seed for row in contents.rows] == [1, 2]
+        assert contents.note == ""
+
+    def test_a_file_system_without_locks_is_read_but_not_appended_to(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "verdicts.csv"
+        write(path, verdict(1))
+
+        def refuse(_descriptor: int, *, poll_interval: float) -> bool:
+            del poll_interval
+            raise OSError(errno.ENOSYS, "Function not implemented")
+
+        monkeypatch.setattr(store, "lock_descriptor", refuse)
+        with pytest.raises(ResultsError) as refusal:
+            Appender(path, VERDICTS)
+        assert str(refusal.value) == (
+            f"cannot write {path}: it cannot be locked: Function not implemented"
+        )
+        assert [row.seed for row in read(path, VERDICTS).rows] == [1]
 
 
 class TestRefusalToAppend:

@@ -11,7 +11,7 @@ from reference_impls import BACKENDS, GPU_BACKENDS, Backend, Computation
 from reference_impls.running.threads import one_thread
 from results.store import Appender
 from results.tables import ARGMIN, VERDICTS, Argmin
-from verify.checks.case import Case
+from verify.checks.case import CatalogueCase
 from verify.checks.catalogue import Outcome, outcomes
 from verify.command.console import progress
 from verify.command.outcome import AGREED, DISAGREED, appender_for, check_known, interrupted
@@ -108,7 +108,7 @@ def _run(
                 bar.advance(task)
 
 
-def _command(case: Case) -> str:
+def _command(case: CatalogueCase) -> str:
     """The command that checks this case again."""
     options = ["--dtype", case.dtype, "--size", str(case.size), "--seed", str(case.seed)]
     return shlex.join(["python", "-m", "verify", case.computation.name, *options])

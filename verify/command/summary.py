@@ -9,7 +9,7 @@ from rich.table import Table
 from reference_impls import Computation
 from verify.checks.argmin.evidence import Evidence
 from verify.checks.argmin.kinds import EvidenceKind
-from verify.checks.case import Case
+from verify.checks.case import CatalogueCase
 from verify.checks.catalogue import Outcome
 from verify.checks.check import Check, Verdict, overall, told
 from verify.checks.first_order.pairs import blamed
@@ -72,7 +72,7 @@ class Summary:
         self.checks += len(outcome.checks)
         self.disagreements += sum(check.verdict == "disagree" for check in outcome.checks)
 
-    def show(self, command: Callable[[Case], str]) -> None:
+    def show(self, command: Callable[[CatalogueCase], str]) -> None:
         """Print the table, every disagreement, and the summary.
 
         Args:
@@ -152,7 +152,7 @@ def _row(outcome: Outcome, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _argmin_row(case: Case, evidence: Evidence) -> list[str]:
+def _argmin_row(case: CatalogueCase, evidence: Evidence) -> list[str]:
     verdict = overall(evidence.checks)
     active = evidence.active
     return [

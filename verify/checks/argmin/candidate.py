@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, Computation, Vjp, generator
-from reference_impls.engines.backend import Backend, implementation_label
+from reference_impls.computation import Array, Arrays, Computation, Vjp
+from reference_impls.engines.backend import Backend
 from reference_impls.engines.manual.backend import Manual
+from reference_impls.function import label
 from reference_impls.implicit.trees import leaves_of
 from verify.checks.argmin.operators import Operator, Recorder, operator_of, with_operator
-from verify.checks.case import Case, Result
+from verify.checks.case import CatalogueCase, Result
 from verify.checks.compare import contract_violation
 
 ROWS = 3
@@ -56,7 +57,7 @@ class Candidate:
         return [self.vjp(weight) for weight in self.weights]
 
 
-def candidate_of(case: Case, backend: Backend) -> Candidate | None:
+def candidate_of(case: CatalogueCase, backend: Backend) -> Candidate | None:
     """The backend's candidate; None where it fails, which its contract check reports."""
     try:
         return run_body(case.computation, case, backend)
@@ -64,7 +65,7 @@ def candidate_of(case: Case, backend: Backend) -> Candidate | None:
         return None
 
 
-def run_body(computation: Computation, case: Case, backend: Backend) -> Candidate | None:
+def run_body(computation: Computation, case: CatalogueCase, backend: Backend) -> Candidate | None:
     """Evaluate the backend's body and its VJP at the case's primals.
 
     Args:
@@ -93,13 +94,13 @@ def run_body(computation: Computation, case: Case, backend: Backend) -> Candidat
         backend=backend,
         operator=operator,
         vjp=vjp,
-        result=Result(implementation_label(backend), value, cotangents),
+        result=Result(label(backend), value, cotangents),
         y=_solution(case, backend, value, recorder.found if recorder else None),
         weights=gaussian_cotangents(case),
     )
 
 
-def _solution(case: Case, backend: Backend, value: Array, found: Any) -> Array | None:
+def _solution(case: CatalogueCase, backend: Backend, value: Array, found: Any) -> Array | None:
     if is_solution(case, value):
         return np.ravel(value)
     if found is None:
@@ -110,7 +111,7 @@ def _solution(case: Case, backend: Backend, value: Array, found: Any) -> Array |
     return y if y.size == unknowns_of(case) else None
 
 
-def is_solution(case: Case, value: Array) -> bool:
+def is_solution(case: CatalogueCase, value: Array) -> bool:
     """Is the computation's value the solution itself, rather than computed from it?"""
     optimality = case.computation.optimality
     if optimality is None or value.size != unknowns_of(case):
@@ -118,15 +119,15 @@ def is_solution(case: Case, value: Array) -> bool:
     return bool(np.array_equal(optimality.outcome(np.ravel(value), **case.primals), value))
 
 
-def unknowns_of(case: Case) -> int:
+def unknowns_of(case: CatalogueCase) -> int:
     """The number n of unknowns of the case's argmin."""
     optimality = case.computation.optimality
     return optimality.start(**case.primals).size if optimality else 0
 
 
-def gaussian_cotangents(case: Case) -> list[Array]:
+def gaussian_cotangents(case: CatalogueCase) -> list[Array]:
     """Cotangents of the same norm as the case's own, which its noise was measured with."""
-    rng = generator(case.computation, case.size, case.seed, 2)
+    rng = case.generator(2)
     drawn = [rng.standard_normal(case.cotangent.shape) for _ in range(ROWS)]
     norm = np.linalg.norm(case.cotangent)
     return [np.asarray(each * (norm / np.linalg.norm(each))) for each in drawn]

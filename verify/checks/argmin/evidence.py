@@ -35,10 +35,10 @@ from verify.checks.argmin.kinds import EvidenceKind
 from verify.checks.argmin.optimality import check_optimality
 from verify.checks.argmin.solution import Solution
 from verify.checks.argmin.trial import ARGMIN, Trial, unsupported, worst_check
-from verify.checks.case import Case
+from verify.checks.case import CatalogueCase
 from verify.checks.check import Check, one_line
 from verify.error_model.arrays import unit_roundoff
-from verify.error_model.noise import SAFETY
+from verify.error_model.noise import SAFETY, Noise
 
 COARSE = 1e-3
 """A tolerance that is a larger fraction than this of what is compared decides nothing."""
@@ -83,11 +83,14 @@ class Evidence:
         return next((check.detail for check in self.checks if check.against == kind), "")
 
 
-def argmin_evidence(case: Case, backends: Sequence[Backend]) -> list[Evidence]:
+def argmin_evidence(
+    case: CatalogueCase, noise: Noise, backends: Sequence[Backend]
+) -> list[Evidence]:
     """Everything in the list above, for each implementation that returns a result at all.
 
     Args:
         case: there is evidence for one whose computation has an `Optimality`, in float64.
+        noise: that all implementations are allowed there.
         backends: whose implementations to judge.
 
     Raises:
@@ -103,11 +106,11 @@ def argmin_evidence(case: Case, backends: Sequence[Backend]) -> list[Evidence]:
         solution = Solution.found(optimality, case.primals)
     except ImplicitError as error:
         return [_unsolved(case, each, error) for each in candidates]
-    common = _Hearing(Trial(case, case.noise, solution), candidates)
+    common = _Hearing(Trial(case, noise, solution), candidates)
     return [common.at_solution_of(each).evidence_for(each) for each in candidates]
 
 
-def _unsolved(case: Case, each: Candidate, error: ImplicitError) -> Evidence:
+def _unsolved(case: CatalogueCase, each: Candidate, error: ImplicitError) -> Evidence:
     check = unsupported(each.name, EvidenceKind.K, f"verify's own search {one_line(error)}")
     return Evidence(
         implementation=each.name,

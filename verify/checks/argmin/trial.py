@@ -9,10 +9,10 @@ from reference_impls.computation import Arrays
 from verify.checks.argmin.candidate import Candidate
 from verify.checks.argmin.kinds import EvidenceKind
 from verify.checks.argmin.solution import Solution
-from verify.checks.case import Case, Result
+from verify.checks.case import CatalogueCase, Result
 from verify.checks.check import Check, Verdict, Worst, severity
 from verify.checks.compare import worst_entry
-from verify.checks.first_order.dot_test import dot_test
+from verify.checks.first_order.dot_test import DotTest
 from verify.error_model.noise import Noise
 from verify.oracles.estimate import Estimate
 
@@ -30,7 +30,7 @@ class Trial:
         solution: that K, R and y* are taken at.
     """
 
-    case: Case
+    case: CatalogueCase
     noise: Noise
     solution: Solution
 
@@ -48,8 +48,8 @@ class Trial:
 
     def dot_test(self, result: Result, direction: int, estimate: Estimate) -> Check:
         """⟨Jᵀu, v⟩ against an estimate along one of the case's directions."""
-        condition = self.solution.condition_number
-        return dot_test(self.case, result, direction, estimate, ARGMIN, condition)
+        test = DotTest(self.case, self.noise, result, ARGMIN)
+        return test.along(direction, estimate, self.solution.condition_number)
 
     def entry_check(
         self, each: Candidate, kind: EvidenceKind, got: Sequence[Arrays], wanted: Sequence[Arrays]

@@ -28,9 +28,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reference_impls.computation import generator
-from reference_impls.engines.backend import Backend, implementation_label
-from verify.checks.case import Case
+from reference_impls.engines.backend import Backend
+from reference_impls.function import label
+from verify.checks.case import CatalogueCase
 from verify.checks.check import Check, overall
 from verify.checks.second_order.answers import FORWARD, REVERSE, UNSUPPORTED, Answers, ask_modes
 from verify.checks.second_order.engines import gradient_of, modes_of
@@ -49,7 +49,7 @@ EFFORTS = (
 without any noise; but nothing is called wrong before all is measured as well as it can be."""
 
 
-def second_order(case: Case, backends: Sequence[Backend]) -> list[Check]:
+def second_order(case: CatalogueCase, backends: Sequence[Backend]) -> list[Check]:
     """Every check above, of each engine among the backends, at one case of the catalogue.
 
     The oracle differentiates the derivation by hand; without it among the backends, the first one.
@@ -64,9 +64,9 @@ def second_order(case: Case, backends: Sequence[Backend]) -> list[Check]:
     if not engines:
         return []
     by_hand = [backend for backend in backends if backend.body == "by_hand"]
-    rng = generator(case.computation, case.size, case.seed, 2)
+    rng = case.generator(2)
     checks = second_order_checks(
-        {implementation_label(backend): modes_of(case, backend) for backend in engines},
+        {label(backend): modes_of(case, backend) for backend in engines},
         gradient_of(case, (by_hand or engines)[0]),
         Question.drawn(case.primals, case.computation.wrt, case.dtype, rng),
         rng,

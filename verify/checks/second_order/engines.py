@@ -5,12 +5,12 @@ import numpy as np
 from reference_impls.computation import Array, Arrays
 from reference_impls.derivatives import SecondVjp, forward_over_reverse, second_pullback
 from reference_impls.engines.backend import Backend
-from verify.checks.case import Case
+from verify.checks.case import CatalogueCase
 from verify.checks.second_order.answers import FORWARD, REVERSE
 from verify.checks.second_order.question import Gradient, Hvp, OnOneGraph
 
 
-def modes_of(case: Case, backend: Backend) -> dict[str, Hvp]:
+def modes_of(case: CatalogueCase, backend: Backend) -> dict[str, Hvp]:
     """S(v) by reverse over reverse, and by forward over reverse."""
 
     def cotangent(primals: Arrays) -> Array:
@@ -26,7 +26,7 @@ def modes_of(case: Case, backend: Backend) -> dict[str, Hvp]:
     return {REVERSE: OnOneGraph(linearised), FORWARD: forward}
 
 
-def gradient_of(case: Case, backend: Backend) -> Gradient:
+def gradient_of(case: CatalogueCase, backend: Backend) -> Gradient:
     """Jᵀu in float64."""
     cotangent = case.cotangent.astype(np.float64)
 

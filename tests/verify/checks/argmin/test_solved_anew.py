@@ -28,7 +28,7 @@ def test_a_point_is_solved_once_for_each_tolerance_and_has_one_matrix(
 ) -> None:
     line = Line(solution(), COTANGENT, TANGENTS)
     assert line.solution.K.shape == (2, 2)
-    search, searches = counted(solved_anew.search)
+    search, searches = counted(solution_module.search)
     jacobian, jacobians = counted(solution_module.jacobian)
     monkeypatch.setattr(solved_anew, "search", search)
     monkeypatch.setattr(solution_module, "jacobian", jacobian)
@@ -44,7 +44,7 @@ def test_a_loose_search_is_polished_to_the_square_of_its_error(tolerance: float)
     line = Line(solution(), COTANGENT, TANGENTS)
     for step in STEPS[:3]:
         exact = Solution.found(line.solution.optimality, line.at(step).primals).y
-        raw = solved_anew.search(line.solution, line.at(step).primals, tolerance)
+        raw = solution_module.search(line.solution, line.at(step).primals, tolerance)
         error = np.linalg.norm(raw - exact)
         polished = np.linalg.norm(line.at(step, tolerance).y - exact)
         assert polished <= error**2 + 1e-15
