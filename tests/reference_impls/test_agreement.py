@@ -12,7 +12,7 @@ from tests.reference_impls.shared import (
     gaussian,
     gaussian_cotangent,
 )
-from verify.checks.argmin.problem import Problem
+from verify.checks.argmin.solution import Solution
 
 CASES = [
     pytest.param(computation, size, id=f"{computation.name}-{size}")
@@ -60,4 +60,4 @@ def conditioning(computation: Computation, primals: Arrays) -> float:
     if computation.optimality is None:
         return 1.0
     exact = {name: primal.astype(np.float64) for name, primal in primals.items()}
-    return max(1.0, Problem.solved(computation.optimality, exact).condition_number / 1000)
+    return max(1.0, Solution.found(computation.optimality, exact).condition_number / 1000)

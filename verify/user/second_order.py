@@ -7,6 +7,7 @@ from reference_impls.computation import Arrays
 from reference_impls.engines.adapter import Mode, TwiceDifferentiable
 from verify.checks.case import Case
 from verify.checks.check import Check
+from verify.checks.second_order.question import Question
 from verify.user.function import UserFunction
 from verify.user.returned import gradients_from
 
@@ -43,9 +44,8 @@ def second_order_of(
 
     modes: dict[str, Callable[[Arrays, Arrays], Arrays]] = {mode: hvp(mode) for mode in MODES}
     rng = case.generator(4)
-    checks = second_order_checks(
-        subject.name, modes, gradient, case.primals, case.wrt, case.dtype, rng
-    )
+    question = Question.drawn(case.primals, case.wrt, case.dtype, rng)
+    checks = second_order_checks({subject.name: modes}, gradient, question, rng)
     missing = [each for each in checks if each.verdict == "unsupported" and each.against in modes]
     # Custom functions seldom have forward mode: one of the two is enough.
     kept = checks if len(missing) == len(modes) else [c for c in checks if c not in missing]

@@ -33,7 +33,7 @@ from reference_impls.running.threads import one_thread
 from tests.verify.shared import cases_of, evidence_of, verified
 from verify.checks.argmin.evidence import Evidence
 from verify.checks.argmin.optimality import OptimalityError
-from verify.checks.argmin.problem import Problem
+from verify.checks.argmin.solution import Solution
 from verify.checks.check import overall
 
 Native = Any
@@ -127,12 +127,12 @@ def test_the_jacobian_by_hand_has_ten_digits_of_the_implicit_functions(
     """A column for every entry of every primal: -K⁻¹ R by the complex step."""
     primals = draw(computation, min(computation.sizes), "float64")
     assert computation.optimality
-    problem = Problem.solved(computation.optimality, primals)
+    solution = Solution.found(computation.optimality, primals)
     by_hand = jacobian(Manual(), computation, primals)
     gaps, sizes = [], []
     for name in computation.wrt:
         columns = [
-            problem.rate_along({name: unit.reshape(primals[name].shape)})
+            solution.rate_along({name: unit.reshape(primals[name].shape)})
             for unit in np.eye(primals[name].size)
         ]
         expected = np.stack(columns, axis=1)

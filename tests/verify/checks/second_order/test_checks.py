@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import autograd.numpy as anp
@@ -18,8 +18,9 @@ from reference_impls.implicit import ImplicitError
 from tests.reference_impls.shared import BY_NAME, every_dtype
 from tests.verify.shared import cases_of
 from verify.checks.check import Check
+from verify.checks.second_order.answers import FORWARD, KIND, REVERSE
 from verify.checks.second_order.checks import second_order, second_order_checks
-from verify.checks.second_order.question import FORWARD, KIND, REVERSE, Gradient, Hvp, OnOneGraph
+from verify.checks.second_order.question import Gradient, Hvp, OnOneGraph, Question
 
 SIZE = 5
 EVERY = {
@@ -31,14 +32,6 @@ EVERY = {
     "complex step, every entry",
     FORWARD,
 }
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Jᵀu of a function, and its derivative H v from calculus."""
-
-    gradient: Gradient
-    hvp: Hvp
 
 
 def wave_gradient(primals: Arrays) -> Arrays:
@@ -56,9 +49,6 @@ def wave_hvp(primals: Arrays, v: Arrays) -> Arrays:
     }
 
 
-WAVE = Problem(wave_gradient, wave_hvp)
-
-
 def point(dtype: str = "float64", size: int = SIZE, seed: int = 0) -> Arrays:
     rng = np.random.default_rng(seed)
     return {name: rng.standard_normal(size).astype(dtype) for name in "xy"}
@@ -73,7 +63,8 @@ def checks_of(
 ) -> list[Check]:
     given = point(dtype, seed=seed) if primals is None else primals
     rng = np.random.default_rng(seed)
-    return second_order_checks("mine", modes, gradient, given, ("x", "y"), dtype, rng)
+    question = Question.drawn(given, ("x", "y"), dtype, rng)
+    return second_order_checks({"mine": modes}, gradient, question, rng)
 
 
 def against(checks: list[Check], verdict: str = "disagree") -> set[str]:
