@@ -12,7 +12,7 @@ from tests.reference_impls.shared import (
     gaussian,
     gaussian_cotangent,
 )
-from verify.checks.argmin.problem import Problem
+from verify.checks.argmin.solution import Solution
 
 CASES = [
     pytest.param(computation, size, id=f"{computation.name}-{size}")
@@ -51,7 +51,7 @@ def test_implementations_agree_at_every_size(
 
 def gaussian_cotangents(computation: Computation, value: Array) -> list[Array]:
     """Three: along one alone, a gradient of one or two numbers may cancel to mere noise."""
-    rng = generator(computation, value.size, 1)
+    rng = generator(computation.name, value.size, 1)
     return [gaussian_cotangent(computation, value), gaussian(value, rng), gaussian(value, rng)]
 
 
@@ -60,4 +60,4 @@ def conditioning(computation: Computation, primals: Arrays) -> float:
     if computation.optimality is None:
         return 1.0
     exact = {name: primal.astype(np.float64) for name, primal in primals.items()}
-    return max(1.0, Problem.solved(computation.optimality, exact).condition_number / 1000)
+    return max(1.0, Solution.found(computation.optimality, exact).condition_number / 1000)

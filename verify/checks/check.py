@@ -47,6 +47,11 @@ class Check:
     worst: "Worst | None" = None
     fault: str = ""
 
+    @property
+    def counts(self) -> bool:
+        """Not where an implementation refuses to be looked at far away, where nobody asked it."""
+        return not (self.kind == "extremes" and self.verdict == "unsupported")
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -97,10 +102,15 @@ class Worst:
         """Is the error within the tolerance?"""
         return self.error <= self.tolerance
 
+    @property
+    def in_tolerances(self) -> float:
+        """How many times its tolerance the error is; above 1, it is not accepted."""
+        return self.error / self.tolerance
+
 
 def overall(checks: Sequence[Check]) -> Verdict:
-    """Disagree if any check does; agree only if all of them do."""
-    verdicts = {check.verdict for check in checks}
+    """Disagree if any check does; agree only if all of them do, of those that count."""
+    verdicts = {check.verdict for check in checks if check.counts}
     order: tuple[Verdict, ...] = ("disagree", "unsupported", "inconclusive")
     return next((verdict for verdict in order if verdict in verdicts), "agree")
 
@@ -123,7 +133,7 @@ OUTSIDE, UNKNOWN = "outside the subdifferential", "unknown"
 def severity(check: Check) -> tuple[int, float]:
     """By verdict, the worst last; then by the error in units of its tolerance."""
     rank = {"agree": 0, "unsupported": 1, "inconclusive": 2, "disagree": 3}[check.verdict]
-    return rank, check.worst.error / check.worst.tolerance if check.worst else 0.0
+    return rank, check.worst.in_tolerances if check.worst else 0.0
 
 
 def told(check: Check) -> list[str]:

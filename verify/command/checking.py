@@ -3,11 +3,12 @@
 import shlex
 from collections.abc import Iterator, Sequence
 
-from reference_impls import BACKENDS, GPU_BACKENDS, Backend, Entry
+from reference_impls import Backend, Entry
+from reference_impls.engines import registered
 from reference_impls.running.threads import one_thread
 from results.store import Appender
 from results.tables import Verdict
-from verify.checks.case import Case
+from verify.checks.case import CatalogueCase
 from verify.checks.catalogue import Outcome, outcomes
 from verify.command.appending import ArgminFile, record_environment
 from verify.command.console import make_console, progress
@@ -34,7 +35,7 @@ def check_plan(
     Returns:
         The exit status.
     """
-    backends = [backend for backend in (*BACKENDS, *GPU_BACKENDS) if not backend.missing()]
+    backends = [backend for backend in registered() if not backend.missing()]
     summary = Summary(make_console())
     try:
         with one_thread():
@@ -64,7 +65,7 @@ def _outcomes(
                 bar.advance(task)
 
 
-def _command(case: Case) -> str:
+def _command(case: CatalogueCase) -> str:
     """The command that checks this case again."""
     options = ["--dtype", case.dtype, "--size", str(case.size), "--seed", str(case.seed)]
     return shlex.join(["python", "-m", "verify", case.computation.name, *options])

@@ -1,13 +1,14 @@
 """Checks and evidence as rows of the tables in `results.tables`."""
 
-from reference_impls.engines.backend import DEVICE_MARK
+from reference_impls.function import DEVICE_MARK
 from results.tables import Argmin, Verdict
 from verify.checks.argmin.evidence import Evidence
-from verify.checks.case import Case
+from verify.checks.argmin.kinds import EvidenceKind
+from verify.checks.case import CatalogueCase
 from verify.checks.check import Check, overall
 
 
-def verdict_row(case: Case, check: Check) -> Verdict:
+def verdict_row(case: CatalogueCase, check: Check) -> Verdict:
     """A check of a case as a row of `verdicts.csv`."""
     worst = check.worst
     implementation, _, device = check.implementation.partition(DEVICE_MARK)
@@ -35,7 +36,7 @@ def verdict_row(case: Case, check: Check) -> Verdict:
     )
 
 
-def argmin_row(case: Case, evidence: Evidence) -> Argmin:
+def argmin_row(case: CatalogueCase, evidence: Evidence) -> Argmin:
     """The evidence for an argmin as a row of `argmin.csv`."""
     implementation, _, device = evidence.implementation.partition(DEVICE_MARK)
     return Argmin(
@@ -51,17 +52,17 @@ def argmin_row(case: Case, evidence: Evidence) -> Argmin:
         rank=evidence.rank,
         active=evidence.active,
         margin=evidence.margin,
-        optimality=evidence.error("optimality"),
-        defining_equation=evidence.error("K J + R"),
-        implicit_function=evidence.error("implicit function"),
-        finite_differences=evidence.error("finite differences"),
+        optimality=evidence.error(EvidenceKind.OPTIMALITY),
+        defining_equation=evidence.error(EvidenceKind.DEFINING_EQUATION),
+        implicit_function=evidence.error(EvidenceKind.IMPLICIT_FUNCTION),
+        finite_differences=evidence.error(EvidenceKind.FINITE_DIFFERENCES),
         plateau=evidence.plateau,
-        unrolled=evidence.error("unrolled"),
-        manual=evidence.error("manual"),
-        scaled=evidence.error("c · f"),
-        initial_guess=evidence.error("initial guess"),
-        guess_gradient=evidence.error("gradient for the guess"),
-        linearity=evidence.error("linearity"),
-        one_side=evidence.error("one side"),
+        unrolled=evidence.error(EvidenceKind.UNROLLED),
+        manual=evidence.error(EvidenceKind.MANUAL),
+        scaled=evidence.error(EvidenceKind.SCALED),
+        initial_guess=evidence.error(EvidenceKind.INITIAL_GUESS),
+        guess_gradient=evidence.error(EvidenceKind.GUESS_GRADIENT),
+        linearity=evidence.error(EvidenceKind.LINEARITY),
+        one_side=evidence.error(EvidenceKind.ONE_SIDE),
         verdict=overall(evidence.checks),
     )

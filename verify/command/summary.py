@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from verify.checks.argmin.evidence import Evidence
-from verify.checks.case import Case
+from verify.checks.argmin.kinds import EvidenceKind
+from verify.checks.case import CatalogueCase
 from verify.checks.catalogue import Outcome
 from verify.checks.check import Check, Verdict, overall, told
 from verify.checks.first_order.pairs import blamed
@@ -22,14 +23,19 @@ COLOURS: dict[Verdict, str] = {
 
 
 EVIDENCE = {
-    "optimality": ("optimality",),
-    "manual": ("manual",),
-    "K J + R": ("K J + R",),
-    "implicit": ("implicit function",),
-    "differences": ("finite differences",),
-    "unrolled": ("unrolled",),
-    "invariance": ("c · f", "initial guess", "gradient for the guess", "linearity"),
-    "one side": ("one side",),
+    "optimality": (EvidenceKind.OPTIMALITY,),
+    "manual": (EvidenceKind.MANUAL,),
+    "K J + R": (EvidenceKind.DEFINING_EQUATION,),
+    "implicit": (EvidenceKind.IMPLICIT_FUNCTION,),
+    "differences": (EvidenceKind.FINITE_DIFFERENCES,),
+    "unrolled": (EvidenceKind.UNROLLED,),
+    "invariance": (
+        EvidenceKind.SCALED,
+        EvidenceKind.INITIAL_GUESS,
+        EvidenceKind.GUESS_GRADIENT,
+        EvidenceKind.LINEARITY,
+    ),
+    "one side": (EvidenceKind.ONE_SIDE,),
 }
 """The columns of the argmins' table, and the checks each is the worst of."""
 
@@ -54,7 +60,7 @@ class Summary:
         self.checks += len(outcome.checks)
         self.disagreements += sum(check.verdict == "disagree" for check in outcome.checks)
 
-    def show(self, command: Callable[[Case], str]) -> None:
+    def show(self, command: Callable[[CatalogueCase], str]) -> None:
         """Print the table, every disagreement, and the summary.
 
         Args:
@@ -134,7 +140,7 @@ def _row(outcome: Outcome, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _argmin_row(case: Case, evidence: Evidence) -> list[str]:
+def _argmin_row(case: CatalogueCase, evidence: Evidence) -> list[str]:
     verdict = overall(evidence.checks)
     active = evidence.active
     return [
@@ -146,13 +152,13 @@ def _argmin_row(case: Case, evidence: Evidence) -> list[str]:
         _magnitude(evidence.condition),
         str(evidence.rank),
         "—" if active is None else str(active),
-        *(_magnitude(_largest(evidence, names)) for names in EVIDENCE.values()),
+        *(_magnitude(_largest(evidence, kinds)) for kinds in EVIDENCE.values()),
         f"[{COLOURS[verdict]}]{verdict}[/]",
     ]
 
 
-def _largest(evidence: Evidence, names: Sequence[str]) -> float | None:
-    return max((e for e in map(evidence.error, names) if e is not None), default=None)
+def _largest(evidence: Evidence, kinds: Sequence[EvidenceKind]) -> float | None:
+    return max((e for e in map(evidence.error, kinds) if e is not None), default=None)
 
 
 def _magnitude(number: float | None) -> str:

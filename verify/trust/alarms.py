@@ -86,7 +86,7 @@ def _tally(outcome: Outcome) -> Tally:
 
 
 def _fraction(check: Check) -> float:
-    return check.worst.error / check.worst.tolerance if check.worst else 0.0
+    return check.worst.in_tolerances if check.worst else 0.0
 
 
 def _named(check: Check) -> str:

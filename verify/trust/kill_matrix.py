@@ -17,16 +17,18 @@ import numpy as np
 from reference_impls import DTYPES
 from reference_impls.computation import cast
 from reference_impls.engines.manual.backend import Manual
+from reference_impls.function import implementations
 from results.environment import utc_now
 from results.tables import OURS, Kill
 from verify.checks.argmin.evidence import argmin_evidence
-from verify.checks.case import cases_at
+from verify.checks.case import catalogue_case_at
 from verify.checks.check import Check, Verdict, Violation, one_line, overall
+from verify.checks.noises import Noises
 from verify.checks.report import Report
 from verify.trust.peers.peer import Peer, entries, judge
 from verify.trust.planted import Awkward, Fault, Planted
 
-Outcome = Literal["caught", "missed", "passed", "flagged", "skipped"]
+Score = Literal["caught", "missed", "passed", "flagged", "skipped"]
 
 
 CheckFunction = Callable[..., Report]
@@ -72,14 +74,14 @@ def run_matrix(
     for subject in subjects:
         for size in (each for each in subject.sizes if largest is None or each <= largest):
             for dtype in DTYPES:
-                case = _Case(subject, size, dtype, seed)
+                case = _Planting(subject, size, dtype, seed)
                 yield case.row(OURS, case.asked(check))
                 for peer in peers:
                     yield case.row(peer.name, case.judged(peer))
 
 
 @dataclass(frozen=True)
-class _Case:
+class _Planting:
     """A fault or an awkward function at one size and dtype."""
 
     subject: Fault | Awkward
@@ -116,7 +118,7 @@ class _Case:
 
     def judged(self, peer: Peer) -> _Answer:
         judgement = judge(peer, self.planted(), self._generator(crc32(peer.name.encode())))
-        rejects = None if judgement.outcome == "skipped" else judgement.outcome == "rejects"
+        rejects = None if judgement.ruling == "skipped" else judgement.ruling == "rejects"
         return _Answer(rejects, judgement.seconds, judgement.detail)
 
     def row(self, checker: str, answer: _Answer) -> Kill:
@@ -129,7 +131,7 @@ class _Case:
             dtype=self.dtype,
             seed=self.seed,
             checker=checker,
-            outcome=self._outcome(answer),
+            outcome=self._score(answer),
             verdict=answer.verdict,
             wanted=self.subject.diagnosis if isinstance(self.subject, Fault) else None,
             diagnosis=answer.diagnosis,
@@ -155,12 +157,14 @@ class _Case:
         if planted.computation is None:
             return []
         backends = [Manual()]
+        functions = implementations(planted.computation, backends)
         primals = cast(planted.primals, np.float64)
-        key = (self.size, self.seed)
-        (case,) = cases_at(planted.computation, primals, key, ["float64"], backends)
-        return [check for each in argmin_evidence(case, backends) for check in each.checks]
+        case = catalogue_case_at(planted.computation, primals, (self.size, self.seed), functions)
+        noise = Noises.of(case, functions).allowed
+        evidence = argmin_evidence(case, noise, backends)
+        return [check for each in evidence for check in each.checks]
 
-    def _outcome(self, answer: _Answer) -> Outcome:
+    def _score(self, answer: _Answer) -> Score:
         if answer.rejects is None:
             return "skipped"
         if self.is_correct:

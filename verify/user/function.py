@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reference_impls.computation import DTYPES, Array, Arrays, Computation, Vjp
+from reference_impls.computation import DTYPES, Array, Arrays, Vjp
 from reference_impls.engines.adapter import Adapter, RepairingVjp
 from reference_impls.nested import Tree
 from reference_impls.words import described
@@ -16,7 +16,7 @@ from verify.user.returned import array_from, gradients_from
 
 
 class UserFunction:
-    """A user's `make_vjp` as an implementation of its own function.
+    """A user's `make_vjp` as a `reference_impls.function.Function`.
 
     Args:
         make_vjp: the user's.
@@ -24,13 +24,13 @@ class UserFunction:
         arguments: of the call.
     """
 
-    device = "cpu"
     takes_complex = True  # if it does not, the oracle finds out
 
     def __init__(
         self, make_vjp: MakeVjp, forward: Callable[..., Any] | None, arguments: Arguments
     ) -> None:
         self.name = arguments.function
+        self.wrt = arguments.wrt
         self.arguments = arguments
         self._make_vjp = make_vjp
         self._forward = forward
@@ -38,22 +38,22 @@ class UserFunction:
         if forward is None and isinstance(make_vjp, Adapter):
             self._forward = make_vjp.forward
 
-    def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
-        """See `reference_impls.engines.backend.Implementation.forward`.
+    def forward(self, primals: Mapping[str, Array]) -> Array:
+        """See `reference_impls.function.Function.forward`.
 
         Raises:
             RefusalError: in place of whatever the user's function raises.
         """
         forward = self._forward
         if forward is None:
-            return self.make_vjp(computation, primals)[0]
+            return self.make_vjp(primals)[0]
         positional, named = self.arguments.with_arrays(dict(primals))
         call = f"the forward of {self.arguments.call}"
         value = _call_or_refuse(call, lambda: forward(*positional, **named))
         return self._value(value, call, primals)
 
-    def make_vjp(self, _: Computation, primals: Mapping[str, Array]) -> tuple[Array, Vjp]:
-        """See `reference_impls.engines.backend.Implementation.make_vjp`.
+    def make_vjp(self, primals: Mapping[str, Array]) -> tuple[Array, Vjp]:
+        """See `reference_impls.function.Function.make_vjp`.
 
         Raises:
             RefusalError: in place of whatever the user's function raises.
@@ -129,9 +129,10 @@ class UserVjp:
     @property
     def mended(self) -> Violation | None:
         """What torch's engine repaired in the last call, and so hid."""
-        if not isinstance(self._vjp, RepairingVjp) or not self._vjp.repaired:
+        vjp: object = self._vjp
+        if not isinstance(vjp, RepairingVjp) or not vjp.repaired:
             return None
-        seen = self._vjp.repaired[0]
+        seen = vjp.repaired[0]
         # The engine sums what was broadcast and casts dtypes; it refuses all other shapes.
         fault = "un-reduced broadcast" if " has shape " in seen else "dtype drift"
         return Violation(fault, f"{seen}; torch mended it")

@@ -12,7 +12,7 @@ from autograd.extend import defvjp, primitive
 import verify.command.options
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Array, Arrays, Computation, Manual
 from tests.verify.entries import catalogue_of
-from verify.checks.case import make_cases
+from tests.verify.shared import cases_of
 from verify.command.main import run as run_command
 
 LONGEST_AXIS = 16
@@ -49,7 +49,7 @@ def thinned(computation: Computation) -> Computation:
 
 def target(computation: Computation, turn: int) -> Target:
     """By turns another argument, but never one whose true gradient vanishes."""
-    (case,) = make_cases(computation, min(computation.sizes), 0, ["float64"], [Manual()])
+    (case,) = cases_of(computation, min(computation.sizes), 0, ["float64"], [Manual()])
     _, vjp = computation.by_hand(**case.primals)
     sizes = {name: np.abs(array) for name, array in vjp(case.cotangent).items()}
     largest = max(size.max() for size in sizes.values())

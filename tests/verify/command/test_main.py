@@ -18,8 +18,9 @@ import verify.command.faults
 import verify.command.files
 import verify.command.options
 import verify.trust.alarms
-from reference_impls import CATALOGUE, DTYPES, Backend
+from reference_impls import CATALOGUE, DTYPES
 from reference_impls.computation import Array, Vjp
+from reference_impls.function import Function
 from results.environment import utc_now
 from results.store import read
 from results.tables import ALARMS, ARGMIN, KILLS, VERDICTS, Alarms
@@ -27,6 +28,7 @@ from tests.verify.entries import catalogue_of
 from verify.checks.case import Case
 from verify.checks.check import Check
 from verify.checks.first_order.gradients import verify_case
+from verify.checks.noises import Noises
 from verify.command.main import run
 from verify.trust.peers.peer import Peer
 from verify.trust.planted import Awkward, Fault, Plant, Planted, rounded
@@ -308,10 +310,10 @@ def test_without_a_terminal_the_output_is_plain_and_uncut(
 def interrupted_in_the_third_case(monkeypatch: pytest.MonkeyPatch) -> None:
     cases = count(1)
 
-    def check(case: Case, backends: Sequence[Backend]) -> list[Check]:
+    def check(case: Case, functions: Sequence[Function], noises: Noises) -> list[Check]:
         if next(cases) == 3:
             raise KeyboardInterrupt
-        return verify_case(case, backends)
+        return verify_case(case, functions, noises)
 
     monkeypatch.setattr("verify.checks.catalogue.verify_case", check)
 
@@ -476,7 +478,7 @@ def planting(
 ) -> None:
     monkeypatch.setattr(verify.command.faults, "FAULTS", faults)
     monkeypatch.setattr(verify.command.faults, "AWKWARD", awkward)
-    accepting = Peer("accepts", 10, lambda: None, lambda _, __: True)
+    accepting = Peer("accepts", 10, lambda: None, lambda: lambda _, __: True)
     monkeypatch.setattr(verify.command.faults, "PEERS", (accepting,))
 
 

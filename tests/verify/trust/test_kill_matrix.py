@@ -65,7 +65,7 @@ def peer(outcome: str) -> Peer:
             raise InapplicableError("not today")
         return outcome == "accepts"
 
-    return Peer(outcome, 10, lambda: None, accepts)
+    return Peer(outcome, 10, lambda: None, lambda: accepts)
 
 
 def matrix(*reports: Report, peers: tuple[Peer, ...] = (), seed: int = 0) -> list[Kill]:
@@ -181,7 +181,7 @@ class TestPlanting:
             planted.make_vjp(**planted.primals)
             return False
 
-        two = [Peer(name, 10, lambda: None, looks) for name in "ab"]
+        two = [Peer(name, 10, lambda: None, lambda: looks) for name in "ab"]
         rows = list(run_matrix([replace(NAMELESS, plant=once)], [], two, 0, Checker(DISAGREE)))
         assert {row.detail for row in rows if row.checker != "gradjury"} == {""}
 
@@ -193,7 +193,7 @@ class TestPlanting:
                 numbers.append(rng.standard_normal())
                 return True
 
-            pair = [Peer(name, 10, lambda: None, accepts) for name in "ab"]
+            pair = [Peer(name, 10, lambda: None, lambda: accepts) for name in "ab"]
             list(run_matrix([NAMELESS], [], pair, 0, Checker(AGREE)))
             return numbers
 

@@ -490,11 +490,21 @@ class TestPrecision:
         assert found.worst
         assert 0 < found.worst.ulps < 2
 
-    def test_that_is_not_to_be_had_is_not_kept_quiet(self) -> None:
+    def test_that_is_not_to_be_had_is_reported_with_the_reason(self) -> None:
         report = check(from_torch(torch.sin), X, precision=True)
         assert report.verdict == "unsupported"
-        assert kinds(report)[-1] == "precision"
+        assert report.checks[-1].kind == "precision"
+        assert "mpmath: raised RefusalError: sin(" in report.checks[-1].detail
         assert check(from_torch(torch.sin), X).verdict == "agree"
+
+    def test_at_a_kink_there_is_nothing_to_count_them_of(self) -> None:
+        def relu(x: Array) -> Pair:
+            return np.maximum(x, 0), lambda u: {"x": u * (x > 0)}
+
+        report = check(relu, {"x": np.array([0.0, 1.0])}, precision=True)
+        assert report.verdict == "unsupported"
+        assert report.checks[-1].kind == "precision"
+        assert "there is a kink here" in report.checks[-1].detail
 
 
 class Cube(torch.autograd.Function):

@@ -1,98 +1,95 @@
 """Cotangents to hold an argmin's against: by hand, and by torch through the iterations."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from reference_impls.computation import Array, Arrays
+from reference_impls.computation import Arrays
 from reference_impls.engines.manual.backend import Manual
 from reference_impls.engines.pytorch.backend import Torch
-from reference_impls.implicit import torch_unrolled_argmin, torch_unrolled_root
-from verify.checks.argmin.implementation import (
-    KIND,
-    WITHOUT_OPERATOR,
-    Candidate,
-    entry_checks,
-    operator_of,
-    with_operator,
-)
-from verify.checks.argmin.problem import Problem
-from verify.checks.case import Case, Result
-from verify.checks.check import Check, one_line, severity
-from verify.checks.first_order.dot_test import dot_test
+from reference_impls.engines.pytorch.unrolled import torch_unrolled_argmin, torch_unrolled_root
+from verify.checks.argmin.candidate import Candidate
+from verify.checks.argmin.kinds import EvidenceKind
+from verify.checks.argmin.operators import WITHOUT_OPERATOR, operator_of, with_operator
+from verify.checks.argmin.trial import Trial, unsupported
+from verify.checks.case import Result
+from verify.checks.check import Check, one_line
 from verify.oracles.estimate import Estimate
 
 
-def paired_check(
-    case: Case, problem: Problem, result: Result, estimates: Sequence[Estimate], detail: str = ""
-) -> Check:
-    """⟨Jᵀu, v⟩ of a result along every direction that has an estimate, the worst of them."""
-    checks = [
-        dot_test(case, result, k, estimate, KIND, problem.condition_number)
-        for k, estimate in enumerate(estimates)
-    ]
-    worst = max(checks, key=severity)
-    return replace(worst, detail="; ".join(filter(None, (worst.detail, detail))))
+@dataclass(frozen=True)
+class Reference:
+    """Cotangents that agree with the implicit function, and so may be held against others."""
+
+    kind: EvidenceKind
+    cotangents: Sequence[Arrays]
 
 
 @dataclass(frozen=True)
-class _Reference:
-    """Cotangents to hold others against, or why there are none that may be trusted.
+class MissingReference:
+    """Why there are no such cotangents. Wrong ones would blame implementations that are right."""
 
-    What implementations are held against must itself be right: a wrong body would blame others.
-    """
+    kind: EvidenceKind
+    reason: str
 
-    cotangents: Sequence[Arrays] = ()
-    missing: str = ""
+
+MaybeReference = Reference | MissingReference | None
+"""None where the computation has no body that would give one: then there is no check."""
 
 
 def rows_by_hand(
-    case: Case,
-    problem: Problem,
-    implementations: Sequence[Candidate],
-    implicit: Sequence[Estimate],
-    cotangents: Sequence[Array],
-) -> _Reference:
-    """The derivation by hand's rows of the Jacobian, if it agrees with the implicit function."""
-    by_hand = next((each for each in implementations if each.name == Manual.name), None)
+    trial: Trial, candidates: Sequence[Candidate], implicit: Sequence[Estimate]
+) -> MaybeReference:
+    """The rows of the Jacobian by the derivation on paper, if the implicit function confirms it."""
+    by_hand = next((each for each in candidates if each.name == Manual.name), None)
     if by_hand is None:
-        return _Reference()
-    if paired_check(case, problem, by_hand.result, implicit).verdict != "agree":
-        return _Reference(missing="by_hand does not agree with the implicit function here")
-    return _Reference([by_hand.vjp(cotangent) for cotangent in cotangents])
+        return None
+    if trial.dot_tests(by_hand.result, implicit).verdict != "agree":
+        reason = "by_hand does not agree with the implicit function here"
+        return MissingReference(EvidenceKind.MANUAL, reason)
+    return Reference(EvidenceKind.MANUAL, by_hand.rows)
 
 
-def by_unrolling(case: Case, problem: Problem, implicit: Sequence[Estimate]) -> _Reference:
-    """torch's cotangents through the iterations."""
-    body = getattr(case.computation, Torch.body)
+def by_unrolling(trial: Trial, implicit: Sequence[Estimate]) -> MaybeReference:
+    """torch's cotangents through the iterations, if the implicit function confirms them."""
+    body = Torch().body_of(trial.case.computation)
     if body is None:
-        return _Reference()
+        return None
     if not operator_of(body):
-        return _Reference(missing=f"by_torch {WITHOUT_OPERATOR}")
-    solve = torch_unrolled_root if problem.optimality.is_root else torch_unrolled_argmin
-    computation = with_operator(case.computation, Torch(), solve)
+        return MissingReference(EvidenceKind.UNROLLED, f"by_torch {WITHOUT_OPERATOR}")
     try:
-        value, vjp = Torch().make_vjp(computation, case.primals)
-        result = Result("unrolled", value, vjp(case.cotangent))
+        result = _unrolled(trial)
     except Exception as error:  # noqa: BLE001 -- a reference that fails is no fault of the others
-        return _Reference(missing=one_line(error))
-    if paired_check(case, problem, result, implicit).verdict != "agree":
-        return _Reference(
-            missing="unrolled, by_torch does not agree with the implicit function here"
-        )
-    return _Reference([result.cotangents])
+        return MissingReference(EvidenceKind.UNROLLED, one_line(error))
+    if trial.dot_tests(result, implicit).verdict != "agree":
+        reason = "unrolled, by_torch does not agree with the implicit function here"
+        return MissingReference(EvidenceKind.UNROLLED, reason)
+    return Reference(EvidenceKind.UNROLLED, [result.cotangents])
+
+
+def _unrolled(trial: Trial) -> Result:
+    case = trial.case
+    is_root = trial.solution.optimality.is_root
+    operator = torch_unrolled_root if is_root else torch_unrolled_argmin
+    computation = with_operator(case.computation, Torch(), operator)
+    value, vjp = Torch().make_vjp(computation, case.primals)
+    return Result(EvidenceKind.UNROLLED, value, vjp(case.cotangent))
 
 
 def against_reference(
-    case: Case,
-    problem: Problem,
-    each: Candidate,
-    against: str,
-    own: Sequence[Arrays],
-    reference: _Reference,
+    trial: Trial, each: Candidate, own: Sequence[Arrays], reference: MaybeReference
 ) -> list[Check]:
-    """An implementation's cotangents against a reference, entry by entry, if there is one."""
-    if reference.missing:
-        return [Check(each.name, KIND, against, "unsupported", reference.missing)]
-    if not reference.cotangents:
-        return []
-    return entry_checks(case, problem, each, against, own, reference.cotangents)
+    """A candidate's cotangents against a reference's, entry by entry.
+
+    Args:
+        trial: what errors are allowed.
+        each: the candidate.
+        own: its cotangents, for the same cotangents of the value as the reference's.
+        reference: what they are held against, if there is anything.
+    """
+    match reference:
+        case None:
+            return []
+        case MissingReference(kind, reason):
+            return [unsupported(each.name, kind, reason)]
+        case Reference(kind, cotangents):
+            return [trial.entry_check(each, kind, own, cotangents)]

@@ -13,233 +13,107 @@ implementation is held against
 - ``linearity``: S(v - 2w) = S(v) - 2 S(w);
 - ``zero tangent``: S(0) = 0;
 - ``symmetry``: ⟨S(v), w⟩ = ⟨S(w), v⟩, as H is symmetric;
-- an oracle: ⟨S(w), v⟩ = d/dh ⟨J(x + hv)ᵀ u, w⟩ at h = 0, from first-order gradients alone that no
-  engine computes: by the complex step through a derivation by hand, where that is found valid on
-  the spot, by Richardson extrapolation elsewhere (`verify.oracles.derivative.derivative`);
-- ``complex step, every entry``: where that is valid, its J(x + ihv)ᵀ u has all of S(v) in it;
+- an oracle: ⟨S(w), v⟩ = d/dh ⟨J(x + hv)ᵀ u, w⟩ at h = 0, which takes first-order gradients only,
+  and those from no engine. It is the complex step through a derivation by hand where that is found
+  valid, and Richardson extrapolation elsewhere (`verify.oracles.derivative.derivative`);
+- ``complex step, every entry``: where it is valid, the imaginary part of J(x + ihv)ᵀ u is h S(v);
 - its other modes, and the other engines, entry by entry.
 
-Tolerances are those of `verify.error_model`, with the noise of S in place of that of Jᵀu. To it is
-added how far S moves when x moves by one rounding: at a kink within rounding of x second
-derivatives jump, and little else shows it.
+Tolerances are those of `verify.error_model`, with the noise of S in place of that of Jᵀu. The noise
+includes how far S moves when x moves by one rounding: at a kink that near, second derivatives jump,
+and little else shows it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import cache, partial
-from itertools import combinations
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, generator
-from reference_impls.derivatives import SecondVjp, forward_over_reverse, second_pullback
-from reference_impls.engines.backend import Backend, implementation_label
-from verify.checks.case import Case
-from verify.checks.check import Check, Worst, overall
-from verify.checks.compare import make_worst, worst_entry
-from verify.checks.second_order.noise import noise_of_second
-from verify.checks.second_order.question import (
-    FACTOR,
-    FORWARD,
-    KIND,
-    REVERSE,
-    UNSUPPORTED,
-    Answers,
-    Gradient,
-    Hvp,
-    OnOneGraph,
-    Question,
-    Truth,
-    ask_modes,
-    gaussian_tangent,
-)
-from verify.checks.second_order.truth import truth_about
-from verify.error_model.arrays import largest, pair, pairing_size, unit_roundoff
+from reference_impls.engines.backend import Backend, SecondOrder
+from reference_impls.engines.manual.backend import Manual
+from reference_impls.function import label
+from verify.checks.case import CatalogueCase
+from verify.checks.check import Check, overall
+from verify.checks.second_order.answers import FORWARD, REVERSE, UNSUPPORTED, Answers, ask_modes
+from verify.checks.second_order.engines import gradient_of, modes_of
+from verify.checks.second_order.question import Gradient, Hvp, Question
+from verify.checks.second_order.round import Effort, Round
+from verify.checks.second_order.truth import GradientOracle
 from verify.error_model.measurement import PROBES
-from verify.error_model.noise import EXCUSE, Noise
-from verify.oracles.estimate import BLUNT, NOISE_POINTS, Estimate
+from verify.oracles.estimate import NOISE_POINTS
 
-EVERY_ENTRY = "complex step, every entry"
+EFFORTS = (
+    Effort(own=0, single=0, oracle=4),
+    Effort(own=1, single=0, oracle=4),
+    Effort(own=PROBES - 1, single=PROBES, oracle=NOISE_POINTS),
+)
+"""Of one round after the other, until everything agrees. Most answers are within the tolerance
+without any noise; but nothing is called wrong before all is measured as well as it can be."""
 
 
-ROUNDS = ((0, 0, 4), (2, 0, 4), (PROBES, PROBES, NOISE_POINTS))
-"""Points at which noise is measured in the case's dtype, and in float32 against float64; and points
-at which the oracle measures its own. Most answers are within the tolerance without any noise; but
-before anything is called wrong, all is measured as well as it can be."""
-
-
-def second_order(case: Case, backends: Sequence[Backend]) -> list[Check]:
+def second_order(case: CatalogueCase, backends: Sequence[Backend]) -> list[Check]:
     """Every check above, of each engine among the backends, at one case of the catalogue.
 
-    The oracle differentiates the manual derivation; without it among the backends, the first one.
-    A mode is left out where the engine has no rule for some node of f: autograd has no forward
-    rules for `pinv` and `convolve`, and neither engine has one for an argmin layer.
+    The oracle differentiates the derivation by hand; without it among the backends, the first one.
+    An engine that does not differentiate its derivatives is left out; so is a mode for which it
+    has no rule at some node of f: autograd has no forward rules for `pinv` and `convolve`, and
+    neither engine has one for an argmin layer.
 
     Args:
         case: the computation, its primals x and the cotangent u.
         backends: those that no first-order check speaks against.
     """
-    engines = [backend for backend in backends if backend.body != "by_hand"]
+    twice = [backend for backend in backends if isinstance(backend, SecondOrder)]
+    engines = [backend for backend in twice if backend.name != Manual.name]
     if not engines:
         return []
-    manual = [backend for backend in backends if backend.body == "by_hand"]
-    checks = _judge(
-        {implementation_label(backend): _modes(case, backend) for backend in engines},
-        partial(_gradient, case, (manual or engines)[0]),
-        (case.primals, case.computation.wrt, case.dtype),
-        generator(case.computation, case.size, case.seed, 2),
+    by_hand = [backend for backend in backends if backend.name == Manual.name]
+    rng = case.generator(2)
+    checks = second_order_checks(
+        {label(backend): modes_of(case, backend) for backend in engines},
+        gradient_of(case, (by_hand or engines)[0]),
+        Question.drawn(case.primals, case.computation.wrt, case.dtype, rng),
+        rng,
     )
     return [c for c in checks if not (c.verdict == UNSUPPORTED and c.against in (REVERSE, FORWARD))]
 
 
 def second_order_checks(
-    implementation: str,
-    modes: Mapping[str, Hvp],
+    implementations: Mapping[str, Mapping[str, Hvp]],
     gradient: Gradient,
-    primals: Arrays,
-    wrt: Sequence[str],
-    dtype: str,
+    question: Question,
     rng: np.random.Generator,
 ) -> list[Check]:
-    """Every check above, of one implementation.
+    """Every check above; none if there is no entry to differentiate with respect to.
 
     Args:
-        implementation: its name.
-        modes: ways to compute S(v), by name. The first that works is asked everything; the others
-            are held against it. One that raises NotImplementedError, or an ImplicitError of a
-            layer that has no solution, is ``unsupported``; anything else is a disagreement.
+        implementations: by label, each one's ways to compute S(v), by name. The first way that
+            works is asked everything; the others are held against it. One that raises
+            NotImplementedError, or an ImplicitError of a layer that has no solution, is
+            ``unsupported``; anything else that is raised is a disagreement.
         gradient: Jᵀu by a trusted first-order implementation.
-        primals: x, of the dtype; those not in `wrt` may be of any.
-        wrt: names of the primals to differentiate with respect to.
-        dtype: ``float64`` or ``float32``.
-        rng: for v, w and the points at which noise is measured.
+        question: the primals and tangents.
+        rng: for the points at which noise is measured.
     """
-    return _judge({implementation: modes}, gradient, (primals, tuple(wrt), dtype), rng)
+    if question.is_empty:
+        return []
+    heard = [ask_modes(question, name, modes) for name, modes in implementations.items()]
+    troubles = [check for each in heard for check in each.troubles]
+    answers = [each.answers for each in heard if each.answers]
+    if not answers:
+        return troubles
+    return troubles + _judge(answers, GradientOracle(question, gradient), question, rng)
 
 
 def _judge(
-    implementations: Mapping[str, Mapping[str, Hvp]],
-    gradient: Gradient,
-    point: tuple[Arrays, tuple[str, ...], str],
+    answers: Sequence[Answers],
+    oracle: GradientOracle,
+    question: Question,
     rng: np.random.Generator,
 ) -> list[Check]:
-    primals, wrt, dtype = point
-    if not any(primals[name].size for name in wrt):
-        return []  # nothing to be wrong about
-    v, w = ({name: gaussian_tangent(primals[name], dtype, rng) for name in wrt} for _ in "vw")
-    question = Question(primals, wrt, dtype, v, w)
-    troubles: list[Check] = []
-    answers = [
-        found
-        for name, modes in implementations.items()
-        if (found := ask_modes(question, name, modes, troubles))
-    ]
-    truth_from = cache(partial(truth_about, question, gradient))
+    """The checks of the first round in which everything agrees, or else of the last."""
     checks: list[Check] = []
-    for *counts, oracle_points in ROUNDS if answers else ():
-        truth = truth_from(oracle_points)
-        noise = noise_of_second(question, [each.hvp for each in answers], counts, rng)
-        checks = [check for each in answers for check in _checks(question, truth, each, noise)]
-        checks += [
-            _entries(one.name, other.name, one.of_v, other.of_v, noise.cotangents)
-            for one, other in combinations(answers, 2)
-        ]
+    for effort in EFFORTS:
+        checks = Round.measured(effort, question, answers, oracle, rng).checks
         if overall(checks) == "agree":
             break
-    return troubles + checks
-
-
-def _modes(case: Case, backend: Backend) -> dict[str, Hvp]:
-    def cotangent(primals: Arrays) -> Array:
-        return case.cotangent.astype(primals[case.computation.wrt[0]].dtype)
-
-    def linearised(primals: Arrays) -> SecondVjp:
-        return second_pullback(backend, case.computation, primals, cotangent(primals))
-
-    def forward(primals: Arrays, tangents: Arrays) -> Arrays:
-        u = cotangent(primals)
-        return forward_over_reverse(backend, case.computation, primals, u, tangents)
-
-    return {REVERSE: OnOneGraph(linearised), FORWARD: forward}
-
-
-def _gradient(case: Case, backend: Backend, primals: Arrays) -> Arrays:
-    """Jᵀu in float64; `make_vjp` refuses complex primals, which a body by hand may take."""
-    cotangent = case.cotangent.astype(np.float64)
-    if backend.body == "by_hand":
-        return case.computation.by_hand(**primals)[1](cotangent)
-    return backend.make_vjp(case.computation, primals)[1](cotangent)
-
-
-def _checks(question: Question, truth: Truth, answers: Answers, noise: Noise) -> list[Check]:
-    name, of_v, of_w = answers.name, answers.of_v, answers.of_w
-    usual = noise.cotangents
-    difference = {each: of_v[each] - of_v[each].dtype.type(FACTOR) * of_w[each] for each in of_v}
-    # Each term is rounded by itself.
-    terms = {
-        each: (1 + FACTOR) * usual[each] + np.abs(of_v[each]) + FACTOR * np.abs(of_w[each])
-        for each in of_v
-    }
-    nothing = {each: np.zeros_like(array) for each, array in usual.items()}
-    # No conditioning excuses another answer to the same question, only another order of summation.
-    reordered = {
-        each: np.minimum(array, EXCUSE * largest(of_v[each])) for each, array in usual.items()
-    }
-    checks = [
-        _entries(name, "a second call", answers.again, of_v, reordered),
-        _entries(name, "linearity", answers.combined, difference, terms),
-        _entries(name, "zero tangent", answers.of_zero, question.zero, nothing),
-        _symmetry(question, answers, noise),
-        _against_oracle(question, truth, answers, noise),
-    ]
-    if truth.of_v is not None:
-        checks.append(_entries(name, EVERY_ENTRY, of_v, truth.of_v, usual))
-    return checks + [_entries(name, mode, it, of_v, usual) for mode, it in answers.others.items()]
-
-
-def _entries(name: str, against: str, got: Arrays, expected: Arrays, noise: Arrays) -> Check:
-    return _judged(name, against, worst_entry(got, expected, noise))
-
-
-def _judged(name: str, against: str, worst: Worst, error_bar: float = 0.0) -> Check:
-    if not worst.accepted:
-        return Check(name, KIND, against, "disagree", worst=worst)
-    if worst.error > error_bar and worst.tolerance > worst.scale:
-        detail = "rounding noise leaves no digit"
-        return Check(name, KIND, against, "inconclusive", detail, worst)
-    return Check(name, KIND, against, "agree", worst=worst)
-
-
-def _symmetry(question: Question, answers: Answers, noise: Noise) -> Check:
-    mirrored = Estimate(pair(answers.of_v, question.w), 0.0, "symmetry")
-    return _judged(answers.name, mirrored.oracle, _pairing(question, answers, noise, mirrored))
-
-
-def _against_oracle(question: Question, truth: Truth, answers: Answers, noise: Noise) -> Check:
-    estimate = truth.estimate
-    if estimate is None:
-        return Check(answers.name, KIND, "oracle", UNSUPPORTED, truth.detail)
-    worst = _pairing(question, answers, noise, estimate)
-    check = _judged(answers.name, estimate.oracle, worst, estimate.error_bar)
-    blunt = max(worst.tolerance - estimate.error_bar, BLUNT * worst.scale, truth.rounding)
-    if check.verdict == "agree" and estimate.error_bar > blunt:
-        detail = f"the oracle's error bar is {estimate.error_bar:.1e}"
-        return replace(check, verdict="inconclusive", detail=detail)
-    return check
-
-
-def _pairing(question: Question, answers: Answers, noise: Noise, expected: Estimate) -> Worst:
-    """⟨S(w), v⟩ against what it should be."""
-    scale = max(pairing_size(answers.of_w, question.v), pairing_size(answers.of_v, question.w))
-    return make_worst(
-        argument="⟨S(w), v⟩",
-        index="",
-        got=pair(answers.of_w, question.v),
-        expected=expected.value,
-        units=(
-            unit_roundoff(question.dtype),
-            max(scale, float(np.finfo(question.dtype).tiny)),
-            float(noise.pairings),
-        ),
-        error_bar=expected.error_bar,
-    )
+    return checks

@@ -1,64 +1,146 @@
-"""Second derivatives that no engine computed: an oracle's, of first-order gradients."""
+"""Second derivatives that no engine computed: an oracle's, from first-order gradients."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from reference_impls.computation import Arrays, cast
 from verify.checks.check import one_line
-from verify.checks.second_order.question import Gradient, Question, Truth
+from verify.checks.second_order.question import Gradient, Question
 from verify.error_model.arrays import pairing_size, unit_roundoff
 from verify.error_model.noise import SAFETY
 from verify.oracles.complex_step import COMPLEX, COMPLEX_STEP, complex_step
 from verify.oracles.derivative import derivative
-from verify.oracles.estimate import BLUNT, NOISE_POINTS, Functional, Scalar
+from verify.oracles.estimate import BLUNT, NOISE_POINTS, Estimate, Scalar
 from verify.oracles.richardson import FIRST_STEPS
 
 OTHER_WAYS = ((0, 1), (1, 1), (1, -1), (1, 2), (2, -1))
 """Combinations of v and w along which the complex step may be confirmed, if it is not along v."""
 
 
-def truth_about(question: Question, gradient: Gradient, points: int) -> Truth:
-    """⟨S(w), v⟩ from first-order gradients, and S(v) where the complex step is valid."""
-    primals = question.primals | cast(question.floating, np.float64)
-    v, w = cast(question.v, np.float64), cast(question.w, np.float64)
+@dataclass(frozen=True)
+class ByComplexStep:
+    """The complex step is valid, and has every entry.
 
-    def along(h: Scalar, tangents: Arrays) -> Arrays:
-        return gradient(primals | {name: primals[name] + h * tangents[name] for name in tangents})
-
-    def paired(tangents: Arrays) -> Functional:
-        def phi(h: Scalar) -> Scalar:
-            moved = along(h, tangents)
-            total: Scalar = sum(np.sum(moved[name] * w[name]).item() for name in w)
-            return total
-
-        return phi
-
-    try:
-        estimate = derivative(paired(v), points)
-        is_sure = estimate.oracle == COMPLEX and estimate.error_bar <= BLUNT * abs(estimate.value)
-        if points == NOISE_POINTS and not is_sure and _is_analytic(paired, v, w):
-            estimate = complex_step(paired(v), points)
-        if estimate.oracle != COMPLEX:
-            return Truth(estimate, rounding=_over_step(along(0.0, v), w))
-        stepped = along(1j * COMPLEX_STEP, v)
-    except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
-        return Truth(None, detail=f"the gradient, at a point beside the primals, {one_line(error)}")
-    of_v = {name: np.asarray(np.imag(stepped[name])) / COMPLEX_STEP for name in question.wrt}
-    return Truth(estimate, of_v)
-
-
-def _is_analytic(paired: Callable[[Arrays], Functional], v: Arrays, w: Arrays) -> bool:
-    """Is the complex step found valid along any of a few other ways from the same point?
-
-    A gradient of many kinked units has a kink on either side of nearly every point, near enough to
-    spoil the differences that would confirm the step. Another way leads past others.
+    Attributes:
+        estimate: of ⟨S(w), v⟩.
+        of_v: S(v), float64.
     """
-    ways = ({name: a * v[name] + b * w[name] for name in v} for a, b in OTHER_WAYS)
-    estimates = (derivative(paired(way)) for way in ways)
-    return any(e.oracle == COMPLEX and e.error_bar <= BLUNT * abs(e.value) for e in estimates)
+
+    estimate: Estimate
+    of_v: Arrays
 
 
-def _over_step(gradient: Arrays, w: Arrays) -> float:
-    """Tangents are at the scale of the primals: a gradient that did change would, by its size."""
-    return SAFETY * unit_roundoff(np.float64) * pairing_size(gradient, w) / FIRST_STEPS[0]
+@dataclass(frozen=True)
+class ByDifferences:
+    """Differences of gradients have one number.
+
+    Attributes:
+        estimate: of ⟨S(w), v⟩.
+        rounding: what rounding in the gradient leaves of a difference where S is zero.
+    """
+
+    estimate: Estimate
+    rounding: float
+
+
+@dataclass(frozen=True)
+class NoTruth:
+    """Why the oracle could not be evaluated."""
+
+    reason: str
+
+
+Truth = ByComplexStep | ByDifferences | NoTruth
+
+
+class GradientOracle:
+    """⟨S(w), v⟩ as the derivative of first-order gradients; none is evaluated twice at a point.
+
+    Args:
+        question: the primals and tangents.
+        gradient: Jᵀu by an implementation that is trusted.
+    """
+
+    def __init__(self, question: Question, gradient: Gradient) -> None:
+        self._gradient = gradient
+        self._primals = question.primals | cast(question.floating, np.float64)
+        self._v = cast(question.v, np.float64)
+        self._w = cast(question.w, np.float64)
+        self._along_v = self._functional(self._v)
+
+    def truth(self, points: int) -> Truth:
+        """What is found with noise measured at so many points.
+
+        With `NOISE_POINTS`, before anything is called wrong, the complex step is confirmed in more
+        ways than one.
+        """
+        try:
+            return self._truth(points)
+        except Exception as error:  # noqa: BLE001 -- it did not raise at the primals themselves
+            reason = f"the gradient, at a point beside the primals, {one_line(error)}"
+            return NoTruth(reason)
+
+    def _truth(self, points: int) -> Truth:
+        estimate = derivative(self._along_v, points)
+        if points == NOISE_POINTS and not _is_sure(estimate) and self._is_analytic():
+            estimate = complex_step(self._along_v, points)
+        if estimate.oracle == COMPLEX:
+            return ByComplexStep(estimate, self._along_v.every_entry())
+        # Tangents are at the scale of the primals: a gradient that did change would, by its size.
+        size = pairing_size(self._along_v.gradient(0.0), self._w)
+        rounding = SAFETY * unit_roundoff(np.float64) * size / FIRST_STEPS[0]
+        return ByDifferences(estimate, rounding)
+
+    def _is_analytic(self) -> bool:
+        """Is the complex step found valid along any of a few other ways from the same point?
+
+        A gradient of many kinked units has a kink on either side of nearly every point, near enough
+        to spoil the differences that would confirm the step. Another way leads past others.
+        """
+        return any(_is_sure(derivative(along)) for along in self._other_ways())
+
+    def _other_ways(self) -> Iterator["_Functional"]:
+        for a, b in OTHER_WAYS:
+            yield self._functional({n: a * v + b * self._w[n] for n, v in self._v.items()})
+
+    def _functional(self, tangents: Arrays) -> "_Functional":
+        return _Functional(self._gradient, self._primals, tangents, self._w)
+
+
+def _is_sure(estimate: Estimate) -> bool:
+    return estimate.oracle == COMPLEX and estimate.error_bar <= BLUNT * abs(estimate.value)
+
+
+class _Functional:
+    """φ(h) = ⟨J(x + hv)ᵀu, w⟩, each value computed once."""
+
+    def __init__(self, gradient: Gradient, primals: Arrays, v: Arrays, w: Arrays) -> None:
+        self._gradient, self._primals, self._v, self._w = gradient, primals, v, w
+        self._values: dict[Scalar, Scalar] = {}
+        # Of all gradients, those at these steps are asked for again, and they may be large.
+        self._kept: dict[Scalar, Arrays | None] = {0.0: None, 1j * COMPLEX_STEP: None}
+
+    def __call__(self, h: Scalar) -> Scalar:
+        if h not in self._values:
+            moved = self.gradient(h)
+            total: Scalar = sum(np.sum(moved[name] * w).item() for name, w in self._w.items())
+            self._values[h] = total
+        return self._values[h]
+
+    def gradient(self, h: Scalar) -> Arrays:
+        """J(x + hv)ᵀu."""
+        kept = self._kept.get(h)
+        if kept is not None:
+            return kept
+        moved = {name: self._primals[name] + h * v for name, v in self._v.items()}
+        found = self._gradient(self._primals | moved)
+        if h in self._kept:
+            self._kept[h] = found
+        return found
+
+    def every_entry(self) -> Arrays:
+        """The derivative of J(x + hv)ᵀu at h = 0 by the complex step: S(v)."""
+        stepped = self.gradient(1j * COMPLEX_STEP)
+        return {name: np.asarray(np.imag(stepped[name])) / COMPLEX_STEP for name in self._v}

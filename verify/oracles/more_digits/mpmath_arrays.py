@@ -51,7 +51,7 @@ class Workshop:
     """
 
     def __init__(self) -> None:
-        import mpmath  # noqa: PLC0415 -- few checks ask for so many digits
+        import mpmath  # noqa: PLC0415 -- few functions are carried in so many digits
 
         self.context = mpmath.MPContext()
         self.context.dps = DIGITS

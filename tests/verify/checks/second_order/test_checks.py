@@ -1,5 +1,5 @@
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import autograd.numpy as anp
@@ -16,10 +16,11 @@ from reference_impls.engines.manual.backend import Manual
 from reference_impls.engines.pytorch.backend import Torch
 from reference_impls.implicit import ImplicitError
 from tests.reference_impls.shared import BY_NAME, every_dtype
-from verify.checks.case import make_cases
+from tests.verify.shared import cases_of
 from verify.checks.check import Check
+from verify.checks.second_order.answers import FORWARD, KIND, REVERSE
 from verify.checks.second_order.checks import second_order, second_order_checks
-from verify.checks.second_order.question import FORWARD, KIND, REVERSE, Gradient, Hvp, OnOneGraph
+from verify.checks.second_order.question import Gradient, Hvp, OnOneGraph, Question
 
 SIZE = 5
 EVERY = {
@@ -31,14 +32,6 @@ EVERY = {
     "complex step, every entry",
     FORWARD,
 }
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Jᵀu of a function, and its derivative H v from calculus."""
-
-    gradient: Gradient
-    hvp: Hvp
 
 
 def wave_gradient(primals: Arrays) -> Arrays:
@@ -56,9 +49,6 @@ def wave_hvp(primals: Arrays, v: Arrays) -> Arrays:
     }
 
 
-WAVE = Problem(wave_gradient, wave_hvp)
-
-
 def point(dtype: str = "float64", size: int = SIZE, seed: int = 0) -> Arrays:
     rng = np.random.default_rng(seed)
     return {name: rng.standard_normal(size).astype(dtype) for name in "xy"}
@@ -73,7 +63,8 @@ def checks_of(
 ) -> list[Check]:
     given = point(dtype, seed=seed) if primals is None else primals
     rng = np.random.default_rng(seed)
-    return second_order_checks("mine", modes, gradient, given, ("x", "y"), dtype, rng)
+    question = Question.drawn(given, ("x", "y"), dtype, rng)
+    return second_order_checks({"mine": modes}, gradient, question, rng)
 
 
 def against(checks: list[Check], verdict: str = "disagree") -> set[str]:
@@ -479,7 +470,7 @@ MODES_LEFT_OUT = {"least_squares": {"autograd"}, "conv_encoder": {"autograd"}}
 
 
 def checks_at(computation: Computation, dtype: str, seed: int = 0) -> list[Check]:
-    (case,) = make_cases(computation, min(computation.sizes), seed, [dtype], BACKENDS)
+    (case,) = cases_of(computation, min(computation.sizes), seed, [dtype], BACKENDS)
     return second_order(case, BACKENDS)
 
 
@@ -516,7 +507,7 @@ def test_the_engines_second_derivatives_are_right(name: str, dtype: str) -> None
 def test_kinks_on_the_way_do_not_rule_out_the_complex_step() -> None:
     """Its 400,000 units have a kink nearer along v than any difference can be taken."""
     computation = BY_NAME["donsker_varadhan"]
-    (case,) = make_cases(computation, computation.tutorial_size, 6, ["float64"], BACKENDS)
+    (case,) = cases_of(computation, computation.tutorial_size, 6, ["float64"], BACKENDS)
     checks = second_order(case, BACKENDS)
     assert {check.verdict for check in checks} == {"agree"}
     assert "complex step" in {check.against for check in checks}
@@ -524,7 +515,7 @@ def test_kinks_on_the_way_do_not_rule_out_the_complex_step() -> None:
 
 def test_a_layer_without_a_solution_in_this_dtype_is_left_out() -> None:
     computation = BY_NAME["timeseries_net"]
-    (case,) = make_cases(computation, min(computation.sizes), 14, ["float32"], BACKENDS)
+    (case,) = cases_of(computation, min(computation.sizes), 14, ["float32"], BACKENDS)
     with pytest.raises(ImplicitError):
         Torch().make_vjp(computation, case.primals)
     assert second_order(case, BACKENDS) == []
@@ -728,7 +719,7 @@ def test_a_wrong_jvp_is_all_that_is_seen_of_it() -> None:
 
 
 def test_without_the_manual_derivation_an_engines_gradient_is_differentiated() -> None:
-    (case,) = make_cases(COMPUTATION, SIZE, 0, ["float64"], [Torch()])
+    (case,) = cases_of(COMPUTATION, SIZE, 0, ["float64"], [Torch()])
     checks = second_order(case, [Torch()])
     assert {check.verdict for check in checks} == {"agree"}
     assert "Richardson" in {check.against for check in checks}
@@ -736,7 +727,7 @@ def test_without_the_manual_derivation_an_engines_gradient_is_differentiated() -
 
 
 def test_the_catalogues_checks_are_the_same_at_every_call() -> None:
-    (case,) = make_cases(COMPUTATION, SIZE, 0, ["float64"], BACKENDS)
+    (case,) = cases_of(COMPUTATION, SIZE, 0, ["float64"], BACKENDS)
     first, again = (second_order(case, [Autograd(), Manual()]) for _ in range(2))
     assert first == again
-    assert len({case.dtype for case in make_cases(COMPUTATION, SIZE, 0, DTYPES, BACKENDS)}) == 2
+    assert len({case.dtype for case in cases_of(COMPUTATION, SIZE, 0, DTYPES, BACKENDS)}) == 2

@@ -1,8 +1,7 @@
-"""A problem F(y, z) = 0 solved and differentiated from F alone, none of an engine's code involved.
+"""F(y, z) = 0 solved for y and differentiated, from F alone: no code of an engine is involved.
 
 The unknowns are a vector y of n entries; z stands for the primals. K = ∂F/∂y and R v = (∂F/∂z) v
-are taken by the complex step, so that dy*/dz · v = -K⁻¹ (R v) is exact to rounding; finite
-differences of the problem solved anew use no derivative of F in z at all.
+are taken by the complex step, so that dy*/dz · v = -K⁻¹ (R v) is exact to rounding.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,31 +13,38 @@ from scipy import optimize
 
 from reference_impls.computation import Array, Arrays, Optimality
 from verify.oracles.complex_step import COMPLEX_STEP
-from verify.oracles.estimate import NOISE_FACTOR, NOISE_POINTS, NOISE_STEP, Estimate, noise_of
+from verify.oracles.estimate import NOISE_FACTOR
 
 TOLERANCES = (1e-2, 1e-4, 1e-8, 1e-12)
+"""That solutions are found to, the tightest last."""
 
 
 POLISHING = 100
+"""Newton steps at most."""
 
 
 KINK = 1e-6
-"""A margin below which the support counts as changing here: no step of a difference is so small."""
+"""A margin below this counts as none: differences would need steps that are shorter still."""
+
+
+CONVERGED = 1e-6
+"""A Newton step shorter than this, beside y, leads to no other solution."""
 
 
 APART = 1e-3
-"""Of the larger norm: two solutions so far apart are two, not one found twice."""
+"""Two solutions further apart than this, beside the larger one's norm, are two, not one found
+twice."""
 
 
 @dataclass(frozen=True)
-class Problem:
-    """A condition at given primals, and its solution.
+class Solution:
+    """What a search took for the solution of F(y, z) = 0; `is_converged` tells whether it is one.
 
     Attributes:
         optimality: the condition F, and what surrounds it.
         primals: z, float64.
-        y: the solution, (n,).
-        guess: where searches for it begin, if not where the optimality says.
+        y: the unknowns, (n,).
+        guess: where searches beside it begin; None for the optimality's own initial guess.
     """
 
     optimality: Optimality
@@ -47,23 +53,24 @@ class Problem:
     guess: Array | None = None
 
     @classmethod
-    def solved(cls, optimality: Optimality, primals: Arrays) -> "Problem":
-        """The problem at its solution: solved to `TOLERANCES`'s last, then polished while it helps.
+    def found(cls, optimality: Optimality, primals: Arrays) -> "Solution":
+        """Search from the optimality's initial guess, to the tightest tolerance, and polish that.
 
-        The initial guess is the optimality's own.
+        Raises:
+            ImplicitError: the optimality's own search finds none.
         """
         at_start = cls(optimality, primals, optimality.start(**primals))
         return replace(at_start, y=search(at_start, primals, TOLERANCES[-1])).settled()
 
-    def settled(self) -> "Problem":
-        """The problem after as many Newton steps as halve ‖F(y)‖."""
-        problem = self
+    def settled(self) -> "Solution":
+        """The solution after Newton steps, for as long as each at least halves ‖F(y)‖."""
+        solution = self
         for _ in range(POLISHING):
-            closer = problem.polished()
-            if not closer.residual < problem.residual / 2:
+            closer = solution.polished()
+            if not closer.residual < solution.residual / 2:
                 break
-            problem = closer
-        return problem
+            solution = closer
+        return solution
 
     @cached_property
     def F(self) -> Callable[[Array], Array]:  # noqa: N802 -- the mathematics' name
@@ -75,7 +82,7 @@ class Problem:
         """∂F/∂y at y, (n, n)."""
         return jacobian(self.F, self.y)
 
-    @property
+    @cached_property
     def residual(self) -> float:
         """‖F(y)‖."""
         return float(np.linalg.norm(self.F(self.y)))
@@ -99,18 +106,18 @@ class Problem:
 
     @property
     def descents(self) -> int:
-        """In how many directions a stationary point of an objective is none of its minima."""
+        """How many eigenvalues of K's symmetric part are negative: at a minimum there are none."""
         return int((np.linalg.eigvalsh((self.K + self.K.T) / 2) < 0).sum())
 
     @property
     def support(self) -> Array | None:
-        """The signs of the unknowns, 0 if held at a kink; None where there are no kinks."""
+        """The signs of the unknowns, (n,), 0 for one held at a kink; None if there are no kinks."""
         holds = self.optimality.support
         return holds(self.y, **self.primals) if holds else None
 
     @property
     def at_kink(self) -> bool:
-        """Does the support change here, so that there are but one-sided derivatives?"""
+        """Does the support change here? Then there are one-sided derivatives only."""
         margin = self.optimality.margin
         return margin is not None and margin(self.y, **self.primals) <= KINK
 
@@ -119,7 +126,7 @@ class Problem:
         return float(np.sum(cotangent * self.optimality.outcome(self.y, **self.primals)))
 
     def newton_step(self, y: Array) -> Array:
-        """K⁻¹ F(y): what separates a point near the solution from it; NaN if K is singular."""
+        """K⁻¹ F(y): how far a point near the solution is from it; NaN if K is singular."""
         try:
             return self.solve(self.F(y))
         except np.linalg.LinAlgError:
@@ -128,7 +135,7 @@ class Problem:
     def solve(self, b: Array) -> Array:
         """K⁻¹ b.
 
-        What is held at a kink is to stay there exactly, which elimination would not see to.
+        An unknown that is held at a kink stays there exactly; elimination would leave rounding.
 
         Raises:
             LinAlgError: K is singular.
@@ -137,29 +144,31 @@ class Problem:
         return x if self.support is None else np.where(self.support == 0, b, x)
 
     @property
-    def is_solved(self) -> bool:
-        """Is the Newton step that is left small? Far away, F may be small without a solution.
+    def is_converged(self) -> bool:
+        """Is the Newton step that is left small? F alone may be small far from any solution.
 
-        The rounding of F alone leaves a step as long as the condition of K makes it.
+        Rounding in F alone makes a step that is longer the worse the condition of K.
         """
         rounding = NOISE_FACTOR * np.finfo(np.float64).eps * self.condition_number
         step = np.linalg.norm(self.newton_step(self.y))
-        return bool(step <= (KINK + rounding) * (1 + np.linalg.norm(self.y)))
+        return bool(step <= (CONVERGED + rounding) * (1 + np.linalg.norm(self.y)))
 
     def is_apart_from(self, y: Array) -> bool:
-        """Is this solution another than y, not the same less accurately?"""
+        """Is y another solution, and not this one with other rounding?"""
         scale = max(np.linalg.norm(self.y), np.linalg.norm(y))
         return bool(np.linalg.norm(self.y - y) > APART * scale)
 
-    def polished(self) -> "Problem":
-        """The problem one Newton step on."""
+    def polished(self) -> "Solution":
+        """The solution after one Newton step."""
         return replace(self, y=self.y - self.newton_step(self.y))
 
-    def singularity(self) -> str:
-        """Why K determines no derivative, or nothing.
+    @cached_property
+    def singularity(self) -> str | None:
+        """Why K determines no derivative; None where it does.
 
-        Where K vanishes at the solution, as for (a - x)⁴, a search ends near it, with any small K:
-        it shows in how K changes within √eps of y, about as near as such a y can be known.
+        Where K vanishes at the solution, as for (a - x)⁴, a search ends beside it, and K there is
+        small but not zero. What gives it away is that K changes by its own size within √eps of y:
+        such a y cannot be known any better.
         """
         if self.rank < self.y.size:
             return f"K is singular, rank {self.rank} of {self.y.size}"
@@ -169,7 +178,7 @@ class Problem:
         change = np.linalg.norm(jacobian(self.F, self.y + near * free * sizes) - self.K, 2)
         if not change <= self.singular_values[-1] / 2:
             return "K vanishes, or is not continuous, at the solution"
-        return ""
+        return None
 
     def moved(self, tangents: Mapping[str, Array], step: complex) -> Arrays:
         """z + step · v; the step may be complex."""
@@ -194,7 +203,7 @@ class Problem:
 
 
 def jacobian(F: Callable[[Array], Array], y: Array) -> Array:
-    """∂F/∂y by the complex step, a column at a time."""
+    """∂F/∂y, (n, n), by the complex step, a column at a time."""
     columns = []
     for entry in range(y.size):
         shifted = y.astype(np.complex128)
@@ -203,38 +212,27 @@ def jacobian(F: Callable[[Array], Array], y: Array) -> Array:
     return np.stack(columns, axis=1)
 
 
-def implicit_function(
-    problem: Problem, cotangent: Array, tangents: Mapping[str, Array]
-) -> Estimate:
-    """⟨u, J v⟩ by the implicit function theorem on the complex step's K and R.
+def search(near: Solution, primals: Arrays, tolerance: float) -> Array:
+    """A point near the solution at other primals, (n,).
 
-    The bar is the noise of the rates at neighbouring points, as for the complex step itself.
+    It is the optimality's own search, or MINPACK's hybrid method. That updates its Jacobian by
+    Broyden's rule, so that K elsewhere is good enough to begin with.
+
+    Args:
+        near: whose guess is where the search begins, and whose K is the first Jacobian.
+        primals: z.
+        tolerance: of y, relative.
     """
-
-    def rate(k: int) -> float:
-        near = replace(problem, primals=problem.moved(tangents, k * NOISE_STEP))
-        corrected = near.y - problem.solve(near.F(near.y))
-        return replace(near, y=corrected).outcome_rate(cotangent, tangents)
-
-    rates = [rate(k) for k in range(NOISE_POINTS)]
-    return Estimate(rates[0], NOISE_FACTOR * noise_of(rates), "implicit function")
-
-
-def search(problem: Problem, primals: Arrays, tolerance: float) -> Array:
-    """A point near the solution at other primals, by MINPACK's hybrid method where F is smooth.
-
-    The problem's K is only where its Broyden updates begin.
-    """
-    optimality = problem.optimality
+    optimality = near.optimality
     if optimality.search:
         return optimality.search(tolerance, **primals)
-    start = optimality.start(**primals) if problem.guess is None else problem.guess
-    # With its full output it does not warn where it stops short of the tolerance. Its stub wants
-    # the number of axes in the types.
+    start = optimality.start(**primals) if near.guess is None else near.guess
+    # With full output it gives no warning where it stops short of the tolerance. The type: its
+    # stub wants arrays with a known number of axes.
     y, *_ = optimize.fsolve(  # type: ignore[call-overload]
         optimality.condition(**primals),
         start,
-        fprime=lambda _: problem.K,
+        fprime=lambda _: near.K,
         xtol=tolerance,
         full_output=True,
     )

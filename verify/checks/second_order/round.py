@@ -1,0 +1,178 @@
+"""One round of judging: the answers held against the truth, within the noise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+
+from reference_impls.computation import Arrays
+from verify.checks.check import Check, Worst
+from verify.checks.compare import make_worst, worst_entry
+from verify.checks.second_order.answers import KIND, UNSUPPORTED, Answers
+from verify.checks.second_order.noise import Probes, noise_of_second
+from verify.checks.second_order.question import FACTOR, Question
+from verify.checks.second_order.truth import (
+    ByComplexStep,
+    ByDifferences,
+    GradientOracle,
+    NoTruth,
+    Truth,
+)
+from verify.error_model.arrays import largest, pair, pairing_size, unit_roundoff
+from verify.error_model.noise import EXCUSE, Noise
+from verify.oracles.estimate import BLUNT, Estimate
+
+EVERY_ENTRY = "complex step, every entry"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """At how many points things are measured in a round.
+
+    Attributes:
+        own: beside the primals, for the noise in their own dtype; and as many factors.
+        single: for the noise in float32.
+        oracle: for the oracle's own noise.
+    """
+
+    own: int
+    single: int
+    oracle: int
+
+
+@dataclass(frozen=True)
+class Round:
+    """What all implementations are held against, measured with one effort.
+
+    Attributes:
+        question: what they were asked.
+        answers: theirs.
+        truth: what no engine computed.
+        noise: the rounding that all of them are allowed.
+    """
+
+    question: Question
+    answers: Sequence[Answers]
+    truth: Truth
+    noise: Noise
+
+    @classmethod
+    def measured(
+        cls,
+        effort: Effort,
+        question: Question,
+        answers: Sequence[Answers],
+        oracle: GradientOracle,
+        rng: np.random.Generator,
+    ) -> "Round":
+        """A round with this effort; the generator is for the points at which noise is measured."""
+        probes = Probes.drawn(question, effort.own, effort.single, rng)
+        noise = noise_of_second(question, answers, probes)
+        return cls(question, answers, oracle.truth(effort.oracle), noise)
+
+    @property
+    def checks(self) -> list[Check]:
+        """Of each implementation by itself, then of each pair of them."""
+        alone = [check for each in self.answers for check in self._checks(each)]
+        pairs = [
+            _entries(one.name, other.name, one.of_v, other.of_v, self._usual)
+            for one, other in combinations(self.answers, 2)
+        ]
+        return alone + pairs
+
+    @cached_property
+    def _usual(self) -> Arrays:
+        """The noise of each entry of S."""
+        return self.noise.cotangents
+
+    def _checks(self, each: Answers) -> list[Check]:
+        return [
+            self._second_call(each),
+            self._linearity(each),
+            self._zero_tangent(each),
+            self._symmetry(each),
+            *self._against_truth(each),
+            *(
+                _entries(each.name, mode, of_v, each.of_v, self._usual)
+                for mode, of_v in each.others.items()
+            ),
+        ]
+
+    def _second_call(self, each: Answers) -> Check:
+        # The same question again: bad conditioning is no excuse, another order of summation is.
+        noise = {
+            name: np.minimum(array, EXCUSE * largest(each.of_v[name]))
+            for name, array in self._usual.items()
+        }
+        return _entries(each.name, "a second call", each.again, each.of_v, noise)
+
+    def _linearity(self, each: Answers) -> Check:
+        of_v, of_w = each.of_v, each.of_w
+        wanted = {name: of_v[name] - of_v[name].dtype.type(FACTOR) * of_w[name] for name in of_v}
+        # Each term is rounded by itself.
+        noise = {
+            name: (1 + FACTOR) * self._usual[name]
+            + np.abs(of_v[name])
+            + FACTOR * np.abs(of_w[name])
+            for name in of_v
+        }
+        return _entries(each.name, "linearity", each.combined, wanted, noise)
+
+    def _zero_tangent(self, each: Answers) -> Check:
+        none = {name: np.zeros_like(array) for name, array in self._usual.items()}
+        return _entries(each.name, "zero tangent", each.of_zero, self.question.zero, none)
+
+    def _symmetry(self, each: Answers) -> Check:
+        mirrored = Estimate(pair(each.of_v, self.question.w), 0.0, "symmetry")
+        return _judged(each.name, mirrored.oracle, self._pairing(each, mirrored))
+
+    def _against_truth(self, each: Answers) -> list[Check]:
+        match self.truth:
+            case NoTruth(reason):
+                return [Check(each.name, KIND, "oracle", UNSUPPORTED, reason)]
+            case ByDifferences(estimate, rounding):
+                return [self._against_estimate(each, estimate, rounding)]
+            case ByComplexStep(estimate, of_v):
+                every_entry = _entries(each.name, EVERY_ENTRY, each.of_v, of_v, self._usual)
+                return [self._against_estimate(each, estimate, 0.0), every_entry]
+
+    def _against_estimate(self, each: Answers, estimate: Estimate, rounding: float) -> Check:
+        worst = self._pairing(each, estimate)
+        check = _judged(each.name, estimate.oracle, worst, estimate.error_bar)
+        blunt = max(worst.tolerance - estimate.error_bar, BLUNT * worst.scale, rounding)
+        if check.verdict == "agree" and estimate.error_bar > blunt:
+            detail = f"the oracle's error bar is {estimate.error_bar:.1e}"
+            return replace(check, verdict="inconclusive", detail=detail)
+        return check
+
+    def _pairing(self, each: Answers, expected: Estimate) -> Worst:
+        """⟨S(w), v⟩ against what it should be."""
+        v, w, dtype = self.question.v, self.question.w, self.question.dtype
+        scale = max(pairing_size(each.of_w, v), pairing_size(each.of_v, w))
+        return make_worst(
+            argument="⟨S(w), v⟩",
+            index="",
+            got=pair(each.of_w, v),
+            expected=expected.value,
+            units=(
+                unit_roundoff(dtype),
+                max(scale, float(np.finfo(dtype).tiny)),
+                float(self.noise.pairings),
+            ),
+            error_bar=expected.error_bar,
+        )
+
+
+def _entries(name: str, against: str, got: Arrays, expected: Arrays, noise: Arrays) -> Check:
+    return _judged(name, against, worst_entry(got, expected, noise))
+
+
+def _judged(name: str, against: str, worst: Worst, error_bar: float = 0.0) -> Check:
+    if not worst.accepted:
+        return Check(name, KIND, against, "disagree", worst=worst)
+    if worst.error > error_bar and worst.tolerance > worst.scale:
+        detail = "rounding noise leaves no digit"
+        return Check(name, KIND, against, "inconclusive", detail, worst)
+    return Check(name, KIND, against, "agree", worst=worst)
