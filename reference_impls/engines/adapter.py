@@ -28,7 +28,11 @@ TreeVjp = Callable[[Array], Tree]
 
 @runtime_checkable
 class RepairingVjp(Protocol):
-    """A VJP whose engine repairs gradients that it was given, and says so."""
+    """A VJP whose engine repairs gradients that custom functions return to it, and says so."""
+
+    def __call__(self, cotangent: Array, /) -> Tree:
+        """Jᵀu."""
+        ...
 
     @property
     def repaired(self) -> Sequence[str]:

@@ -1,8 +1,8 @@
 """`check`: a gradient of your own, held against its own values and against what every VJP does.
 
-With one implementation there is no other to compare entries with. What is left is enough: the
-function's values, differentiated by an oracle with an error bar, tell whether ⟨Jᵀu, v⟩ is right,
-in about a dozen times the cost of a value and its gradient, however many entries there are.
+There is one implementation, so there is no other to compare its entries with. The function's
+values are enough: an oracle with an error bar differentiates them and tells whether ⟨Jᵀu, v⟩ is
+right. It costs about a dozen times a value and its gradient, however many entries there are.
 """
 
 import inspect
@@ -29,18 +29,22 @@ from verify.user.function import UserFunction
 from verify.user.second_order import second_order_of
 
 PROBES = {"float64": 1, "float32": DIRECTIONS}
-"""Directions that the oracle looks along. A fault that is r times its tolerance hides from one with
-probability 0.8/r: an entry lost among a million is 10¹¹ times it in float64, and 10³ times in
-float32."""
+"""How many directions the oracle looks along.
+
+A fault that is r times its tolerance hides from one direction with probability 0.8/r. One entry
+lost among a million is 10¹¹ times its tolerance in float64, and 10³ times in float32.
+"""
 
 
 NOISE_PROBES = 2
-"""Points at which rounding noise is measured, in float32 and float64: each costs a gradient in
-both. Two are few for an entry, but a dot product pools the noise of all of them."""
+"""How many points rounding noise is measured at; each costs a gradient in float32 and in float64.
+
+Two points say little about one entry, but a dot product pools the noise of all entries.
+"""
 
 
 NOISE_POINTS = 1
-"""Points at which an oracle's noise is measured: with one, `verify.oracles.derivative.quickly`."""
+"""How many points an oracle's noise is measured at; one makes the oracle a quick one."""
 
 
 def check(
@@ -91,8 +95,8 @@ def check(
     key = (arguments.entries, seed)
     directions = probes or PROBES[arguments.dtype]
     checks: list[Check] = []
-    # It is evaluated where nobody asked for it, in float32 and off its domain: what it has to say
-    # of that is no news. What it raises at the primals themselves is reported.
+    # The function is also evaluated in float32 and off its domain, where nobody asked for it, so
+    # its warnings there are no news. What it raises at the primals themselves is reported.
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         shape = shape_of_value([subject], arguments.arrays)
@@ -113,7 +117,7 @@ def check(
             # It accepted the first call and refused a later one.
             refusal = Check(subject.name, "contract", "a later call", "unsupported", str(error))
             checks.append(refusal)
-    # A set has no order of its own, and what is drawn at random is drawn in an order.
+    # Random numbers are drawn in the order of `wrt`. A set has none, so the arrays' is written.
     ordered = wrt if isinstance(wrt, str | list | tuple | None) else list(arguments.wrt)
     given = {"forward": forward, "expected": expected, "wrt": ordered, "seed": seed}
     given |= {"probes": probes, "order": order, "precision": precision}
@@ -175,7 +179,7 @@ def _check_options(seed: object, probes: object, order: object, forward: object)
             raise TypeError(wanted)
         if given < least:
             raise ValueError(wanted)
-    # An array has no one answer to whether it is in there.
+    # Its type first: whether an array is in a tuple has no single answer.
     if not isinstance(order, int | np.integer) or order not in (1, 2):
         raise ValueError(f"check: got order={_on_one_line(order)}, wanted 1 or 2")
     if not (forward is None or callable(forward)):
@@ -206,7 +210,7 @@ def _again(arguments: Arguments, given: Mapping[str, object]) -> str:
 
 
 def _same(option: object, default: object) -> bool:
-    # An array is compared with == entry by entry.
+    # Identity first, because == compares an array entry by entry.
     return option is default or (isinstance(option, int) and option == default)
 
 

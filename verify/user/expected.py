@@ -1,4 +1,4 @@
-"""A user's function against the right answer, or the forward, that the user has."""
+"""A user's function, held against the forward or the right answer that the user gave."""
 
 from dataclasses import dataclass, replace
 

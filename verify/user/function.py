@@ -20,7 +20,7 @@ class UserFunction:
 
     Args:
         make_vjp: the user's.
-        forward: its value alone; None if `make_vjp` is to give it.
+        forward: gives the value alone; None where `make_vjp` gives it.
         arguments: of the call.
     """
 
@@ -68,7 +68,7 @@ class UserFunction:
     def _value(self, found: Tree, call: str, primals: Mapping[str, Array]) -> Array:
         dtype = _own_dtype(primals, self.arguments.wrt)
         value = array_from(found, f"{call} returned", "as its value", self.arguments.dtype, dtype)
-        # At complex primals, which only the complex step asks for, it has to be complex.
+        # Only the complex step asks for complex primals, and there the value has to be complex.
         if np.iscomplexobj(value) and not any(map(np.iscomplexobj, primals.values())):
             raise RefusalError(f"{call}: its value is complex: only real functions are supported")
         before = self._shapes.setdefault(call, value.shape)
@@ -106,7 +106,7 @@ class UserVjp:
     Args:
         arguments: of the call.
         vjp: the user's.
-        dtype: of Python numbers, which have none.
+        dtype: given to Python numbers, which have none.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class UserVjp:
 
 
 def _own_dtype(primals: Mapping[str, Array], wrt: Sequence[str]) -> npt.DTypeLike:
-    """Of this call's primals, if it is one that a Python number can be rounded to."""
+    """The dtype of this call's primals, if Python numbers can be rounded to it; else float64."""
     dtype = primals[wrt[0]].dtype
     return dtype if str(dtype) in DTYPES else np.float64
 

@@ -1,4 +1,4 @@
-"""``FILE.py:NAME``: a function from a file of the user's, and the primals that stand beside it."""
+"""``FILE.py:NAME``: a function from a user's file, with primals that stand beside it there."""
 
 import importlib.util
 import shlex
@@ -20,31 +20,32 @@ from verify.checks.report import Report, WrongGradientError
 from verify.user.checker import check
 
 PRIMALS = "_primals"
-"""The ending of the name of a function's primals."""
+"""What follows a function's name in the name of its primals."""
 
 
 class UserFileError(Exception):
-    """The file, or what it should hold, is not there; the message is one line."""
+    """The file is not there, or lacks what it should hold; the message is one line."""
 
 
 def is_user_file(argument: str) -> bool:
-    """Is it ``FILE.py:NAME``, and no computation's name?"""
+    """Is it meant as ``FILE.py:NAME``, rather than as the name of a computation?"""
     return argument.endswith(".py") or ".py:" in argument
 
 
 def check_user_file(argument: str, seed: int) -> Report | None:
-    """The report on a function that takes its primals from ``NAME_primals``.
+    """The report on the function NAME, at the primals that ``NAME_primals`` holds beside it.
 
-    That is a dict, a tuple or an array, as `verify.check` takes them, or a function that draws one
-    from a `numpy.random.Generator`. NAME may also be a function without parameters that returns a
-    `Report` of its own, or, as tests do, nothing, but raises what `Report.raise_for_verdict` does.
+    ``NAME_primals`` is a dict, a tuple or an array, as `verify.check` takes them, or a function
+    that draws one of these from a `numpy.random.Generator`. Without it, NAME is called without
+    arguments: it may return a `Report` of its own, or, like a test, return nothing and call
+    `Report.raise_for_verdict`.
 
     Args:
         argument: ``FILE.py:NAME``.
         seed: of the generator, and of the check.
 
     Returns:
-        None if NAME returned nothing, and raised nothing.
+        None if NAME, called without arguments, returned nothing and raised nothing.
 
     Raises:
         UserFileError: there is no such file or name, or the file raises.
@@ -53,7 +54,8 @@ def check_user_file(argument: str, seed: int) -> Report | None:
     file, _, name = argument.rpartition(":")
     if not file or not name:
         raise UserFileError(f"got {argument}, wanted FILE.py:NAME")
-    with _importable(Path(file).resolve().parent):  # as long as it may import what lies there
+    # The file, and the function when it is called, may import what lies in its folder.
+    with _importable(Path(file).resolve().parent):
         return _checked(argument, _loaded(Path(file)), seed)
 
 
@@ -75,12 +77,12 @@ def _checked(argument: str, module: ModuleType, seed: int) -> Report | None:
 
 @contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """As running a file there would have it."""
+    """Puts the folder first on Python's path, as running a file there would."""
     sys.path.insert(0, str(folder))
     try:
         yield
     finally:
-        with suppress(ValueError):  # the file may have removed it
+        with suppress(ValueError):  # the file may have removed it itself
             sys.path.remove(str(folder))
 
 
@@ -91,7 +93,7 @@ def _loaded(file: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise UserFileError(f"cannot read {file}: it is no Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(file.stem, module)  # dataclasses look their module up
+    sys.modules.setdefault(file.stem, module)  # dataclasses look their module up there
     try:
         spec.loader.exec_module(module)
     except SystemExit as error:
