@@ -6,8 +6,7 @@ from math import log
 import pandas as pd
 
 from results.store import Contents
-from results.tables import OURS as OURS  # noqa: PLC0414 - `verify` takes it from here
-from results.tables import Alarms, Cost, Kill
+from results.tables import OURS, Alarms, Cost, Kill
 
 Pair = tuple[int, int]
 """How many, of how many."""

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from reference_impls.running.threads import one_thread
-from results.report.trust import OURS, SKIPPED, TOTAL, Pair, diagnosed, latest_kills, tally
-from results.tables import KILLS, Kill
+from results.report.trust import SKIPPED, TOTAL, Pair, diagnosed, latest_kills, tally
+from results.tables import KILLS, OURS, Kill
 from verify.command.console import box_style, progress
 from verify.command.outcome import AGREED, DISAGREED, appender_for, interrupted
 from verify.trust.awkward import AWKWARD

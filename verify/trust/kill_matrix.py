@@ -18,8 +18,7 @@ from reference_impls import DTYPES
 from reference_impls.computation import cast
 from reference_impls.engines.manual.backend import Manual
 from results.environment import utc_now
-from results.report.trust import OURS
-from results.tables import Kill
+from results.tables import OURS, Kill
 from verify.checks.argmin.evidence import argmin_evidence
 from verify.checks.case import cases_at
 from verify.checks.check import Check, Verdict, Violation, one_line, overall
