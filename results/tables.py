@@ -32,9 +32,14 @@ class Row(BaseModel):
         return " ".join(value.splitlines()) if isinstance(value, str) else value
 
 
+Status = Literal["ok", "skipped", "failed"]
+Operator = Literal["value", "gradient"]
+Pass = Literal["forward", "backward"]
+Phase = Literal["forward", "backward", "forward and backward", "training step"]
+
 # What every table of times has.
 MeasuredAt = Annotated[str, column("when it was measured, ISO 8601 in UTC")]
-TimedStatus = Annotated[Literal["ok", "skipped", "failed"], column("was it timed")]
+TimedStatus = Annotated[Status, column("was it timed")]
 WhyNot = Annotated[str, column("why it was not; empty when ok")]
 MedianSeconds = Annotated[float | None, column("median time of one call over the rounds", "s")]
 ShortestSeconds = Annotated[float | None, column("shortest time of one call", "s")]
@@ -152,9 +157,7 @@ class Timing(Row):
 
     measured_at: MeasuredAt
     computation: Annotated[str, column("name of the computation")]
-    operator: Annotated[
-        Literal["value", "gradient"], column("what was timed; gradient is value and VJP together")
-    ]
+    operator: Annotated[Operator, column("what was timed; gradient is value and VJP together")]
     implementation: Annotated[str, column("who was timed: autograd, torch or manual")]
     device: Annotated[str, column("where it ran: cpu or cuda")]
     dtype: Annotated[str, column("of the primals: float64 or float32")]
@@ -184,7 +187,7 @@ class Layer(Row):
     layer: Annotated[str, column("name of the computation")]
     formulation: Annotated[str, column("how the argmin is solved and differentiated")]
     phase: Annotated[
-        Literal["forward", "backward", "forward and backward", "training step"],
+        Phase,
         column("what was timed; forward is recorded for a backward pass, which is the VJP alone"),
     ]
     dtype: Annotated[str, column("of the primals: float64 or float32")]
@@ -214,11 +217,11 @@ class Memory(Row):
     measured_at: MeasuredAt
     layer: Annotated[str, column("name of the computation")]
     formulation: Annotated[str, column("how the argmin is solved and differentiated")]
-    phase: Annotated[Literal["forward", "backward"], column("which pass")]
+    phase: Annotated[Pass, column("which pass")]
     dtype: Annotated[str, column("of the primals: float64 or float32")]
     n_y: Annotated[int, column("entries of the solution y")]
     n_z: Annotated[int, column("entries of the parameters z, all of which get gradients")]
-    status: Annotated[Literal["ok", "skipped", "failed"], column("was it measured")]
+    status: Annotated[Status, column("was it measured")]
     reason: WhyNot = ""
     peak_bytes: Annotated[
         int | None, column("largest resident memory above that before the pass", "B")

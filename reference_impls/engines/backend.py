@@ -6,13 +6,13 @@ the returned callable is first called, and what it returns stays there.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from reference_impls.computation import Array, Computation, Native, Vjp
 
-OPERATORS = ("value", "gradient")
+OPERATORS: tuple[Literal["value", "gradient"], ...] = ("value", "gradient")
 
 
 class Implementation(Protocol):
