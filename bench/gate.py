@@ -16,6 +16,7 @@ import numpy as np
 from reference_impls import BACKENDS, Array, Arrays, Backend, Computation, Manual, Torch, draw
 from reference_impls.computation import cast
 from reference_impls.engines.backend import seed_cotangent
+from reference_impls.function import Implementation
 from verify.checks.check import Worst
 from verify.checks.compare import worst_entry
 from verify.error_model.measurement import PROBES, measure_noises
@@ -91,12 +92,12 @@ def _noise(computation: Computation, size: int) -> Arrays:
     primals = draw(computation, size, "float64")
     value, _ = Manual().make_vjp(computation, primals)
     noises = measure_noises(
-        computation,
+        [Implementation(computation, backend) for backend in BACKENDS],
         point=(primals, seed_cotangent(value)),
         tangents=(),
-        implementations=BACKENDS,
         rng=np.random.default_rng(0),
         probes=PROBES,
+        wrt=computation.wrt,
     )
     # Never the largest noise as it is: an implementation wrong in one dtype would excuse itself.
     noise = pooled(list(noises.values()))

@@ -11,11 +11,22 @@ cast as they accumulate. So gradients are taken where a node leaves them. Primal
 keep their memory and strides, so that a function which writes to them is seen to.
 """
 
-from reference_impls.engines.adapter import Adapter, Mode, Primals, TreeVjp, TwiceDifferentiable
-from reference_impls.engines.hips.function import AutogradFunction, from_autograd
-from reference_impls.engines.manual.function import NumpyFunction, from_numpy
-from reference_impls.engines.pytorch.choice import from_torch
-from reference_impls.engines.pytorch.function import TorchFunction, TorchVjp
+from typing import TYPE_CHECKING
+
+from reference_impls.lazy import handed_on
+
+if TYPE_CHECKING:
+    from reference_impls.engines.adapter import (
+        Adapter,
+        Mode,
+        Primals,
+        TreeVjp,
+        TwiceDifferentiable,
+    )
+    from reference_impls.engines.hips.function import AutogradFunction, from_autograd
+    from reference_impls.engines.manual.function import NumpyFunction, from_numpy
+    from reference_impls.engines.pytorch.choice import from_torch
+    from reference_impls.engines.pytorch.function import TorchFunction, TorchVjp
 
 __all__ = [
     "Adapter",
@@ -31,3 +42,21 @@ __all__ = [
     "from_numpy",
     "from_torch",
 ]
+
+_HOMES = {
+    "Adapter": "reference_impls.engines.adapter",
+    "AutogradFunction": "reference_impls.engines.hips.function",
+    "Mode": "reference_impls.engines.adapter",
+    "NumpyFunction": "reference_impls.engines.manual.function",
+    "Primals": "reference_impls.engines.adapter",
+    "TorchFunction": "reference_impls.engines.pytorch.function",
+    "TorchVjp": "reference_impls.engines.pytorch.function",
+    "TreeVjp": "reference_impls.engines.adapter",
+    "TwiceDifferentiable": "reference_impls.engines.adapter",
+    "from_autograd": "reference_impls.engines.hips.function",
+    "from_numpy": "reference_impls.engines.manual.function",
+    "from_torch": "reference_impls.engines.pytorch.choice",
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = handed_on(__name__, _HOMES)

@@ -15,8 +15,8 @@ from reference_impls.computation import Array, Computation, Native, Vjp
 OPERATORS: tuple[Literal["value", "gradient"], ...] = ("value", "gradient")
 
 
-class Implementation(Protocol):
-    """What a checker needs of one implementation: values and VJPs, NumPy in and out."""
+class Backend(Protocol):
+    """One library on one device: values and VJPs, NumPy in and out, and native ones to time."""
 
     @property
     def name(self) -> str:
@@ -58,10 +58,6 @@ class Implementation(Protocol):
         """
         ...
 
-
-class Backend(Implementation, Protocol):
-    """One library on one device."""
-
     @property
     def body(self) -> str:
         """The field of `Computation` that holds this implementation."""
@@ -100,13 +96,3 @@ def seed_cotangent(value: Array) -> Array:
     if value.ndim == 0:
         return np.ones_like(value)
     return np.random.default_rng(0).standard_normal(value.shape).astype(value.dtype)
-
-
-DEVICE_MARK = "/"
-"""Between an implementation's name and its device, where that is not the CPU."""
-
-
-def implementation_label(implementation: Implementation) -> str:
-    """Its name, and its device where that is not the CPU."""
-    name, device = implementation.name, implementation.device
-    return name if device == "cpu" else name + DEVICE_MARK + device

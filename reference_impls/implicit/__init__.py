@@ -20,6 +20,8 @@ gradient, and is refused. The layers themselves do not run inside `torch.func` t
 inside the objective of another needs ``linear_solver="cg"`` for the other, which forms no K.
 """
 
+from typing import TYPE_CHECKING
+
 from reference_impls.implicit.errors import (
     ConstraintRankError,
     ImplicitError,
@@ -29,13 +31,16 @@ from reference_impls.implicit.errors import (
     RankDeficientWarning,
     SingularError,
 )
-from reference_impls.implicit.operators import (
-    autograd_argmin,
-    autograd_root,
-    torch_argmin,
-    torch_root,
-)
-from reference_impls.implicit.unrolled import torch_unrolled_argmin, torch_unrolled_root
+from reference_impls.lazy import handed_on
+
+if TYPE_CHECKING:
+    from reference_impls.implicit.operators import (
+        autograd_argmin,
+        autograd_root,
+        torch_argmin,
+        torch_root,
+    )
+    from reference_impls.implicit.unrolled import torch_unrolled_argmin, torch_unrolled_root
 
 __all__ = [
     "ConstraintRankError",
@@ -52,3 +57,15 @@ __all__ = [
     "torch_unrolled_argmin",
     "torch_unrolled_root",
 ]
+
+_HOMES = {
+    "autograd_argmin": "reference_impls.implicit.operators",
+    "autograd_root": "reference_impls.implicit.operators",
+    "torch_argmin": "reference_impls.implicit.operators",
+    "torch_root": "reference_impls.implicit.operators",
+    "torch_unrolled_argmin": "reference_impls.implicit.unrolled",
+    "torch_unrolled_root": "reference_impls.implicit.unrolled",
+}
+
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = handed_on(__name__, _HOMES)

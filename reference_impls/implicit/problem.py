@@ -17,10 +17,10 @@ from reference_impls.nested import (
     Tree,
     Unflatten,
     flatten,
-    kind_of,
     located,
     map_located,
 )
+from reference_impls.words import kind_of
 
 DTYPES = ("float32", "float64")
 """That LAPACK has routines for."""

@@ -12,6 +12,7 @@ from verify.checks.argmin.implementation import (
     KIND,
     WITHOUT_OPERATOR,
     Candidate,
+    NoisyCase,
     Solve,
     check_of,
     conditioned_worst,
@@ -23,7 +24,6 @@ from verify.checks.argmin.implementation import (
     with_operator,
 )
 from verify.checks.argmin.problem import Problem
-from verify.checks.case import Case
 from verify.checks.check import Check
 from verify.checks.compare import make_worst
 from verify.error_model.arrays import unit_roundoff
@@ -36,7 +36,7 @@ SHIFT = 0.1
 """Of the guess, in units of the solution: far enough to tell, near enough for the same solution."""
 
 
-def invariance_checks(case: Case, problem: Problem, each: Candidate) -> list[Check]:
+def invariance_checks(case: NoisyCase, problem: Problem, each: Candidate) -> list[Check]:
     """What changing the problem's statement leaves alone; one by hand has none to change."""
     if each.backend.name == Manual.name:
         return []
@@ -76,7 +76,7 @@ def _shifted(solve: Solve, shift: Any) -> Solve:
 
 
 def _unchanged(
-    case: Case, problem: Problem, each: Candidate, against: str, solves: Sequence[Solve]
+    case: NoisyCase, problem: Problem, each: Candidate, against: str, solves: Sequence[Solve]
 ) -> Check:
     found = []
     for solve in solves:
@@ -106,7 +106,7 @@ def _is_another_solution(problem: Problem, one: Candidate, other: Candidate) -> 
     return at_one.is_solved and at_other.is_solved and at_one.is_apart_from(other.y)
 
 
-def _no_gradient_for_the_guess(case: Case, each: Candidate) -> Check:
+def _no_gradient_for_the_guess(case: NoisyCase, each: Candidate) -> Check:
     """With the guess moved by a primal of its own: nothing may flow back to it."""
     against, computation, solve = "gradient for the guess", case.computation, each.solve
     body = getattr(computation, each.backend.body)
@@ -130,7 +130,7 @@ def _no_gradient_for_the_guess(case: Case, each: Candidate) -> Check:
     return check_of(each, against, make_worst("guess", "", got, 0.0, units))
 
 
-def linearity_checks(case: Case, problem: Problem, each: Candidate) -> list[Check]:
+def linearity_checks(case: NoisyCase, problem: Problem, each: Candidate) -> list[Check]:
     """Jᵀ(u - w)/2 = (Jᵀu - Jᵀw)/2."""
     u, w = case.cotangent, gaussian_cotangents(case)[0]
     together, apart = each.vjp((u - w) / 2), each.vjp(w)

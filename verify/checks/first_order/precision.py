@@ -1,29 +1,33 @@
 """Every entry against the derivation by hand in a wider dtype: how many digits are right."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from reference_impls.computation import Arrays
 from verify.checks.case import Case, Result
 from verify.checks.check import Check, Verdict
 from verify.checks.compare import worst_entry
+from verify.error_model.noise import Noise
 from verify.oracles.more_digits.ulps import digits_lost
 from verify.oracles.more_digits.wider import in_extended_precision
 
+ByHand = Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]]
+"""A derivation by hand, ``by_hand(**primals) -> (value, vjp)``, in plain NumPy functions."""
 
-def precision_checks(case: Case, results: Sequence[Result]) -> list[Check]:
+
+def precision_checks(
+    case: Case, by_hand: ByHand, results: Sequence[Result], noise: Noise
+) -> list[Check]:
     """Every result against the derivation by hand in a wider dtype, where that can be had."""
-    computation = case.computation
-    exact = in_extended_precision(
-        computation.by_hand, case.primals, case.cotangent, computation.wrt
-    )
+    exact = in_extended_precision(by_hand, case.primals, case.cotangent, case.wrt)
     if exact is None:
         return []
     checks = []
     for result in results:
         found = [
-            worst_entry({"value": result.value}, {"value": exact.value}, case.noise.value),
-            worst_entry(result.cotangents, exact.cotangents, case.noise.cotangents),
+            worst_entry({"value": result.value}, {"value": exact.value}, noise.value),
+            worst_entry(result.cotangents, exact.cotangents, noise.cotangents),
         ]
         worst = max(found, key=lambda each: each.error / each.tolerance)
         verdict: Verdict = "agree" if worst.accepted else "disagree"
@@ -34,7 +38,7 @@ def precision_checks(case: Case, results: Sequence[Result]) -> list[Check]:
 
 def undecided(check: Check, refused: str) -> Check:
     """Where others refuse the point in this dtype, few digits are left to whoever does not."""
-    if not refused or check.verdict != "disagree":
+    if check.verdict != "disagree":
         return check
     detail = f"{check.detail}; others refuse this point: {refused}"
     return replace(check, verdict="inconclusive", detail=detail)

@@ -31,10 +31,11 @@ from itertools import combinations
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, generator
+from reference_impls.computation import Array, Arrays
 from reference_impls.derivatives import SecondVjp, forward_over_reverse, second_pullback
-from reference_impls.engines.backend import Backend, implementation_label
-from verify.checks.case import Case
+from reference_impls.engines.backend import Backend
+from reference_impls.function import label
+from verify.checks.case import CatalogueCase
 from verify.checks.check import Check, Worst, overall
 from verify.checks.compare import make_worst, worst_entry
 from verify.checks.second_order.noise import noise_of_second
@@ -68,7 +69,7 @@ at which the oracle measures its own. Most answers are within the tolerance with
 before anything is called wrong, all is measured as well as it can be."""
 
 
-def second_order(case: Case, backends: Sequence[Backend]) -> list[Check]:
+def second_order(case: CatalogueCase, backends: Sequence[Backend]) -> list[Check]:
     """Every check above, of each engine among the backends, at one case of the catalogue.
 
     The oracle differentiates the manual derivation; without it among the backends, the first one.
@@ -84,10 +85,10 @@ def second_order(case: Case, backends: Sequence[Backend]) -> list[Check]:
         return []
     manual = [backend for backend in backends if backend.body == "by_hand"]
     checks = _judge(
-        {implementation_label(backend): _modes(case, backend) for backend in engines},
+        {label(backend): _modes(case, backend) for backend in engines},
         partial(_gradient, case, (manual or engines)[0]),
         (case.primals, case.computation.wrt, case.dtype),
-        generator(case.computation, case.size, case.seed, 2),
+        case.generator(2),
     )
     return [c for c in checks if not (c.verdict == UNSUPPORTED and c.against in (REVERSE, FORWARD))]
 
@@ -149,7 +150,7 @@ def _judge(
     return troubles + checks
 
 
-def _modes(case: Case, backend: Backend) -> dict[str, Hvp]:
+def _modes(case: CatalogueCase, backend: Backend) -> dict[str, Hvp]:
     def cotangent(primals: Arrays) -> Array:
         return case.cotangent.astype(primals[case.computation.wrt[0]].dtype)
 
@@ -163,7 +164,7 @@ def _modes(case: Case, backend: Backend) -> dict[str, Hvp]:
     return {REVERSE: OnOneGraph(linearised), FORWARD: forward}
 
 
-def _gradient(case: Case, backend: Backend, primals: Arrays) -> Arrays:
+def _gradient(case: CatalogueCase, backend: Backend, primals: Arrays) -> Arrays:
     """Jᵀu in float64; `make_vjp` refuses complex primals, which a body by hand may take."""
     cotangent = case.cotangent.astype(np.float64)
     if backend.body == "by_hand":
