@@ -297,6 +297,42 @@ class Cost(Row):
     evaluations: Annotated[int | None, column("calls of the function and of its VJP")] = None
 
 
+NUMPY_IMPORT = "import numpy"
+TORCH_IMPORT = "import torch"
+"""The bare imports in `starts.csv`, beside which every other command is timed."""
+
+
+class Start(Row):
+    """How long one command takes from the start of a fresh process to its end.
+
+    All commands take turns, and each is divided by the bare imports of the same round.
+    """
+
+    measured_at: MeasuredAt
+    commit: Annotated[
+        str | None, column("of the checkout it ran in; empty for a bare import and outside git")
+    ] = None
+    dirty: Annotated[
+        bool | None, column("were tracked files changed since; empty where commit is")
+    ] = None
+    command: Annotated[str, column("what was started, or the line that Python was given")]
+    status: TimedStatus
+    reason: WhyNot = ""
+    median_s: Annotated[float | None, column("median time over the rounds", "s")] = None
+    min_s: Annotated[float | None, column("shortest time", "s")] = None
+    iqr_s: Annotated[float | None, column("interquartile range of the time", "s")] = None
+    cpu_s: Annotated[
+        float | None, column("median time on the processor, which others' work changes less", "s")
+    ] = None
+    rounds: Rounds = None
+    over_numpy: Annotated[
+        float | None, column(f"median ratio to `{NUMPY_IMPORT}` in the same round")
+    ] = None
+    over_torch: Annotated[
+        float | None, column(f"median ratio to `{TORCH_IMPORT}` in the same round")
+    ] = None
+
+
 @dataclass(frozen=True)
 class Column:
     """What is known of one column.
@@ -350,9 +386,10 @@ MEMORY = Table("memory.csv", Memory)
 KILLS = Table("kills.csv", Kill)
 ALARMS = Table("alarms.csv", Alarms)
 COSTS = Table("costs.csv", Cost)
+STARTS = Table("starts.csv", Start)
 TABLES: tuple[Table[Any], ...] = (
     *(VERDICTS, ARGMIN, KILLS, ALARMS),
-    *(TIMINGS, LAYERS, MEMORY, COSTS),
+    *(TIMINGS, LAYERS, MEMORY, COSTS, STARTS),
 )
 
 
@@ -403,4 +440,6 @@ def _in_words(base: Any) -> str:  # noqa: ANN401 - any type at all
 def _pandas_dtype(base: Any, *, optional: bool) -> str:  # noqa: ANN401 - any type at all
     if base is int:
         return "Int64" if optional else "int64"
-    return {float: "float64", bool: "bool"}.get(base, "string")
+    if base is bool:
+        return "boolean" if optional else "bool"
+    return "float64" if base is float else "string"
