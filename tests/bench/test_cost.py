@@ -16,15 +16,16 @@ from bench.check.costs import (
     FORWARD,
     Calls,
     Counted,
+    InUnits,
     Unit,
     counted_in_torch,
     in_units,
 )
 from bench.check.functions import BATCHES, Subject, by_hand, in_torch
-from bench.check.test_cost import CASES, COMPARED, FAST, OURS, SLOW, counted_and_plain
+from bench.check.test_cost import CASES, COMPARED, FAST, SLOW, counted_and_plain
 from reference_impls import Array, Arrays
 from results.store import read
-from results.tables import COSTS
+from results.tables import COSTS, OURS
 from verify import Report, check, from_torch
 
 SIZES = (900, 9_000, 90_000)
@@ -156,11 +157,9 @@ def test_counting_changes_neither_the_verdict_nor_the_oracle(
 
 
 def test_a_machine_that_slows_down_changes_no_ratio() -> None:
-    assert in_units([10.0, 20.0, 40.0], [1.0, 2.0, 4.0]) == {
-        "median_s": 20.0,
-        "unit_s": 2.0,
-        "cost_units": 10.0,
-    }
+    assert in_units([10.0, 20.0, 40.0], [1.0, 2.0, 4.0]) == InUnits(
+        seconds=20.0, unit=2.0, ratio=10.0
+    )
 
 
 def test_a_round_is_divided_by_the_units_before_and_after_it(

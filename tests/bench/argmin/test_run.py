@@ -16,7 +16,7 @@ from bench.argmin.formulations import CLOSED_FORM_TORCH, FULL_HESSIAN, RIVALS
 from bench.argmin.memory import CrashedError, Size
 from reference_impls.computations import ridge_argmin, timeseries_net
 from results.store import Appender, read
-from results.tables import LAYERS, MEMORY, Layer
+from results.tables import LAYERS, MEMORY, Layer, Phase
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -42,7 +42,7 @@ def rows(tmp_path: Path) -> tuple[Layer, ...]:
 
 class TestGate:
     @pytest.mark.parametrize("phase", layers.PHASES)
-    def test_no_phase_of_a_wrong_layer_is_timed(self, phase: str, tmp_path: Path) -> None:
+    def test_no_phase_of_a_wrong_layer_is_timed(self, phase: Phase, tmp_path: Path) -> None:
         case = layers.Case(ridge_argmin.COMPUTATION, WRONG, phase)
         with (
             Appender(tmp_path / LAYERS.file_name, LAYERS) as appender,
