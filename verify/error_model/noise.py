@@ -2,10 +2,10 @@
 
 Rounding errors are proportional to the unit roundoff u of the dtype, so that float32 shows those of
 float64 magnified 2²⁹ times. Each implementation is run in both dtypes, at a few points that are one
-rounding apart. The root mean square difference of an entry between the dtypes, in units of u, is its
-*noise*. Everything that an analysis of the code would have to find is in it: conditioning,
-cancellation, the order in which terms are added. A fault that both dtypes have is not. The error
-that an entry is allowed, in either dtype, is
+rounding apart. The *noise* of an entry is the root mean square of its differences between the
+dtypes, in units of u. Everything that an analysis of the code would have to find is in it:
+conditioning, cancellation, the order in which terms are added. A fault that both dtypes have is
+not. The error that an entry is allowed, in either dtype, is
 
     SAFETY · u · (scale + noise)
 
@@ -117,7 +117,7 @@ class Noise:
         return largest(self.errors[name])
 
     def size(self, name: str) -> float:
-        """The scale of an array; if it is zero but for rounding, that of the terms that cancelled."""
+        """The scale of an array; if it is zero but for rounding, that of the terms in it."""
         most = max((self.scale[each] for each in self.cotangents), default=0.0)
         if name in self.cotangents and self.scale[name] <= VANISHING * most > 0:
             return most

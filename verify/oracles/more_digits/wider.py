@@ -55,7 +55,7 @@ ROUNDING = 2.0**-4
 
 
 VANISHING = 2.0**-50
-"""An array that is this small beside the others is zero but for rounding: it responds to nothing."""
+"""An array this small beside the others is zero but for rounding, and responds to nothing."""
 
 
 @dataclass(frozen=True)
