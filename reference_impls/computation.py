@@ -117,9 +117,9 @@ def draw(computation: Computation, size: int, dtype: npt.DTypeLike, seed: int = 
         dtype: ``"float64"`` or ``"float32"``: both get the same numbers, rounded.
         seed: of a generator that is used for this computation, size and seed only.
     """
-    return cast(computation.sample(generator(computation, size, seed), size), dtype)
+    return cast(computation.sample(generator(computation.name, size, seed), size), dtype)
 
 
-def generator(computation: Computation, *key: int) -> np.random.Generator:
-    """A random generator of this computation's own, for the given key."""
-    return np.random.default_rng([crc32(computation.name.encode()), *key])
+def generator(name: str, *key: int) -> np.random.Generator:
+    """A random generator for the given key that belongs to the function of this name alone."""
+    return np.random.default_rng([crc32(name.encode()), *key])

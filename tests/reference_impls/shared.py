@@ -34,7 +34,7 @@ def gaussian(like: Array, rng: np.random.Generator) -> Array:
 
 
 def gaussian_cotangent(computation: Computation, value: Array) -> Array:
-    return gaussian(value, generator(computation, value.size))
+    return gaussian(value, generator(computation.name, value.size))
 
 
 def gaussian_tangents(computation: Computation, primals: Arrays, seed: int = 0) -> Arrays:

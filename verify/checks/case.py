@@ -1,177 +1,75 @@
-"""One case: a function at one point, and all that checking it there needs."""
+"""A case: a function at one point, and the directions to look along. It holds data alone."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Computation, cast, copies, draw, generator
-from reference_impls.engines.backend import Implementation
+from reference_impls.function import Function
 from verify.error_model.arrays import root_mean_square
-from verify.error_model.measurement import PROBES, fits_float32, measure_noises
-from verify.error_model.noise import FUNCTIONAL, PAIRING, VALUE, Noise, Point, pooled
+from verify.error_model.measurement import fits_float32
 
 DIRECTIONS = 2
 """Each is blind to the faults orthogonal to it, which a Gaussian direction never quite is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
-    """A computation at one size, seed and dtype, with all that checking it needs.
+    """A function at one size, seed and dtype: where it is checked, and along what.
 
     Attributes:
-        computation: the function f.
+        name: of the function f.
+        wrt: the primals it is differentiated with respect to.
         size: of its primals.
         seed: of everything random.
         dtype: ``float64`` or ``float32``.
         primals: arrays of that dtype.
         cotangent: u, Gaussian, of the value's shape.
         directions: tangents v, Gaussian at the scale of each primal.
-        noises: by implementation, its rounding noise at these primals, the same for both dtypes;
-            of those that give finite numbers.
-        noise: what all of them together are allowed; where none gives a gradient, their values.
+        is_argmin: f's value is an argmin or a root, or is computed from one.
     """
 
-    computation: Computation
+    name: str
+    wrt: tuple[str, ...]
     size: int
     seed: int
     dtype: str
     primals: Arrays
     cotangent: Array
     directions: tuple[Arrays, ...]
-    noises: Mapping[str, Noise]
-    noise: Noise
+    is_argmin: bool = False
+
+    def generator(self, stream: int) -> np.random.Generator:
+        """A random generator of this case's own, whatever its dtype.
+
+        Args:
+            stream: a number for what is drawn: the same numbers are drawn for it each time.
+        """
+        return generator(self.name, self.size, self.seed, stream)
+
+    def rounding_generator(self) -> np.random.Generator:
+        """Draws the roundings that noise is measured with.
+
+        It goes on where the cotangent and the directions ended, as it did when one function drew
+        all three: so the noise of earlier runs is measured again to the last bit.
+        """
+        rng = self.generator(_POINT)
+        _drawn(rng, self.cotangent.shape, self.primals, self.wrt, len(self.directions))
+        return rng
 
 
-def make_cases(
-    computation: Computation,
-    size: int,
-    seed: int,
-    dtypes: Sequence[str],
-    implementations: Sequence[Implementation],
-) -> Iterator[Case]:
-    """The case in each dtype: the same numbers, rounded, and the same noise, measured once."""
-    primals = draw(computation, size, np.float64, seed)
-    yield from cases_at(computation, primals, (size, seed), dtypes, implementations)
+@dataclass(frozen=True, kw_only=True)
+class CatalogueCase(Case):
+    """A case of a computation of the catalogue.
 
-
-def cases_at(
-    computation: Computation,
-    primals: Arrays,
-    key: tuple[int, int],
-    dtypes: Sequence[str],
-    implementations: Sequence[Implementation],
-    directions: int = DIRECTIONS,
-    probes: int = PROBES,
-) -> Iterator[Case]:
-    """`make_cases` at given primals.
-
-    Args:
+    Attributes:
         computation: the function f.
-        primals: arrays of float64, or of the one dtype wanted.
-        key: size and seed.
-        dtypes: of the cases.
-        implementations: whose noise to measure.
-        directions: how many.
-        probes: how many points to measure noise at.
     """
-    size, seed = key
-    rng = generator(computation, size, seed, 1)
-    # Gaussian, and never all of one sign: that would cancel on normalised outputs.
-    shape = _shape_of_value(computation, primals, implementations)
-    cotangent = np.asarray(rng.standard_normal(shape))
-    tangents = [
-        {name: _tangent(primals[name], rng) for name in computation.wrt} for _ in range(directions)
-    ]
-    point = primals, cotangent
-    noises = measure_noises(computation, point, tangents, implementations, rng, probes)
-    noise = (
-        pooled(list(noises.values()))
-        if noises
-        else _noise_of_values(computation, point, implementations, rng, probes, directions)
-    )
-    for dtype in dtypes:
-        yield Case(
-            computation=computation,
-            size=size,
-            seed=seed,
-            dtype=dtype,
-            primals=cast(primals, dtype),
-            cotangent=cotangent.astype(dtype),
-            directions=tuple(cast(tangent, dtype) for tangent in tangents),
-            noises=noises,
-            noise=noise,
-        )
 
-
-def noises_again(
-    case: Case, primals: Arrays, implementations: Sequence[Implementation]
-) -> dict[str, Noise]:
-    """`measure_noises` at primals beside a case's, or at those.
-
-    Args:
-        case: the function, the cotangent and the directions.
-        primals: of float64, or of the only dtype there is.
-        implementations: of the function.
-    """
-    point = primals, case.cotangent.astype(np.float64)
-    rng = generator(case.computation, case.size, case.seed, 4)
-    return measure_noises(case.computation, point, case.directions, implementations, rng, PROBES)
-
-
-def _shape_of_value(
-    computation: Computation, primals: Arrays, implementations: Sequence[Implementation]
-) -> tuple[int, ...]:
-    """The shape most implementations give it: the others will not take the cotangent."""
-    shapes: Counter[tuple[int, ...]] = Counter()
-    for each in implementations:
-        with suppress(Exception):  # what an implementation raises, its contract check reports
-            shapes[_value_of(each, computation, primals).shape] += 1
-    return shapes.most_common(1)[0][0] if shapes else ()
-
-
-def _value_of(implementation: Implementation, computation: Computation, primals: Arrays) -> Array:
-    """In float32 if it computes in that, which takes half the time."""
-    if fits_float32(primals):
-        with suppress(Exception):
-            narrow = copies(cast(primals, np.float32))
-            return implementation.make_vjp(computation, narrow)[0]
-    return implementation.make_vjp(computation, copies(primals))[0]
-
-
-def _noise_of_values(
-    computation: Computation,
-    point: Point,
-    implementations: Sequence[Implementation],
-    rng: np.random.Generator,
-    probes: int,
-    directions: int,
-) -> Noise:
-    """Where nobody gives a gradient, values may still be right, and are compared."""
-    silence = _silence(computation, point, directions)
-    values = replace(computation, wrt=())
-    noises = measure_noises(values, point, (), implementations, rng, probes)
-    return silence.with_noise_of(pooled(list(noises.values()))) if noises else silence
-
-
-def _silence(computation: Computation, point: Point, directions: int) -> Noise:
-    primals, cotangent = point
-    shapes = {VALUE: cotangent.shape, FUNCTIONAL: (), PAIRING: (directions,)}
-    shapes |= {name: primals[name].shape for name in computation.wrt}
-    nothing = dict.fromkeys(shapes, 0.0)
-    errors = {name: np.zeros(each) for name, each in shapes.items()}
-    return Noise(errors, nothing, nothing, nothing, nothing)
-
-
-def _tangent(primal: Array, rng: np.random.Generator) -> Array:
-    # Where a primal is infinite it stays so, and no direction leads away.
-    finite = np.isfinite(primal)
-    tangent = np.asarray(rng.standard_normal(primal.shape))
-    tangent *= root_mean_square(primal if finite.all() else primal[finite]) or 1.0
-    tangent[~finite] = 0.0
-    return tangent
+    computation: Computation
 
 
 @dataclass(frozen=True)
@@ -181,3 +79,135 @@ class Result:
     name: str
     value: Array
     cotangents: Arrays
+
+
+_POINT = 1
+"""The stream that a case's cotangent and directions are drawn from."""
+
+
+def case_at(
+    name: str,
+    wrt: Sequence[str],
+    key: tuple[int, int],
+    primals: Arrays,
+    shape: tuple[int, ...],
+    directions: int = DIRECTIONS,
+) -> Case:
+    """The case of a function at given primals, which share one dtype.
+
+    Args:
+        name: of the function f; what is drawn is drawn for this name.
+        wrt: the primals it is differentiated with respect to.
+        key: size and seed.
+        primals: arrays of float64 or float32.
+        shape: of f's value.
+        directions: how many to look along.
+    """
+    size, seed = key
+    cotangent, tangents = _drawn(
+        generator(name, size, seed, _POINT), shape, primals, wrt, directions
+    )
+    dtype = primals[wrt[0]].dtype
+    return Case(
+        name=name,
+        wrt=tuple(wrt),
+        size=size,
+        seed=seed,
+        dtype=str(dtype),
+        primals=primals,
+        cotangent=cotangent.astype(dtype),
+        directions=tuple(cast(tangent, dtype) for tangent in tangents),
+    )
+
+
+def catalogue_case_at(
+    computation: Computation,
+    primals: Arrays,
+    key: tuple[int, int],
+    functions: Sequence[Function],
+) -> CatalogueCase:
+    """`case_at` for a computation of the catalogue.
+
+    Args:
+        computation: the function f.
+        primals: arrays of float64.
+        key: size and seed.
+        functions: implementations of f, which say what shape its value has.
+    """
+    shape = shape_of_value(functions, primals)
+    case = case_at(computation.name, computation.wrt, key, primals, shape)
+    is_argmin = computation.optimality is not None
+    return CatalogueCase(**vars(case) | {"is_argmin": is_argmin, "computation": computation})
+
+
+def make_cases(
+    computation: Computation,
+    size: int,
+    seed: int,
+    dtypes: Sequence[str],
+    functions: Sequence[Function],
+) -> Iterator[CatalogueCase]:
+    """The case of a computation in each dtype: the same numbers, rounded.
+
+    Args:
+        computation: the function f.
+        size: of its primals.
+        seed: of everything random.
+        dtypes: of the cases.
+        functions: implementations of f, which say what shape its value has.
+    """
+    primals = draw(computation, size, np.float64, seed)
+    case = catalogue_case_at(computation, primals, (size, seed), functions)
+    for dtype in dtypes:
+        yield replace(
+            case,
+            dtype=dtype,
+            primals=cast(primals, dtype),
+            cotangent=case.cotangent.astype(dtype),
+            directions=tuple(cast(tangent, dtype) for tangent in case.directions),
+        )
+
+
+def shape_of_value(functions: Sequence[Function], primals: Arrays) -> tuple[int, ...]:
+    """The shape most implementations give it: the others will not take the cotangent."""
+    shapes: Counter[tuple[int, ...]] = Counter()
+    for each in functions:
+        with suppress(Exception):  # what an implementation raises, its contract check reports
+            shapes[_value_of(each, primals).shape] += 1
+        if shapes and max(shapes.values()) > len(functions) / 2:
+            break  # the others cannot outvote these
+    return shapes.most_common(1)[0][0] if shapes else ()
+
+
+def _value_of(function: Function, primals: Arrays) -> Array:
+    """In float32 if it computes in that, which takes half the time."""
+    if fits_float32(primals):
+        with suppress(Exception):
+            return function.make_vjp(copies(cast(primals, np.float32)))[0]
+    return function.make_vjp(copies(primals))[0]
+
+
+def _drawn(
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    primals: Arrays,
+    wrt: Sequence[str],
+    directions: int,
+) -> tuple[Array, list[Arrays]]:
+    """The cotangent and the directions: Gaussian, as numbers of one sign cancel where they add up.
+
+    (Along all-ones the gradient of a normalised output is zero.)
+    """
+    cotangent = np.asarray(rng.standard_normal(shape))
+    return cotangent, [
+        {name: _tangent(primals[name], rng) for name in wrt} for _ in range(directions)
+    ]
+
+
+def _tangent(primal: Array, rng: np.random.Generator) -> Array:
+    # Where a primal is infinite it stays so, and no direction leads away.
+    finite = np.isfinite(primal)
+    tangent = np.asarray(rng.standard_normal(primal.shape))
+    tangent *= root_mean_square(primal if finite.all() else primal[finite]) or 1.0
+    tangent[~finite] = 0.0
+    return tangent

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reference_impls.computation import Computation
-from reference_impls.engines.backend import Backend, implementation_label
+from reference_impls.engines.backend import Backend
+from reference_impls.function import implementations
 from verify.checks.argmin.evidence import Evidence, argmin_evidence
-from verify.checks.case import Case, make_cases
+from verify.checks.case import CatalogueCase, make_cases
 from verify.checks.check import Check
 from verify.checks.first_order.gradients import verify_case
 from verify.checks.first_order.pairs import blamed
+from verify.checks.noises import Noises
 from verify.checks.second_order.checks import second_order
 
 
@@ -23,7 +25,7 @@ class Outcome:
         evidence: for argmins.
     """
 
-    case: Case
+    case: CatalogueCase
     checks: list[Check]
     evidence: list[Evidence]
 
@@ -39,13 +41,19 @@ def outcomes(
 
     Second derivatives are asked of implementations that nothing before speaks against.
     """
-    for case in make_cases(computation, size, seed, dtypes, backends):
-        checks = verify_case(case, backends)
+    functions = implementations(computation, backends)
+    noises: Noises | None = None
+    for case in make_cases(computation, size, seed, dtypes, functions):
+        # It is the same in both dtypes.
+        noises = noises or Noises.of(case, functions)
+        checks = verify_case(case, functions, noises)
         accused = blamed(checks) | {
-            check.implementation for check in checks if check.verdict == "unsupported"
+            check.implementation
+            for check in checks
+            if check.verdict == "unsupported" and check.counts
         }
-        trusted = [each for each in backends if implementation_label(each) not in accused]
-        evidence = argmin_evidence(case, backends)
+        trusted = [each.backend for each in functions if each.name not in accused]
+        evidence = argmin_evidence(case, noises.allowed, backends)
         checks += second_order(case, trusted)
         checks += [check for each in evidence for check in each.checks]
         yield Outcome(case, checks, evidence)

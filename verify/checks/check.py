@@ -47,6 +47,11 @@ class Check:
     worst: "Worst | None" = None
     fault: str = ""
 
+    @property
+    def counts(self) -> bool:
+        """Not where an implementation refuses to be looked at far away, where nobody asked it."""
+        return not (self.kind == "extremes" and self.verdict == "unsupported")
+
 
 @dataclass(frozen=True)
 class Violation:
@@ -104,8 +109,8 @@ class Worst:
 
 
 def overall(checks: Sequence[Check]) -> Verdict:
-    """Disagree if any check does; agree only if all of them do."""
-    verdicts = {check.verdict for check in checks}
+    """Disagree if any check does; agree only if all of them do, of those that count."""
+    verdicts = {check.verdict for check in checks if check.counts}
     order: tuple[Verdict, ...] = ("disagree", "unsupported", "inconclusive")
     return next((verdict for verdict in order if verdict in verdicts), "agree")
 

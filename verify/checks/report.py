@@ -2,10 +2,12 @@
 
 from collections import Counter
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from verify.checks.check import Check, Verdict, Violation, overall, told
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = 4
 """Names in a line, at most."""
@@ -66,8 +68,10 @@ class Report:
         if self.verdict != "agree":
             raise WrongGradientError(self)
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """One row per check: what it was, against what, its error, tolerance and verdict."""
+        import pandas as pd  # noqa: PLC0415 -- half a second that a verdict does not need
+
         return pd.DataFrame([_row(check) for check in self.checks])
 
     def __str__(self) -> str:

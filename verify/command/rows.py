@@ -1,13 +1,13 @@
 """Checks and evidence as rows of the tables in `results.tables`."""
 
-from reference_impls.engines.backend import DEVICE_MARK
+from reference_impls.function import DEVICE_MARK
 from results.tables import Argmin, Verdict
 from verify.checks.argmin.evidence import Evidence
-from verify.checks.case import Case
+from verify.checks.case import CatalogueCase
 from verify.checks.check import Check, overall
 
 
-def verdict_row(case: Case, check: Check) -> Verdict:
+def verdict_row(case: CatalogueCase, check: Check) -> Verdict:
     """A check of a case as a row of `verdicts.csv`."""
     worst = check.worst
     implementation, _, device = check.implementation.partition(DEVICE_MARK)
@@ -35,7 +35,7 @@ def verdict_row(case: Case, check: Check) -> Verdict:
     )
 
 
-def argmin_row(case: Case, evidence: Evidence) -> Argmin:
+def argmin_row(case: CatalogueCase, evidence: Evidence) -> Argmin:
     """The evidence for an argmin as a row of `argmin.csv`."""
     implementation, _, device = evidence.implementation.partition(DEVICE_MARK)
     return Argmin(

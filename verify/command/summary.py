@@ -1,4 +1,4 @@
-"""What `python -m verify` shows: a progress bar, a table, the disagreements, one summary line."""
+"""What `python -m verify` shows at its end: tables, the disagreements, and one summary line."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from reference_impls import Computation
 from verify.checks.argmin.evidence import Evidence
-from verify.checks.case import Case
+from verify.checks.case import CatalogueCase
 from verify.checks.catalogue import Outcome
 from verify.checks.check import Check, Verdict, overall, told
 from verify.checks.first_order.pairs import blamed
@@ -35,17 +34,6 @@ EVIDENCE = {
 """The columns of the argmins' table, and the checks each is the worst of."""
 
 
-def catalogue(computations: Sequence[Computation]) -> Table:
-    """The computations, what they are differentiated with respect to, and their sizes."""
-    table = Table(
-        "computation", "gradient for", "sizes (the tutorial's first)", "from", box=box_style()
-    )
-    for computation in computations:
-        sizes = ", ".join(map(str, computation.sizes))
-        table.add_row(computation.name, " ".join(computation.wrt), sizes, computation.origin)
-    return table
-
-
 class Summary:
     """Collects the outcome of every case, and shows them once all are done.
 
@@ -66,7 +54,7 @@ class Summary:
         self.checks += len(outcome.checks)
         self.disagreements += sum(check.verdict == "disagree" for check in outcome.checks)
 
-    def show(self, command: Callable[[Case], str]) -> None:
+    def show(self, command: Callable[[CatalogueCase], str]) -> None:
         """Print the table, every disagreement, and the summary.
 
         Args:
@@ -146,7 +134,7 @@ def _row(outcome: Outcome, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _argmin_row(case: Case, evidence: Evidence) -> list[str]:
+def _argmin_row(case: CatalogueCase, evidence: Evidence) -> list[str]:
     verdict = overall(evidence.checks)
     active = evidence.active
     return [

@@ -6,8 +6,8 @@ from math import ceil
 import numpy as np
 import numpy.typing as npt
 
-from reference_impls.computation import Array, Arrays, Computation, cast
-from reference_impls.engines.backend import Implementation, implementation_label
+from reference_impls.computation import Array, Arrays, cast
+from reference_impls.function import Function
 from verify.error_model.arrays import largest, pair, unit_roundoff
 from verify.error_model.noise import FUNCTIONAL, INSTABILITY, PAIRING, VALUE, Noise, Point
 
@@ -17,39 +17,36 @@ points at which a jump is looked for."""
 
 
 def measure_noises(
-    computation: Computation,
+    functions: Sequence[Function],
     point: Point,
     tangents: Sequence[Arrays],
-    implementations: Sequence[Implementation],
     rng: np.random.Generator,
     probes: int,
+    wrt: Sequence[str],
 ) -> dict[str, Noise]:
-    """The noise of each implementation that gives finite numbers, by its label.
+    """The noise of each implementation that gives finite numbers, by its name.
 
     Args:
-        computation: the function f.
+        functions: the implementations.
         point: primals and cotangent of float64, or of the only dtype there is.
         tangents: the directions v.
-        implementations: of the function.
         rng: of the roundings.
         probes: how many points to measure at; more, where there are but a few numbers.
+        wrt: of the primals, whose cotangents to measure; without any, values alone are.
     """
     numbers = sum(array.size for array in (*point[0].values(), point[1]))
     probes = max(probes, ceil(DRAWS / max(1, numbers)))
     measured: dict[str, Noise | None] = {}
     if fits_float32(point[0]):
         points = nudged(*point, rng, probes)
-        for each in implementations:
-            label = implementation_label(each)
-            measured[label] = measure_noise(computation, each, points, tangents)
+        measured = {each.name: measure_noise(each, points, tangents, wrt) for each in functions}
     if any(measured.values()):
         return {name: noise for name, noise in measured.items() if noise}
     # Nobody computes in both dtypes here: what is left is how results change with the input.
     dtype = next(iter(point[0].values())).dtype
     points = nudged(*point, rng, probes + 1, dtype)
     conditionings = {
-        implementation_label(each): measure_conditioning(computation, each, points, tangents, dtype)
-        for each in implementations
+        each.name: measure_conditioning(each, points, tangents, dtype, wrt) for each in functions
     }
     return {name: noise for name, noise in conditionings.items() if noise}
 
@@ -89,23 +86,23 @@ def fits_float32(primals: Arrays) -> bool:
 
 
 def measure_noise(
-    computation: Computation,
-    implementation: Implementation,
+    function: Function,
     points: Sequence[Point],
     directions: Sequence[Arrays],
+    wrt: Sequence[str],
 ) -> Noise | None:
     """The noise of one implementation, or None if both dtypes do not give numbers that float32 has.
 
     Args:
-        computation: the function f.
-        implementation: of it.
+        function: the implementation.
         points: float32 primals and cotangents u, from `nudged`.
         directions: the tangents v.
+        wrt: of the primals, whose cotangents to measure.
     """
     try:
         # One dtype after the other: a processor's cache holds the constants of one.
         singles, doubles = (
-            [_sampled(computation, implementation, point, directions, dtype) for point in points]
+            [_sampled(function, point, directions, dtype, wrt) for point in points]
             for dtype in (np.float32, np.float64)
         )
         pairs = list(zip(singles, doubles, strict=True))
@@ -115,7 +112,7 @@ def measure_noise(
         if noise and _is_wild(noise):
             # Or is it that an intermediate result went beyond float32?
             with np.errstate(over="raise", under="raise"):
-                _sampled(computation, implementation, points[0], directions, np.float32)
+                _sampled(function, points[0], directions, np.float32, wrt)
     except Exception:  # noqa: BLE001 -- what an implementation raises, its contract check reports
         return None
     return noise
@@ -135,20 +132,18 @@ def _underflows(array: Array) -> bool:
 
 
 def measure_conditioning(
-    computation: Computation,
-    implementation: Implementation,
+    function: Function,
     points: Sequence[Point],
     directions: Sequence[Arrays],
     dtype: npt.DTypeLike,
+    wrt: Sequence[str],
 ) -> Noise | None:
     """`measure_noise` of one that computes in a single dtype: its changes from point to point.
 
     They are less than its noise where rounding errors arise that no change of the input explains.
     """
     try:
-        first, *others = [
-            _sampled(computation, implementation, point, directions, dtype) for point in points
-        ]
+        first, *others = [_sampled(function, point, directions, dtype, wrt) for point in points]
         return _noise([(other, first) for other in others], dtype, points[0])
     except Exception:  # noqa: BLE001 -- what an implementation raises, its contract check reports
         return None
@@ -197,22 +192,22 @@ def _nudge(array: Array, rng: np.random.Generator, dtype: npt.DTypeLike, most: i
 
 
 def _sampled(
-    computation: Computation,
-    implementation: Implementation,
+    function: Function,
     point: Point,
     directions: Sequence[Arrays],
     dtype: npt.DTypeLike,
+    wrt: Sequence[str],
 ) -> Arrays:
     """All that is measured at one point, in one dtype."""
     primals, cotangent = point
-    value, vjp = implementation.make_vjp(computation, cast(primals, dtype))
+    value, vjp = function.make_vjp(cast(primals, dtype))
     # Of values alone, even of those whose VJP raises.
-    cotangents = vjp(cotangent.astype(dtype)) if computation.wrt else {}
-    shapes = {name: cotangents[name].shape for name in computation.wrt}
-    if shapes != {name: primals[name].shape for name in computation.wrt}:
+    cotangents = vjp(cotangent.astype(dtype)) if wrt else {}
+    shapes = {name: cotangents[name].shape for name in wrt}
+    if shapes != {name: primals[name].shape for name in wrt}:
         raise ValueError(f"gradients have shapes {shapes}")
     pairings = np.asarray([pair(cotangents, tangents) for tangents in directions])
-    measured = {name: np.array(cotangents[name]) for name in computation.wrt}
+    measured = {name: np.array(cotangents[name]) for name in wrt}
     of_value = {VALUE: np.array(value), FUNCTIONAL: _inner(cotangent, value)}
     return {**of_value, **measured, **({PAIRING: pairings} if directions else {})}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from multiprocessing import get_context
 
-from reference_impls import BACKENDS, COMPUTATIONS, Computation
+from reference_impls import BACKENDS, CATALOGUE, Entry
 from reference_impls.running.threads import one_thread
 from results.environment import utc_now
 from results.tables import Alarms
@@ -45,7 +45,7 @@ class _Subject:
 
 
 def count_alarms(
-    plan: Sequence[tuple[Computation, int]],
+    plan: Sequence[tuple[Entry, int]],
     dtypes: Sequence[str],
     seeds: range,
     jobs: int = 1,
@@ -63,19 +63,19 @@ def count_alarms(
     """
     # Spawned: a fork would inherit the locks of threads that BLAS and torch have started.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        for computation, size in plan:
-            names, sizes, wanted = repeat(computation.name), repeat(size), repeat(tuple(dtypes))
+        for entry, size in plan:
+            names, sizes, wanted = repeat(entry.name), repeat(size), repeat(tuple(dtypes))
             counted = list(pool.map(_counted, names, sizes, wanted, seeds))
             for position, dtype in enumerate(dtypes):
                 tallies = [each[position] for each in counted]
-                yield _row(_Subject(computation.name, dtype, size), seeds, tallies)
+                yield _row(_Subject(entry.name, dtype, size), seeds, tallies)
 
 
 def _counted(name: str, size: int, dtypes: tuple[str, ...], seed: int) -> list[Tally]:
-    """The tallies of one seed, in another process: given a name, for computations do not pickle."""
-    computation = next(each for each in COMPUTATIONS if each.name == name)
+    """The tallies of one seed, in another process, which loads the computation by its name."""
+    entry = next(each for each in CATALOGUE if each.name == name)
     with one_thread():
-        found = outcomes(computation, size, seed, dtypes, BACKENDS)
+        found = outcomes(entry.load(), size, seed, dtypes, BACKENDS)
         return [_tally(outcome) for outcome in found]
 
 

@@ -17,11 +17,13 @@ import numpy as np
 from reference_impls import DTYPES
 from reference_impls.computation import cast
 from reference_impls.engines.manual.backend import Manual
+from reference_impls.function import implementations
 from results.environment import utc_now
 from results.tables import OURS, Kill
 from verify.checks.argmin.evidence import argmin_evidence
-from verify.checks.case import cases_at
+from verify.checks.case import catalogue_case_at
 from verify.checks.check import Check, Verdict, Violation, one_line, overall
+from verify.checks.noises import Noises
 from verify.checks.report import Report
 from verify.trust.peers.peer import Peer, entries, judge
 from verify.trust.planted import Awkward, Fault, Planted
@@ -155,10 +157,12 @@ class _Planting:
         if planted.computation is None:
             return []
         backends = [Manual()]
+        functions = implementations(planted.computation, backends)
         primals = cast(planted.primals, np.float64)
-        key = (self.size, self.seed)
-        (case,) = cases_at(planted.computation, primals, key, ["float64"], backends)
-        return [check for each in argmin_evidence(case, backends) for check in each.checks]
+        case = catalogue_case_at(planted.computation, primals, (self.size, self.seed), functions)
+        noise = Noises.of(case, functions).allowed
+        evidence = argmin_evidence(case, noise, backends)
+        return [check for each in evidence for check in each.checks]
 
     def _score(self, answer: _Answer) -> Score:
         if answer.rejects is None:

@@ -7,23 +7,26 @@ in about a dozen times the cost of a value and its gradient, however many entrie
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, Computation, generator
-from reference_impls.engines.adapter import Mode, TwiceDifferentiable
-from reference_impls.nested import Tree, kind_of
-from verify.checks.case import DIRECTIONS, Case, cases_at
+from reference_impls.computation import Array, Vjp
+from reference_impls.engines.adapter import TwiceDifferentiable
+from reference_impls.nested import Tree
+from reference_impls.words import kind_of, name_of
+from verify.checks.case import DIRECTIONS, Case, case_at, shape_of_value
 from verify.checks.check import Check, RefusalError, overall
 from verify.checks.first_order.gradients import verify_case
+from verify.checks.first_order.precision import ByHand
+from verify.checks.noises import Noises
 from verify.checks.report import Report
-from verify.checks.second_order.checks import second_order_checks
-from verify.user.arguments import Arguments, MakeVjp, name_of
-from verify.user.expected import against_expected, against_forward
+from verify.user.arguments import Arguments, MakeVjp
+from verify.user.expected import Comparison
 from verify.user.function import UserFunction
+from verify.user.second_order import second_order_of
 
 PROBES = {"float64": 1, "float32": DIRECTIONS}
 """Directions that the oracle looks along. A fault that is r times its tolerance hides from one with
@@ -34,9 +37,6 @@ float32."""
 NOISE_PROBES = 2
 """Points at which rounding noise is measured, in float32 and float64: each costs a gradient in
 both. Two are few for an entry, but a dot product pools the noise of all of them."""
-
-
-MODES: tuple[Mode, ...] = ("reverse over reverse", "forward over reverse")
 
 
 NOISE_POINTS = 1
@@ -95,16 +95,22 @@ def check(
     # of that is no news. What it raises at the primals themselves is reported.
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        computation, dtypes = _computation(subject), [arguments.dtype]
-        (case,) = cases_at(
-            computation, arguments.arrays, key, dtypes, [subject], directions, NOISE_PROBES
+        shape = shape_of_value([subject], arguments.arrays)
+        case = case_at(subject.name, subject.wrt, key, arguments.arrays, shape, directions)
+        asked = _Asked(
+            case,
+            subject,
+            Noises.of(case, [subject], NOISE_PROBES),
+            own_forward=forward is not None,
+            expected=expected,
+            twice=twice,
+            precision=precision,
         )
         try:
-            options = {"own_forward": forward is not None, "precision": precision}
             # One by one: what was found before a refusal is kept.
-            checks.extend(_checks(case, subject, expected, twice, **options))
+            checks.extend(asked.checks())
         except RefusalError as error:
-            # It did not at first: what it is asked depends on what it said before.
+            # It accepted the first call and refused a later one.
             refusal = Check(subject.name, "contract", "a later call", "unsupported", str(error))
             checks.append(refusal)
     # A set has no order of its own, and what is drawn at random is drawn in an order.
@@ -115,33 +121,50 @@ def check(
     return Report(arguments.call, seed, tuple(checks), again, arguments.undifferentiated)
 
 
-def _checks(
-    case: Case,
-    subject: UserFunction,
-    expected: Any,  # noqa: ANN401 -- as in `check`
-    twice: TwiceDifferentiable | None,
-    *,
-    own_forward: bool,
-    precision: bool,
-) -> Iterator[Check]:
-    if own_forward:
-        # The oracle differentiates it: of another function, it would accuse the gradient.
-        values = against_forward(case, subject)
-        yield from values
-        if overall(values) != "agree":
+@dataclass(frozen=True)
+class _Asked:
+    """What `check` was asked, of a function at a case's point.
+
+    Attributes:
+        case: the point.
+        subject: the user's function.
+        noises: of it.
+        own_forward: did the user give its value apart from its gradient?
+        expected: as in `check`.
+        twice: what differentiates the function twice, if that was asked for.
+        precision: as in `check`.
+    """
+
+    case: Case
+    subject: UserFunction
+    noises: Noises
+    own_forward: bool
+    expected: Any
+    twice: TwiceDifferentiable | None
+    precision: bool
+
+    def checks(self) -> Iterator[Check]:
+        """In the order in which each rests on the ones before it."""
+        case, subject = self.case, self.subject
+        comparison = Comparison(case, self.noises.allowed, subject)
+        if self.own_forward:
+            # The oracle differentiates it: of another function, it would accuse the gradient.
+            values = comparison.against_forward()
+            yield from values
+            if overall(values) != "agree":
+                return
+        by_hand = ByHand(self._body, is_asked_for=True) if self.precision else None
+        first = verify_case(case, [subject], self.noises, NOISE_POINTS, by_hand)
+        yield from first
+        if first[0].verdict != "agree":
             return
-    first = verify_case(
-        case, [subject], NOISE_POINTS, precision="or why not" if precision else "no"
-    )
-    yield from first
-    if first[0].verdict != "agree":
-        return
-    if expected is not None:
-        yield from against_expected(case, subject, expected)
-    if twice and overall(first) != "disagree":
-        yield from _second_order(case, subject, twice)
-    if precision:
-        yield from _precision_at_kink(subject, first)
+        if self.expected is not None:
+            yield from comparison.against_expected(self.expected)
+        if self.twice and overall(first) != "disagree":
+            yield from second_order_of(case, subject, self.twice)
+
+    def _body(self, **primals: Array) -> tuple[Array, Vjp]:
+        return self.subject.make_vjp(primals)
 
 
 def _check_options(seed: object, probes: object, order: object, forward: object) -> None:
@@ -170,68 +193,6 @@ def _twice_differentiable(function: object, arguments: Arguments) -> TwiceDiffer
         f"check: order=2 needs an engine that differentiates twice; {arguments.function} is of "
         f"type {kind_of(function)}, wanted from_torch(...) or from_autograd(...)"
     )
-
-
-def _computation(subject: UserFunction) -> Computation:
-    arguments = subject.arguments
-
-    def by_hand(**primals: Array) -> tuple[Array, Callable[[Array], Arrays]]:
-        return subject.make_vjp(computation, primals)
-
-    computation = Computation(
-        name=arguments.function,
-        origin="the user",
-        sample=lambda _rng, _size: arguments.arrays,
-        wrt=arguments.wrt,
-        sizes=(arguments.entries,),
-        by_autograd=_absent,
-        by_torch=_absent,
-        by_hand=by_hand,
-    )
-    return computation
-
-
-def _absent(**_: Any) -> Any:  # noqa: ANN401 -- never returns
-    raise TypeError("the user's function has one implementation")
-
-
-def _precision_at_kink(subject: UserFunction, checks: Sequence[Check]) -> list[Check]:
-    """Digits are counted of the one right gradient, and at a kink there are many."""
-    if not any(check.kind == "kink" for check in checks):
-        return []
-    detail = "there is a kink here, and so no one gradient to count digits of"
-    return [Check(subject.name, "precision", "more digits", "unsupported", detail)]
-
-
-def _second_order(case: Case, subject: UserFunction, function: TwiceDifferentiable) -> list[Check]:
-    arguments, cotangent = subject.arguments, case.cotangent
-
-    def hvp(mode: Mode) -> Callable[[Arrays, Arrays], Arrays]:
-        def along(primals: Arrays, tangents: Arrays) -> Arrays:
-            u = cotangent.astype(primals[case.computation.wrt[0]].dtype)
-            directions = arguments.tangents(tangents)
-            return arguments.gradients(function.hvp(arguments.tree(primals), u, directions, mode))
-
-        return along
-
-    def gradient(primals: Arrays) -> Arrays:
-        _, vjp = subject.make_vjp(case.computation, primals)
-        return vjp(cotangent.astype(primals[case.computation.wrt[0]].dtype))
-
-    modes: dict[str, Callable[[Arrays, Arrays], Arrays]] = {mode: hvp(mode) for mode in MODES}
-    rng = generator(case.computation, case.size, case.seed, 4)
-    checks = second_order_checks(
-        subject.name, modes, gradient, case.primals, case.computation.wrt, case.dtype, rng
-    )
-    missing = [each for each in checks if each.verdict == "unsupported" and each.against in modes]
-    # Custom functions seldom have forward mode: one of the two is enough.
-    kept = checks if len(missing) == len(modes) else [c for c in checks if c not in missing]
-    return [_named(each) if each.verdict == "disagree" else each for each in kept]
-
-
-def _named(check: Check) -> Check:
-    detail = check.detail or "it is not the derivative of the gradient"
-    return replace(check, fault="second derivative", detail=detail)
 
 
 def _again(arguments: Arguments, given: Mapping[str, object]) -> str:

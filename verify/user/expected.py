@@ -1,56 +1,88 @@
 """A user's function against the right answer, or the forward, that the user has."""
 
-from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, copies
 from reference_impls.nested import Tree
+from reference_impls.words import name_of
 from verify.checks.case import Case
 from verify.checks.check import Check, RefusalError
 from verify.checks.compare import contract_violation, worst_entry
 from verify.error_model.arrays import first_index
-from verify.user.arguments import Arguments, name_of
+from verify.error_model.noise import Noise
+from verify.user.arguments import Arguments
 from verify.user.function import UserFunction
+from verify.user.returned import gradients_from
 
 
-def against_forward(case: Case, subject: UserFunction) -> list[Check]:
-    """Nothing where `make_vjp` gives no value: that is for its contract to say."""
-    with suppress(RefusalError):
-        value, _ = subject.make_vjp(case.computation, copies(case.primals))
-        return _values_beside(case, subject, value)
-    return []
+@dataclass(frozen=True)
+class Comparison:
+    """A user's function at a case's point, beside what the user has to compare it with.
+
+    Attributes:
+        case: the point.
+        noise: that is allowed there.
+        subject: the user's function.
+    """
+
+    case: Case
+    noise: Noise
+    subject: UserFunction
+
+    def against_forward(self) -> list[Check]:
+        """Nothing where `make_vjp` gives no value: that is for its contract to say."""
+        try:
+            value, _ = self.subject.make_vjp(copies(self.case.primals))
+        except RefusalError:
+            return []
+        try:
+            wanted = self.subject.forward(copies(self.case.primals))
+        except RefusalError as error:
+            return [Check(self.subject.name, "value", "forward", "unsupported", str(error))]
+        return [self._of_values("forward", value, wanted)]
+
+    def against_expected(self, expected: Tree) -> list[Check]:
+        """Values and gradients against the right answer that the user has."""
+        case, subject = self.case, self.subject
+        value, vjp = subject.make_vjp(case.primals)
+        if not callable(expected):
+            wanted = _wanted_gradients(subject.arguments, expected, value)
+            return [self._of_gradients(vjp(np.ones_like(value)), wanted)]
+        other = UserFunction(expected, None, replace(subject.arguments, function=name_of(expected)))
+        unsupported = Check(subject.name, "vjp", "expected", "unsupported")
+        try:
+            wanted_value, wanted_vjp = other.make_vjp(case.primals)
+            values = self._of_values("expected", value, wanted_value)
+            if value.shape != wanted_value.shape:
+                return [values]  # it would not take the cotangent
+            wanted = wanted_vjp(case.cotangent.copy())
+        except RefusalError as error:
+            return [replace(unsupported, detail=str(error))]
+        fault = contract_violation(wanted_value, wanted, case.primals, case.wrt)
+        if fault:
+            return [replace(unsupported, detail=f"{other.name}: {fault.sentence}")]
+        return [values, self._of_gradients(vjp(case.cotangent.copy()), wanted)]
+
+    def _of_values(self, against: str, got: Array, wanted: Array) -> Check:
+        if got.shape != wanted.shape or got.dtype != wanted.dtype:
+            both = f"the value is {got.dtype} of shape {got.shape}, {against} has {wanted.dtype} of"
+            detail = f"{both} {wanted.shape}"
+            return Check(self.subject.name, "value", against, "disagree", detail)
+        check = Check(self.subject.name, "value", against, "agree")
+        return _judged(check, {"value": got}, {"value": wanted}, self.noise.value)
+
+    def _of_gradients(self, got: Arrays, wanted: Arrays) -> Check:
+        check = Check(self.subject.name, "vjp", "expected", "agree")
+        return _judged(check, got, wanted, self.noise.cotangents)
 
 
-def _values_beside(case: Case, subject: UserFunction, value: Array) -> list[Check]:
-    try:
-        wanted = subject.forward(case.computation, copies(case.primals))
-    except RefusalError as error:
-        return [Check(subject.name, "value", "forward", "unsupported", str(error))]
-    return [_compared_values(case, subject, "forward", value, wanted)]
-
-
-def against_expected(case: Case, subject: UserFunction, expected: Tree) -> list[Check]:
-    """Values and gradients against the right answer that the user has."""
-    value, vjp = subject.make_vjp(case.computation, case.primals)
-    if not callable(expected):
-        wanted = _wanted_gradients(subject.arguments, expected, value)
-        return [_compared_gradients(case, subject, vjp(np.ones_like(value)), wanted)]
-    other = UserFunction(expected, None, replace(subject.arguments, function=name_of(expected)))
-    try:
-        wanted_value, wanted_vjp = other.make_vjp(case.computation, case.primals)
-        values = _compared_values(case, subject, "expected", value, wanted_value)
-        if value.shape != wanted_value.shape:
-            return [values]  # it would not take the cotangent
-        wanted = wanted_vjp(case.cotangent.copy())
-    except RefusalError as error:
-        return [Check(subject.name, "vjp", "expected", "unsupported", str(error))]
-    fault = contract_violation(wanted_value, wanted, case.primals, case.computation.wrt)
-    if fault:
-        detail = f"{other.name}: {fault.sentence}"
-        return [Check(subject.name, "vjp", "expected", "unsupported", detail)]
-    return [values, _compared_gradients(case, subject, vjp(case.cotangent.copy()), wanted)]
+def _judged(check: Check, got: Arrays, wanted: Arrays, noise: Arrays) -> Check:
+    if not any(array.size for array in got.values()):
+        return check
+    worst = worst_entry(got, wanted, noise)
+    return replace(check, verdict="agree" if worst.accepted else "disagree", worst=worst)
 
 
 def _wanted_gradients(arguments: Arguments, expected: Tree, value: Array) -> Arrays:
@@ -60,7 +92,7 @@ def _wanted_gradients(arguments: Arguments, expected: Tree, value: Array) -> Arr
             "make_vjp as expected"
         )
     try:
-        wanted = arguments.gradients(expected, "check: expected holds", arguments.dtype)
+        wanted = gradients_from(expected, arguments, "check: expected holds", arguments.dtype)
     except RefusalError as error:
         raise TypeError(str(error)) from None
     for name, array in wanted.items():
@@ -75,29 +107,3 @@ def _wanted_gradients(arguments: Arguments, expected: Tree, value: Array) -> Arr
         if np.isnan(array).any():
             raise ValueError(f"check: expected{first_index(np.isnan(array))} is NaN for {name}")
     return wanted
-
-
-def _compared_values(
-    case: Case, subject: UserFunction, against: str, got: Array, wanted: Array
-) -> Check:
-    if got.shape != wanted.shape or got.dtype != wanted.dtype:
-        both = f"the value is {got.dtype} of shape {got.shape}, {against} has {wanted.dtype} of"
-        return Check(subject.name, "value", against, "disagree", f"{both} {wanted.shape}")
-    return _compared(
-        subject, "value", against, ({"value": got}, {"value": wanted}), case.noise.value
-    )
-
-
-def _compared_gradients(case: Case, subject: UserFunction, got: Arrays, wanted: Arrays) -> Check:
-    return _compared(subject, "vjp", "expected", (got, wanted), case.noise.cotangents)
-
-
-def _compared(
-    subject: UserFunction, kind: str, against: str, both: tuple[Arrays, Arrays], noise: Arrays
-) -> Check:
-    got, wanted = both
-    check = Check(subject.name, kind, against, "agree")
-    if not any(array.size for array in got.values()):
-        return check
-    worst = worst_entry(got, wanted, noise)
-    return replace(check, verdict="agree" if worst.accepted else "disagree", worst=worst)

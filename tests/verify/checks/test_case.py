@@ -7,8 +7,10 @@ import pytest
 
 from reference_impls import DTYPES, Array, Arrays, Computation, Manual
 from reference_impls.computation import Vjp
-from reference_impls.engines.backend import implementation_label
-from verify.checks.case import Case, cases_at, make_cases
+from reference_impls.function import Implementation, implementations
+from tests.verify.shared import cases_of, noises_of
+from verify.checks.case import CatalogueCase, case_at, shape_of_value
+from verify.checks.noises import Noises
 from verify.error_model.measurement import DRAWS
 
 SIZE = 50
@@ -42,9 +44,13 @@ class OnGpu(Manual):
         self.device = "cuda"
 
 
-def case(dtype: str = "float64", **changes: Any) -> Case:  # noqa: ANN401 - fields of a computation
-    (found,) = make_cases(replace(PRODUCT, **changes), SIZE, 0, [dtype], [Manual()])
+def case(dtype: str = "float64", **changes: Any) -> CatalogueCase:  # noqa: ANN401 - fields of a computation
+    (found,) = cases_of(replace(PRODUCT, **changes), SIZE, 0, [dtype], [Manual()])
     return found
+
+
+def noises(**changes: Any) -> Noises:  # noqa: ANN401 - fields of a computation
+    return noises_of(case(**changes), [Manual()])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -59,7 +65,8 @@ def test_a_case_has_the_shapes_and_the_dtype_of_its_primals(dtype: str) -> None:
             "x": (SIZE,),
             "w": (SIZE, 2),
         }
-    assert {name: each.shape for name, each in found.noise.cotangents.items()} == {
+    allowed = noises_of(found, [Manual()]).allowed
+    assert {name: each.shape for name, each in allowed.cotangents.items()} == {
         "x": (SIZE,),
         "w": (SIZE, 2),
     }
@@ -87,8 +94,8 @@ def test_no_direction_leads_away_from_infinity_and_zeros_are_left_by_one() -> No
 
 
 def test_an_implementation_is_named_with_its_device_where_that_is_not_the_cpu() -> None:
-    assert implementation_label(Manual()) == "manual"
-    assert implementation_label(OnGpu()) == "manual/cuda"
+    assert Implementation(PRODUCT, Manual()).name == "manual"
+    assert Implementation(PRODUCT, OnGpu()).name == "manual/cuda"
 
 
 def only(dtype: str, f: Callable[..., tuple[Array, Vjp]] = product) -> Callable[..., Any]:
@@ -106,11 +113,14 @@ def test_noise_of_code_for_a_single_dtype_is_how_its_results_change_with_the_inp
 ) -> None:
     primals = {name: array.astype(dtype) for name, array in case().primals.items()}
     computation = replace(PRODUCT, by_hand=only(dtype))
-    (found,) = cases_at(computation, primals, (SIZE, 0), [dtype], [Manual()])
-    assert set(found.noises) == {"manual"}
+    functions = implementations(computation, [Manual()])
+    shape = shape_of_value(functions, primals)
+    at_primals = case_at("product", ("x", "w"), (SIZE, 0), primals, shape)
+    found = Noises.of(at_primals, functions)
+    assert set(found.each) == {"manual"}
     # A sum of fifty products, each of them moved by about a rounding of either factor.
     terms = np.sqrt(np.square(primals["x"]) @ np.square(primals["w"]))
-    ratio = found.noise.value["value"] / terms
+    ratio = found.allowed.value["value"] / terms
     assert (ratio > 0.2).all()
     assert (ratio < 10).all()
 
@@ -124,18 +134,17 @@ def test_noise_of_numbers_that_float32_does_not_have_is_measured_without_it(powe
             name: factor**2 * array for name, array in vjp(u).items()
         }
 
-    (plain,) = make_cases(PRODUCT, SIZE, 0, ["float64"], [Manual()])
-    (found,) = make_cases(replace(PRODUCT, by_hand=scaled), SIZE, 0, ["float64"], [Manual()])
-    for name, noise in found.noise.cotangents.items():
-        ratio = np.median(noise) / 10.0 ** (2 * power) / np.median(plain.noise.cotangents[name])
+    plain, found = noises().allowed, noises(by_hand=scaled).allowed
+    for name, noise in found.cotangents.items():
+        ratio = np.median(noise) / 10.0 ** (2 * power) / np.median(plain.cotangents[name])
         assert 0.1 < ratio < 10
 
 
 def test_whoever_gives_no_numbers_has_no_noise_and_nothing_is_allowed() -> None:
-    found = case(by_hand=raises)
-    assert found.noises == {}
-    assert found.cotangent.shape == ()
-    assert not any(array.any() for array in found.noise.errors.values())
+    assert case(by_hand=raises).cotangent.shape == ()
+    found = noises(by_hand=raises)
+    assert found.each == {}
+    assert not any(array.any() for array in found.allowed.errors.values())
 
 
 def raises(**_: Array) -> Any:  # noqa: ANN401 - it gives nothing
@@ -152,14 +161,14 @@ def test_of_whoever_gives_no_gradient_the_noise_of_the_values_is_measured(
             return value, lambda _: raises()
         return value, lambda u: vjp(u) | {"x": wrong.astype(x.dtype)}
 
-    found, right = case(by_hand=spoilt), case()
-    assert found.noises == {}
-    ratio = found.noise.value["value"] / right.noise.value["value"]
+    found, right = noises(by_hand=spoilt), noises()
+    assert found.each == {}
+    ratio = found.allowed.value["value"] / right.allowed.value["value"]
     assert (ratio > 0.2).all()
     assert (ratio < 5).all()
-    assert 0.1 < found.noise.functional / right.noise.functional < 10
-    assert not any(array.any() for array in found.noise.cotangents.values())
-    assert found.noise.pairings.shape == (2,)
+    assert 0.1 < found.allowed.functional / right.allowed.functional < 10
+    assert not any(array.any() for array in found.allowed.cotangents.values())
+    assert found.allowed.pairings.shape == (2,)
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 50])
@@ -172,6 +181,32 @@ def test_of_few_numbers_noise_is_measured_at_more_points(size: int) -> None:
 
     computation = replace(PRODUCT, by_hand=square, wrt=("x",))
     x = np.random.default_rng(0).standard_normal(size)
-    list(cases_at(computation, {"x": x}, (size, 0), ["float64"], [Manual()], probes=2))
-    # And once for the value's shape.
-    assert calls.count("float32") == 1 + max(2, -(-DRAWS // (2 * size)))
+    at_x = case_at("square", ("x",), (size, 0), {"x": x}, (size,))
+    Noises.of(at_x, implementations(computation, [Manual()]), probes=2)
+    assert calls.count("float32") == max(2, -(-DRAWS // (2 * size)))
+
+
+def test_the_shape_of_a_value_is_that_of_most_implementations_and_costs_few_of_them() -> None:
+    calls: list[str] = []
+
+    class Says(Manual):
+        def __init__(self, name: str, length: int | None) -> None:
+            super().__init__()
+            self.name, self.length = name, length
+
+        def make_vjp(self, _: Computation, __: Any) -> tuple[Array, Vjp]:  # noqa: ANN401 - unread
+            calls.append(self.name)
+            if self.length is None:
+                raise ArithmeticError
+            return np.zeros(self.length), lambda _: {}
+
+    def shape(*lengths: int | None) -> tuple[int, ...]:
+        calls.clear()
+        said = [Says(str(position), length) for position, length in enumerate(lengths)]
+        return shape_of_value(implementations(PRODUCT, said), case().primals)
+
+    assert shape(2, 3, 3) == (3,)
+    assert shape(2, 2, 3) == (2,)
+    assert calls == ["0", "1"]  # the third cannot outvote two
+    assert shape(None, 3, 2, 2) == (2,)
+    assert shape(None, None) == ()

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Array, Arrays, Computation, Manual
-from verify.checks.case import Case, make_cases
-from verify.checks.first_order.gradients import verify_case
+from reference_impls.function import Implementation
+from tests.verify.shared import cases_of, verified
+from verify.checks.case import CatalogueCase
 from verify.error_model.measurement import fits_float32, measure_conditioning, measure_noise, nudged
 from verify.error_model.noise import SAFETY, Noise
 from verify.oracles.estimate import Estimate
@@ -21,7 +22,7 @@ def noise_at(computation: Computation, primals: Arrays, cotangent: Array) -> Noi
     """The noise of the manual implementation, at six points near these."""
     points = nudged(primals, cotangent, np.random.default_rng(0))
     ones = {name: np.ones_like(primals[name]) for name in computation.wrt}
-    return measure_noise(computation, Manual(), points, [ones])
+    return measure_noise(Implementation(computation, Manual()), points, [ones], computation.wrt)
 
 
 def relu_at_standard_normal(**changes: Callable[..., Any]) -> Noise | None:
@@ -97,7 +98,9 @@ def test_conditioning_is_how_far_results_move_with_the_input() -> None:
         primals = {"x": x.astype(dtype)}
         ones = np.ones(300, dtype)
         points = nudged(primals, ones, np.random.default_rng(0), 20, dtype)
-        found = measure_conditioning(cube, Manual(), points, [primals], dtype)
+        found = measure_conditioning(
+            Implementation(cube, Manual()), points, [primals], dtype, ("x",)
+        )
         assert found is not None
         # Moves of -1, 0 or 1 unit, from a point that itself is moved: 1.15 on average; a unit in
         # the last place is one to two roundings.
@@ -167,12 +170,12 @@ def test_what_raises_or_is_not_finite_has_no_measurable_noise(
     assert relu_at_standard_normal(by_hand=by_hand) is None
 
 
-def tutorial_cases() -> Iterator[Case]:
+def tutorial_cases() -> Iterator[CatalogueCase]:
     for computation in COMPUTATIONS:
         slow = computation.name in SLOW_IN_EXTENDED_PRECISION
         dtypes = ["float32"] if slow else DTYPES
         for seed in range(1 if slow else 3):
-            yield from make_cases(computation, computation.tutorial_size, seed, dtypes, BACKENDS)
+            yield from cases_of(computation, computation.tutorial_size, seed, dtypes, BACKENDS)
 
 
 def test_the_largest_error_of_the_catalogue_uses_a_part_of_the_safety_factor(
@@ -184,7 +187,7 @@ def test_the_largest_error_of_the_catalogue_uses_a_part_of_the_safety_factor(
     used = [
         SAFETY * check.worst.in_tolerances
         for case in tutorial_cases()
-        for check in verify_case(case, BACKENDS)
+        for check in verified(case, BACKENDS)
         if check.worst and check.kind != "oracle"
     ]
     assert 1 < max(used) < SAFETY
@@ -221,8 +224,8 @@ def in_torch(rounding: Callable[[Array], Array]) -> Computation:
 def test_rounding_far_wilder_than_the_others_is_no_excuse(
     rounding: Callable[[Array], Array], plant: Callable[..., Computation], name: str
 ) -> None:
-    for case in make_cases(plant(rounding), 32, 0, DTYPES, BACKENDS):
-        stability = [check for check in verify_case(case, BACKENDS) if check.kind == "stability"]
+    for case in cases_of(plant(rounding), 32, 0, DTYPES, BACKENDS):
+        stability = [check for check in verified(case, BACKENDS) if check.kind == "stability"]
         assert {check.implementation: check.verdict for check in stability} == {
             backend.name: "disagree" if backend.name == name else "agree" for backend in BACKENDS
         }

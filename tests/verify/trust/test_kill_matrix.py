@@ -10,7 +10,7 @@ from reference_impls.computation import Array, Vjp
 from results.tables import Kill
 from verify.checks.check import Check, Verdict
 from verify.checks.report import Report
-from verify.command.kills import matrix_table
+from verify.command.faults import matrix_table
 from verify.trust.faults.argmin import ARGMIN_FAULTS
 from verify.trust.kill_matrix import run_matrix
 from verify.trust.peers.all_peers import PEERS

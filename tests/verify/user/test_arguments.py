@@ -3,7 +3,6 @@ from collections import UserList, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,15 +10,13 @@ import pandas as pd
 import pytest
 import torch
 
-from reference_impls import COMPUTATIONS
 from reference_impls.computation import Array
 from reference_impls.engines.pytorch.choice import from_torch
 from reference_impls.nested import Tree
 from verify.checks.check import RefusalError, Violation
-from verify.user.arguments import Arguments, MakeVjp, name_of
+from verify.user.arguments import Arguments, MakeVjp
 from verify.user.function import UserFunction, UserVjp
 
-ANY = COMPUTATIONS[0]  # a user's function does not look at it
 X = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 B = np.array([0.5, 0.25, 0.125])
 
@@ -169,96 +166,6 @@ def test_what_cannot_be_called_is_refused(given: MakeVjp) -> None:
         Arguments.of(given, {"x": X})
 
 
-class TestGradients:
-    @pytest.mark.parametrize(
-        ("primals", "returned"),
-        [
-            ({"x": X, "b": B}, {"b": B, "x": X}),
-            ((X, B), (X, B)),
-            ((X, B), [X, B]),
-            (X, X),
-            (X, (X,)),
-            ((X,), X),
-            ((X,), [X]),
-            ([X, B], [X, B]),
-            ([X], [X]),
-            ([X, B], ([X, B],)),
-            ({"x": {"W": X, "n": 3}, "b": [B, None]}, {"x": {"W": X}, "b": [B]}),
-            ((X, 3, B), (X, None, B)),
-        ],
-    )
-    def test_are_found_wherever_the_primals_are(self, primals: Tree, returned: Tree) -> None:
-        found = of(primals).gradients(returned)
-        for (name, array), wanted in zip(found.items(), of(primals).arrays.values(), strict=True):
-            assert np.array_equal(array, wanted), name
-
-    def test_are_wanted_for_wrt_alone(self) -> None:
-        assert list(of({"x": X, "b": B}, "b").gradients({"b": B})) == ["b"]
-        assert list(of((X, B), "b").gradients((None, B))) == ["b"]
-
-    def test_a_number_will_do_for_a_number(self) -> None:
-        arguments = of({"x": np.array(2.0, np.float32)})
-        assert arguments.gradients({"x": 3.0}, dtype=np.float32)["x"].dtype == np.float32
-        assert arguments.gradients({"x": np.float64(3)})["x"].dtype == np.float64
-
-    def test_of_another_shape_or_precision_are_for_the_checks_to_judge(self) -> None:
-        found = of({"x": X}).gradients({"x": B.astype(np.float16)})["x"]
-        assert found.shape == (3,)
-        assert found.dtype == np.float16
-        assert of({"x": X}).gradients({"x": X + 0j})["x"].dtype == complex
-
-    @pytest.mark.parametrize(
-        ("primals", "returned", "said"),
-        [
-            ({"x": X}, None, "it gave None, wanted a dict of gradients"),
-            ({"x": X}, X, "it gave a numpy.ndarray of float64, wanted a dict of gradients"),
-            ({"x": X}, (X,), "it gave a tuple, wanted a dict of gradients"),
-            ({"x": X, "b": B}, {"x": X}, "it gave no gradient for b (got x)"),
-            ({"x": X}, {}, "it gave no gradient for x (got none)"),
-            (
-                {"x": X},
-                {"xs": X},
-                "it gave a gradient for 'xs', which is none of x; did you mean 'x'?",
-            ),
-            ((X, B), X, "it gave a numpy.ndarray of float64, wanted a tuple of 2, for x, b"),
-            ((X, B), (X,), "it gave 1 gradients, wanted a tuple of 2, for x, b"),
-            ((X, B), None, "it gave None, wanted a tuple of 2, for x, b"),
-            ({"x": [X, B]}, {"x": [X]}, "it gave no gradient for x[1] (got x)"),
-            ({"x": {"W": X}}, {"x": X}, "it gave no gradient for x['W'] (got x)"),
-            (
-                X,
-                {"x": X},
-                "it gave a dict for x, wanted an array of shape (2, 3), as x is no dict",
-            ),
-            ({"x": X}, {"x": None}, "it gave None for x, wanted an array of shape (2, 3)"),
-            ({"x": X}, {"x": 0}, "it gave an int for x, wanted an array of shape (2, 3)"),
-            ({"x": X}, {"x": 0.0}, "it gave a float for x, wanted an array of shape (2, 3)"),
-            ({"x": X}, {"x": X.tolist()}, "it gave a list for x, wanted an array of shape (2, 3)"),
-            (
-                {"x": X},
-                {"x": X.astype(int)},
-                "it gave a numpy.ndarray of int64 for x, wanted a number or an array of float64",
-            ),
-            (
-                {"x": np.array(2.0)},
-                {"x": 3},
-                "it gave an int for x, wanted a number or an array of float64",
-            ),
-            (
-                {"x": X},
-                {"x": torch.ones(2, 3)},
-                "it gave a tensor for x; wrap a torch function in from_torch",
-            ),
-        ],
-    )
-    def test_that_cannot_be_compared_are_refused(
-        self, primals: Tree, returned: Tree, said: str
-    ) -> None:
-        with pytest.raises(RefusalError) as caught:
-            of(primals).gradients(returned, "it gave")
-        assert str(caught.value) == said
-
-
 def user(make_vjp: MakeVjp, primals: Tree, forward: Any = None) -> UserFunction:  # noqa: ANN401
     return UserFunction(make_vjp, forward, Arguments.of(make_vjp, primals))
 
@@ -274,7 +181,7 @@ class TestUserFunction:
             return value, lambda u: ({"W": 2 * n * u * layer["W"]}, None)
 
         function = user(norm, ({"W": X}, 3))
-        value, vjp = function.make_vjp(ANY, {"layer['W']": X})
+        value, vjp = function.make_vjp({"layer['W']": X})
         assert (value.shape, float(value)) == ((), 3 * 91.0)
         assert np.array_equal(vjp(np.array(1.0))["layer['W']"], 6 * X)
 
@@ -284,16 +191,16 @@ class TestUserFunction:
             return float(np.sum(x)), lambda u: {"x": u * np.ones_like(x)}
 
         function = user(total, {"x": X.astype(np.float32)})
-        assert function.forward(ANY, {"x": X.astype(dtype)}).dtype == dtype
+        assert function.forward({"x": X.astype(dtype)}).dtype == dtype
 
     def test_values_come_from_forward_where_there_is_one(self) -> None:
         function = user(squares, (X,), np.sum)
-        assert function.forward(ANY, {"x": X}) == 21
-        assert function.make_vjp(ANY, {"x": X})[0] == 91
+        assert function.forward({"x": X}) == 21
+        assert function.make_vjp({"x": X})[0] == 91
 
     def test_an_adapters_own_forward_takes_complex_numbers(self) -> None:
         function = user(from_torch(lambda x: (x * x).sum()), {"x": X})
-        assert function.forward(ANY, {"x": X + 0j}).dtype == complex
+        assert function.forward({"x": X + 0j}).dtype == complex
 
     def test_a_method_that_happens_to_be_called_forward_is_none(self) -> None:
         class Layer:
@@ -303,17 +210,17 @@ class TestUserFunction:
             def forward(self, x: Array) -> tuple[Array, str]:
                 return np.sum(x * x), "what backward needs"
 
-        assert user(Layer(), {"x": X}).forward(ANY, {"x": X}) == 91
+        assert user(Layer(), {"x": X}).forward({"x": X}) == 91
 
     @pytest.mark.parametrize(
         ("returned", "said"),
         [
             (None, "None, wanted (value, vjp) with a function vjp(cotangent) that returns"),
             (3, "an int, wanted (value, vjp)"),
-            ((1.0, 2.0), "a tuple with a float for vjp, wanted (value, vjp)"),
+            ((1.0, 2.0), "a tuple of 2 with a float for vjp, wanted (value, vjp)"),
             ((1.0, len, 2.0), "a tuple of 3, wanted (value, vjp)"),
             ((3, len), "an int as its value, wanted a number or an array of float64"),
-            (([1.0], len), "a list as its value, wanted a number or an array of float64"),
+            (([1.0], len), "a list of 1 as its value, wanted a number or an array of float64"),
             ((None, len), "None as its value, wanted a number or an array of float64"),
             ((np.array([None]), len), "a numpy.ndarray of object as its value, wanted a number"),
             ((torch.ones(()), len), "a tensor as its value; wrap a torch function in from_torch"),
@@ -324,7 +231,7 @@ class TestUserFunction:
             return returned if x.any() else None
 
         with pytest.raises(RefusalError) as caught:
-            user(odd, {"x": X}).make_vjp(ANY, {"x": X})
+            user(odd, {"x": X}).make_vjp({"x": X})
         assert str(caught.value).startswith(f"odd(x: (2, 3) float64) returned {said}")
 
     def test_what_the_users_code_raises_is_told_with_the_call_in_one_line(self) -> None:
@@ -338,14 +245,14 @@ class TestUserFunction:
             raise ValueError(f"{x.ndim} axes\nof what")
 
         with pytest.raises(RefusalError) as caught:
-            user(early, {"x": X}).make_vjp(ANY, {"x": X})
+            user(early, {"x": X}).make_vjp({"x": X})
         assert str(caught.value) == "early(x: (2, 3) float64) raised ValueError: 2 axes"
-        vjp = user(late, {"x": X}).make_vjp(ANY, {"x": X})[1]
+        vjp = user(late, {"x": X}).make_vjp({"x": X})[1]
         with pytest.raises(RefusalError) as caught:
             vjp(np.array(1.0))
         assert str(caught.value) == ("the vjp of late(x: (2, 3) float64) raised KeyError: 'y\\nz'")
         with pytest.raises(RefusalError) as caught:
-            user(late, {"x": X}, early).forward(ANY, {"x": X})
+            user(late, {"x": X}, early).forward({"x": X})
         assert str(caught.value) == (
             "the forward of late(x: (2, 3) float64) raised ValueError: 2 axes"
         )
@@ -355,7 +262,7 @@ class TestUserFunction:
             return 3, lambda u: (u, n, x)
 
         with pytest.raises(RefusalError, match="an int as its value"):
-            user(odd, (X, "{a} {0}")).make_vjp(ANY, {"x": X})
+            user(odd, (X, "{a} {0}")).make_vjp({"x": X})
 
 
 class Unreduced(torch.autograd.Function):
@@ -391,7 +298,7 @@ class TestMended:
     ) -> None:
         apply: Any = function.apply
         inside = from_torch(lambda x, b: torch.sin(apply(x, b)))
-        value, vjp = user(inside, (X, B)).make_vjp(ANY, {"x": X, "b": B})
+        value, vjp = user(inside, (X, B)).make_vjp({"x": X, "b": B})
         assert isinstance(vjp, UserVjp)
         assert vjp.mended is None  # nothing has been asked yet
         vjp(np.ones_like(value))
@@ -401,19 +308,11 @@ class TestMended:
     def test_where_nothing_was_there_is_none(self) -> None:
         for function in (squares, from_torch(lambda x: (x * x).sum())):
             value, vjp = user(function, (X,) if function is not squares else {"x": X}).make_vjp(
-                ANY, {"x": X}
+                {"x": X}
             )
             vjp(np.ones_like(value))
             assert isinstance(vjp, UserVjp)
             assert vjp.mended is None
-
-
-def test_functions_have_the_names_that_users_gave_them() -> None:
-    assert name_of(squares) == "squares"
-    assert name_of(partial(squares)) == "squares"
-    assert name_of(from_torch(torch.sin)) == "sin"
-    assert name_of(TestMended().test_where_nothing_was_there_is_none).startswith("test_where")
-    assert name_of(Arguments) == "Arguments"
 
 
 class Stack(list[Array]):
@@ -538,14 +437,7 @@ class TestRefusalsOfWhatIsReturned:
             return sys.exit(f"no {x.shape}")
 
         with pytest.raises(RefusalError, match=r"leaving\(.*\) raised SystemExit: no \(2, 3\)"):
-            user(leaving, {"x": X}).make_vjp(ANY, {"x": X})
-
-    def test_a_masked_array_is_no_gradient(self) -> None:
-        masked = np.ma.masked_array(X, X > 2)
-        with pytest.raises(
-            RefusalError, match=r"^it gave a masked array for x, wanted one without"
-        ):
-            of({"x": X}).gradients({"x": masked}, "it gave")
+            user(leaving, {"x": X}).make_vjp({"x": X})
 
     def test_a_complex_value_is_for_complex_primals_alone(self) -> None:
         def rotated(x: Array) -> tuple[Array, Any]:
@@ -554,10 +446,10 @@ class TestRefusalsOfWhatIsReturned:
         function = user(rotated, {"x": X})
         said = r"^rotated\(x: .*\): its value is complex: only real functions are supported$"
         with pytest.raises(RefusalError, match=said):
-            function.make_vjp(ANY, {"x": X})
+            function.make_vjp({"x": X})
         with pytest.raises(RefusalError, match="its value is complex"):
-            user(squares, {"x": X}, lambda x: 1j * x).forward(ANY, {"x": X})
-        assert np.iscomplexobj(function.forward(ANY, {"x": X + 0j}))
+            user(squares, {"x": X}, lambda x: 1j * x).forward({"x": X})
+        assert np.iscomplexobj(function.forward({"x": X + 0j}))
 
     @pytest.mark.parametrize("primals", [[X, B], (X, B), ([X, B],)])
     def test_a_list_for_several_arguments_is_hinted_at(self, primals: Tree) -> None:
@@ -566,7 +458,7 @@ class TestRefusalsOfWhatIsReturned:
 
         function = user(affine, primals)
         with pytest.raises(RefusalError) as caught:
-            function.make_vjp(ANY, function.arguments.arrays)
+            function.make_vjp(function.arguments.arrays)
         hint = "; a list is one argument: for several give a tuple"
         assert str(caught.value).endswith(hint) == isinstance(primals, list)
 
@@ -576,5 +468,5 @@ class TestRefusalsOfWhatIsReturned:
 
         function = user(first, [X, B])
         with pytest.raises(RefusalError) as caught:
-            function.make_vjp(ANY, function.arguments.arrays)
+            function.make_vjp(function.arguments.arrays)
         assert str(caught.value).endswith("raised KeyError: 2")

@@ -32,6 +32,7 @@ from reference_impls.implicit import ImplicitError
 from verify.checks.argmin.implementation import (
     KIND,
     Candidate,
+    NoisyCase,
     candidate_of,
     check_of,
     conditioned_worst,
@@ -49,12 +50,12 @@ from verify.checks.argmin.references import (
     rows_by_hand,
 )
 from verify.checks.argmin.solved_anew import finite_differences, one_sided
-from verify.checks.case import Case
+from verify.checks.case import CatalogueCase
 from verify.checks.check import Check, one_line, severity
 from verify.checks.compare import make_worst
-from verify.checks.first_order.dot_test import dot_test
+from verify.checks.first_order.dot_test import DotTest
 from verify.error_model.arrays import pair, unit_roundoff
-from verify.error_model.noise import SAFETY
+from verify.error_model.noise import SAFETY, Noise
 
 COARSE = 1e-3
 """A tolerance that is more than this of what it is for decides nothing."""
@@ -105,11 +106,14 @@ _Held = Callable[[Candidate], list[Check]]
 """From an implementation to checks of its Jacobian; what they share is computed once."""
 
 
-def argmin_evidence(case: Case, backends: Sequence[Backend]) -> list[Evidence]:
+def argmin_evidence(
+    case: CatalogueCase, noise: Noise, backends: Sequence[Backend]
+) -> list[Evidence]:
     """Everything in the list above, for each implementation that returns a result at all.
 
     Args:
         case: of a computation with an `Optimality`, in float64.
+        noise: that is allowed there.
         backends: whose implementations to hold against it.
 
     Raises:
@@ -119,6 +123,7 @@ def argmin_evidence(case: Case, backends: Sequence[Backend]) -> list[Evidence]:
     if optimality is None or case.dtype != "float64":
         return []
     check_optimality(case.computation, case.primals, case.cotangent.shape)
+    case = NoisyCase(**vars(case), noise=noise)
     observed = (candidate_of(case, backend) for backend in backends)
     implementations = [each for each in observed if each]
     try:
@@ -152,7 +157,7 @@ def _at_its_own_solution(problem: Problem, each: Candidate) -> Problem:
     return own.settled() if own.is_solved and is_another and is_minimum else problem
 
 
-def _held(case: Case, problem: Problem, implementations: Sequence[Candidate]) -> _Held:
+def _held(case: NoisyCase, problem: Problem, implementations: Sequence[Candidate]) -> _Held:
     derivative = _at_kink if problem.at_kink else _where_smooth
     try:
         return derivative(case, problem, implementations)
@@ -161,7 +166,7 @@ def _held(case: Case, problem: Problem, implementations: Sequence[Candidate]) ->
         return lambda each: [Check(each.name, KIND, "implicit function", "unsupported", detail)]
 
 
-def _checks(case: Case, problem: Problem, each: Candidate, held: _Held) -> list[Check]:
+def _checks(case: NoisyCase, problem: Problem, each: Candidate, held: _Held) -> list[Check]:
     checks = [
         *_optimality(problem, each),
         *held(each),
@@ -174,7 +179,7 @@ def _checks(case: Case, problem: Problem, each: Candidate, held: _Held) -> list[
     return [replace(check, verdict="inconclusive", detail=detail) for check in checks]
 
 
-def _unsolved(case: Case, each: Candidate, error: Exception) -> Evidence:
+def _unsolved(case: NoisyCase, each: Candidate, error: Exception) -> Evidence:
     detail = f"verify's own search {one_line(error)}"
     check = Check(each.name, KIND, "K", "unsupported", detail)
     return Evidence(each.name, unknowns_of(case), None, np.nan, 0, None, None, (check,))
@@ -223,7 +228,7 @@ def _optimality(problem: Problem, each: Candidate) -> list[Check]:
     return [check_of(each, "optimality", worst, detail=detail)]
 
 
-def _where_smooth(case: Case, problem: Problem, implementations: Sequence[Candidate]) -> _Held:
+def _where_smooth(case: NoisyCase, problem: Problem, implementations: Sequence[Candidate]) -> _Held:
     sweep = finite_differences(problem, case.cotangent, case.directions[0])
     implicit = [implicit_function(problem, case.cotangent, v) for v in case.directions]
     cotangents = gaussian_cotangents(case)
@@ -248,7 +253,7 @@ def _where_smooth(case: Case, problem: Problem, implementations: Sequence[Candid
     return held
 
 
-def _defining_equation(case: Case, problem: Problem, each: Candidate) -> list[Check]:
+def _defining_equation(case: NoisyCase, problem: Problem, each: Candidate) -> list[Check]:
     """wᵀ (K J + R) v for Gaussian w and v; only where the value is the solution itself.
 
     Solving with K brings an error of the condition of K, however K was come by.
@@ -271,7 +276,7 @@ def _defining_equation(case: Case, problem: Problem, each: Candidate) -> list[Ch
     return [check_of(each, "K J + R", *found)]
 
 
-def _at_kink(case: Case, problem: Problem, _: Sequence[Candidate]) -> _Held:
+def _at_kink(case: NoisyCase, problem: Problem, _: Sequence[Candidate]) -> _Held:
     """Any number between the derivatives from either side is right."""
     sides = [one_sided(problem, case.cotangent, tangents) for tangents in case.directions]
 
@@ -283,7 +288,9 @@ def _at_kink(case: Case, problem: Problem, _: Sequence[Candidate]) -> _Held:
             nearest = (
                 low if got < low.value else high if got > high.value else replace(low, value=got)
             )
-            check = dot_test(case, each.result, k, nearest, KIND, problem.condition_number)
+            check = DotTest(case, case.noise, each.result, KIND).along(
+                k, nearest, problem.condition_number
+            )
             detail = (
                 f"a weight sits at the kink: ⟨Jᵀu, v⟩ is {got:.6g}, "
                 f"between {low.value:.6g} and {high.value:.6g} from either side"

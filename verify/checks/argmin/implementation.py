@@ -1,21 +1,23 @@
 """One implementation of an argmin at a case: its solution, VJP and operator."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, Computation, Vjp, generator
-from reference_impls.engines.backend import Backend, implementation_label
+from reference_impls.computation import Array, Arrays, Computation, Vjp
+from reference_impls.engines.backend import Backend
+from reference_impls.function import label
 from reference_impls.implicit import ImplicitError
 from reference_impls.implicit.trees import leaves_of
 from verify.checks.argmin.problem import Problem
-from verify.checks.case import Case, Result
+from verify.checks.case import CatalogueCase, Result
 from verify.checks.check import Check, Verdict, Worst, one_line
 from verify.checks.compare import contract_violation, worst_entry
+from verify.error_model.noise import Noise
 
 KIND = "argmin"
 
@@ -28,7 +30,14 @@ WITHOUT_OPERATOR = "takes no keyword `solve` with an operator as its default"
 
 
 Solve = Callable[..., Any]
-"""An operator such as `reference_impls.implicit.torch_argmin`."""
+"""An operator such as `reference_impls.engines.pytorch.argmin.torch_argmin`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoisyCase(CatalogueCase):
+    """A case with the noise that is allowed there."""
+
+    noise: Noise
 
 
 @dataclass(frozen=True)
@@ -52,7 +61,7 @@ class Candidate:
     y: Array | None
 
 
-def candidate_of(case: Case, backend: Backend) -> Candidate | None:
+def candidate_of(case: NoisyCase, backend: Backend) -> Candidate | None:
     """The implementation, unless it fails: then its contract says how."""
     try:
         return run_body(case.computation, case, backend)
@@ -60,9 +69,9 @@ def candidate_of(case: Case, backend: Backend) -> Candidate | None:
         return None
 
 
-def run_body(computation: Computation, case: Case, backend: Backend) -> Candidate | None:
+def run_body(computation: Computation, case: NoisyCase, backend: Backend) -> Candidate | None:
     """None where it breaks its contract; raises whatever it raises."""
-    body = getattr(computation, backend.body)
+    body = backend.body_of(computation)
     if body is None:
         return None
     found: list[Any] = []
@@ -73,12 +82,14 @@ def run_body(computation: Computation, case: Case, backend: Backend) -> Candidat
     cotangents = vjp(case.cotangent)
     if contract_violation(value, cotangents, case.primals, case.computation.wrt):
         return None
-    result = Result(implementation_label(backend), value, cotangents)
+    result = Result(label(backend), value, cotangents)
     y = _solution(case, backend, value, found)
     return Candidate(result.name, backend, solve, vjp, result, y)
 
 
-def _solution(case: Case, backend: Backend, value: Array, found: Sequence[Any]) -> Array | None:
+def _solution(
+    case: NoisyCase, backend: Backend, value: Array, found: Sequence[Any]
+) -> Array | None:
     if is_solution(case, value):
         return np.ravel(value)
     if not found:
@@ -89,7 +100,7 @@ def _solution(case: Case, backend: Backend, value: Array, found: Sequence[Any]) 
     return y if y.size == unknowns_of(case) else None
 
 
-def is_solution(case: Case, value: Array) -> bool:
+def is_solution(case: NoisyCase, value: Array) -> bool:
     """Is the computation's value the solution itself?"""
     optimality = case.computation.optimality
     if optimality is None or value.size != unknowns_of(case):
@@ -97,7 +108,7 @@ def is_solution(case: Case, value: Array) -> bool:
     return bool(np.array_equal(optimality.outcome(np.ravel(value), **case.primals), value))
 
 
-def unknowns_of(case: Case) -> int:
+def unknowns_of(case: NoisyCase) -> int:
     """How many unknowns the case's argmin has."""
     optimality = case.computation.optimality
     return optimality.start(**case.primals).size if optimality else 0
@@ -111,14 +122,10 @@ def operator_of(body: Callable[..., Any]) -> Solve | None:
 
 def with_operator(computation: Computation, backend: Backend, solve: Solve) -> Computation:
     """The computation with another operator in the backend's body."""
-    body = partial(getattr(computation, backend.body), solve=solve)
-    return with_body(computation, backend, body)
-
-
-def with_body(computation: Computation, backend: Backend, body: Solve) -> Computation:
-    """The computation with another body for the backend."""
-    changes: dict[str, Any] = {backend.body: body}
-    return replace(computation, **changes)
+    body = backend.body_of(computation)
+    if body is None:
+        raise ValueError(f"{computation.name} has no body for {backend.name}")
+    return backend.with_body(computation, partial(body, solve=solve))
 
 
 def _recording(solve: Solve, found: list[Any]) -> Solve:
@@ -136,16 +143,16 @@ def check_of(each: Candidate, against: str, *found: Worst, detail: str = "") -> 
     return Check(each.name, KIND, against, verdict, detail, worst)
 
 
-def gaussian_cotangents(case: Case) -> list[Array]:
+def gaussian_cotangents(case: NoisyCase) -> list[Array]:
     """As long as the case's own, to which its noise belongs."""
-    rng = generator(case.computation, case.size, case.seed, 2)
+    rng = case.generator(2)
     drawn = [rng.standard_normal(case.cotangent.shape) for _ in range(ROWS)]
     length = np.linalg.norm(case.cotangent)
     return [np.asarray(each * (length / np.linalg.norm(each))) for each in drawn]
 
 
 def entry_checks(
-    case: Case,
+    case: NoisyCase,
     problem: Problem,
     each: Candidate,
     against: str,

@@ -12,6 +12,7 @@ from verify.checks.argmin.implementation import (
     KIND,
     WITHOUT_OPERATOR,
     Candidate,
+    NoisyCase,
     Solve,
     check_of,
     conditioned_worst,
@@ -19,11 +20,9 @@ from verify.checks.argmin.implementation import (
     gaussian_cotangents,
     refusal_check,
     run_body,
-    with_body,
     with_operator,
 )
 from verify.checks.argmin.problem import Problem
-from verify.checks.case import Case
 from verify.checks.check import Check
 from verify.checks.compare import make_worst
 from verify.error_model.arrays import unit_roundoff
@@ -36,12 +35,12 @@ SHIFT = 0.1
 """Of the guess, in units of the solution: far enough to tell, near enough for the same solution."""
 
 
-def invariance_checks(case: Case, problem: Problem, each: Candidate) -> list[Check]:
+def invariance_checks(case: NoisyCase, problem: Problem, each: Candidate) -> list[Check]:
     """What changing the problem's statement leaves alone; one by hand has none to change."""
     if each.backend.name == Manual.name:
         return []
     if each.solve is None:
-        detail = f"{each.backend.body} {WITHOUT_OPERATOR}"
+        detail = f"the body for {each.backend.name} {WITHOUT_OPERATOR}"
         names = ("c · f", "initial guess", "gradient for the guess")
         return [Check(each.name, KIND, name, "unsupported", detail) for name in names]
     shift = SHIFT * float(np.sqrt(np.mean(np.square(problem.y)))) or 1.0
@@ -76,7 +75,7 @@ def _shifted(solve: Solve, shift: Any) -> Solve:
 
 
 def _unchanged(
-    case: Case, problem: Problem, each: Candidate, against: str, solves: Sequence[Solve]
+    case: NoisyCase, problem: Problem, each: Candidate, against: str, solves: Sequence[Solve]
 ) -> Check:
     found = []
     for solve in solves:
@@ -106,16 +105,16 @@ def _is_another_solution(problem: Problem, one: Candidate, other: Candidate) -> 
     return at_one.is_solved and at_other.is_solved and at_one.is_apart_from(other.y)
 
 
-def _no_gradient_for_the_guess(case: Case, each: Candidate) -> Check:
+def _no_gradient_for_the_guess(case: NoisyCase, each: Candidate) -> Check:
     """With the guess moved by a primal of its own: nothing may flow back to it."""
     against, computation, solve = "gradient for the guess", case.computation, each.solve
-    body = getattr(computation, each.backend.body)
+    body = each.backend.body_of(computation)
 
     def with_guess(guess: Any, **primals: Any) -> Any:
-        return body(**primals, solve=_shifted(solve, guess))  # type: ignore[arg-type]
+        return body(**primals, solve=_shifted(solve, guess))  # type: ignore[arg-type, misc]
 
     varied = replace(
-        with_body(computation, each.backend, with_guess),
+        each.backend.with_body(computation, with_guess),
         wrt=(*computation.wrt, "guess"),
         shapes={**computation.shapes, "guess": ""} if computation.shapes else {},
     )
@@ -130,7 +129,7 @@ def _no_gradient_for_the_guess(case: Case, each: Candidate) -> Check:
     return check_of(each, against, make_worst("guess", "", got, 0.0, units))
 
 
-def linearity_checks(case: Case, problem: Problem, each: Candidate) -> list[Check]:
+def linearity_checks(case: NoisyCase, problem: Problem, each: Candidate) -> list[Check]:
     """Jᵀ(u - w)/2 = (Jᵀu - Jᵀw)/2."""
     u, w = case.cotangent, gaussian_cotangents(case)[0]
     together, apart = each.vjp((u - w) / 2), each.vjp(w)

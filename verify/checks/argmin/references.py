@@ -6,28 +6,33 @@ from dataclasses import dataclass, replace
 from reference_impls.computation import Array, Arrays
 from reference_impls.engines.manual.backend import Manual
 from reference_impls.engines.pytorch.backend import Torch
-from reference_impls.implicit import torch_unrolled_argmin, torch_unrolled_root
+from reference_impls.engines.pytorch.unrolled import torch_unrolled_argmin, torch_unrolled_root
 from verify.checks.argmin.implementation import (
     KIND,
     WITHOUT_OPERATOR,
     Candidate,
+    NoisyCase,
     entry_checks,
     operator_of,
     with_operator,
 )
 from verify.checks.argmin.problem import Problem
-from verify.checks.case import Case, Result
+from verify.checks.case import Result
 from verify.checks.check import Check, one_line, severity
-from verify.checks.first_order.dot_test import dot_test
+from verify.checks.first_order.dot_test import DotTest
 from verify.oracles.estimate import Estimate
 
 
 def paired_check(
-    case: Case, problem: Problem, result: Result, estimates: Sequence[Estimate], detail: str = ""
+    case: NoisyCase,
+    problem: Problem,
+    result: Result,
+    estimates: Sequence[Estimate],
+    detail: str = "",
 ) -> Check:
     """⟨Jᵀu, v⟩ of a result along every direction that has an estimate, the worst of them."""
     checks = [
-        dot_test(case, result, k, estimate, KIND, problem.condition_number)
+        DotTest(case, case.noise, result, KIND).along(k, estimate, problem.condition_number)
         for k, estimate in enumerate(estimates)
     ]
     worst = max(checks, key=severity)
@@ -46,7 +51,7 @@ class _Reference:
 
 
 def rows_by_hand(
-    case: Case,
+    case: NoisyCase,
     problem: Problem,
     implementations: Sequence[Candidate],
     implicit: Sequence[Estimate],
@@ -61,9 +66,9 @@ def rows_by_hand(
     return _Reference([by_hand.vjp(cotangent) for cotangent in cotangents])
 
 
-def by_unrolling(case: Case, problem: Problem, implicit: Sequence[Estimate]) -> _Reference:
+def by_unrolling(case: NoisyCase, problem: Problem, implicit: Sequence[Estimate]) -> _Reference:
     """torch's cotangents through the iterations."""
-    body = getattr(case.computation, Torch.body)
+    body = Torch().body_of(case.computation)
     if body is None:
         return _Reference()
     if not operator_of(body):
@@ -83,7 +88,7 @@ def by_unrolling(case: Case, problem: Problem, implicit: Sequence[Estimate]) -> 
 
 
 def against_reference(
-    case: Case,
+    case: NoisyCase,
     problem: Problem,
     each: Candidate,
     against: str,

@@ -1,84 +1,131 @@
 """What a gradient is that breaks the contract: of another shape, not finite, or not linear."""
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reference_impls.computation import Arrays, Vjp, generator
-from reference_impls.engines.backend import Implementation
+from reference_impls.computation import Arrays, Vjp
+from reference_impls.function import Function
 from verify.checks.case import Case
 from verify.checks.check import NOT_FINITE, NOT_LINEAR, UNKNOWN, WRONG_SHAPE, Check, Violation
-from verify.checks.first_order.contract import Observed
-from verify.checks.first_order.oracle import Oracle
-from verify.diagnosis import Diagnosis, diagnose, diagnose_shape
+from verify.checks.first_order.observation import Broken, Observed, Refused
+from verify.checks.first_order.oracle import NoOracle, Oracle
+from verify.diagnosis import Derivative, Diagnosis, diagnose, diagnose_shape
 from verify.error_model.arrays import scale_of
 from verify.error_model.noise import VALUE
 from verify.oracles.estimate import BLUNT
 
 
-def explained(
-    case: Case, implementation: Implementation, wrong: Check, fault: Violation, oracle: Oracle
+def contract_check(
+    case: Case, function: Function, observed: Observed, oracle: Oracle | NoOracle, *, alone: bool
 ) -> Check:
-    """What a gradient is that has the wrong shape, or numbers that are none, or is not linear.
+    """The check of what was observed, with a diagnosis where an oracle can give one.
 
     Args:
         case: the function and the point.
-        implementation: whose gradient it is.
+        function: the implementation.
+        observed: of it.
+        oracle: of the function.
+        alone: is there no other implementation?
+    """
+    check = Check(observed.name, "contract", "the primals", "agree")
+    if isinstance(observed, Refused):
+        return replace(check, verdict="unsupported", detail=observed.reason)
+    if not isinstance(observed, Broken):
+        return check
+    fault = observed.violation
+    wrong = replace(check, verdict="disagree", detail=fault.sentence, fault=fault.fault)
+    if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or isinstance(oracle, NoOracle):
+        return wrong
+    if fault.argument == VALUE:
+        # Outside the domain of a function that stands alone, there is no telling.
+        return replace(wrong, verdict="unsupported", fault="") if alone else wrong
+    return _Explanation(case, function, wrong, fault, oracle).check()
+
+
+@dataclass(frozen=True)
+class _Explanation:
+    """How a gradient that breaks the contract is wrong, if an oracle says that it is.
+
+    Attributes:
+        case: the function and the point.
+        function: the implementation.
         wrong: the check that found it.
         fault: what it found, in one of the gradients.
         oracle: of the function.
     """
-    _, vjp = implementation.make_vjp(case.computation, case.primals)
-    got, about = vjp(case.cotangent.copy()), circumstances(case)
-    if fault.fault == NOT_FINITE:
-        return _where_not_finite(case, wrong, fault, oracle, (got, vjp))
-    if fault.fault == NOT_LINEAR:
-        # Rounding to fewer digits is not linear either: what is wrong with the numbers says more.
-        found = diagnose(got, oracle.truth, **about, vjp=vjp)
+
+    case: Case
+    function: Function
+    wrong: Check
+    fault: Violation
+    oracle: Oracle
+
+    def check(self) -> Check:
+        _, vjp = self.function.make_vjp(self.case.primals)
+        got = vjp(self.case.cotangent.copy())
+        if self.fault.fault == NOT_FINITE:
+            return self._where_not_finite(got, vjp)
+        if self.fault.fault == NOT_LINEAR:
+            return self._where_not_linear(got, vjp)
+        return self._of_another_shape(got)
+
+    def _where_not_finite(self, got: Arrays, vjp: Vjp) -> Check:
+        """Wrong only if the derivative is a number, or the derivatives on both sides of a kink."""
+        name, sentence = self.fault.argument, self.fault.sentence
+        gradient = got[name]
+        seen = diagnosed(self.case, {name: gradient}, self.oracle.truth, vjp)
+        known = seen.error_bar <= BLUNT * max(1.0, abs(seen.expected))
+        if known and np.isfinite(seen.expected):
+            return replace(self.wrong, detail=told(seen))
+        # One entry moves, as far as entries go: less might be lost in its rounding.
+        size = scale_of(self.case.primals[name])
+        tangent = np.zeros(gradient.shape)
+        tangent.flat[int(np.argmax(~np.isfinite(gradient)))] = size
+        sides = self.oracle.sides({name: tangent})
+        if sides:
+            left, right = sides.left.value / size, sides.right.value / size
+            detail = f"{sentence}; the derivative on either side is, {left:.6g} and {right:.6g}"
+            return replace(self.wrong, detail=detail)
+        detail = f"{sentence}; no oracle says that the derivative is"
+        return replace(self.wrong, verdict="inconclusive", detail=detail, fault="")
+
+    def _where_not_linear(self, got: Arrays, vjp: Vjp) -> Check:
+        """Rounding to fewer digits is not linear either: what is wrong then is in the numbers."""
+        found = diagnosed(self.case, got, self.oracle.truth, vjp)
         if found.fault == UNKNOWN:
-            return wrong
-        return replace(wrong, detail=f"{told(found)}; {fault.sentence}", fault=found.fault)
-    name, shape = fault.argument, case.primals[fault.argument].shape
-    about.pop("cotangent")
-    seen = diagnose_shape(name, got[name], shape, oracle.truth, **about)
-    if not seen:
-        return wrong
-    return replace(wrong, detail=f"{fault.sentence}: {told(seen)}", fault=seen.fault)
+            return self.wrong
+        detail = f"{told(found)}; {self.fault.sentence}"
+        return replace(self.wrong, detail=detail, fault=found.fault)
+
+    def _of_another_shape(self, got: Arrays) -> Check:
+        name, case = self.fault.argument, self.case
+        seen = diagnose_shape(
+            name,
+            got[name],
+            case.primals[name].shape,
+            self.oracle.truth,
+            dtype=case.dtype,
+            rng=case.generator(2),
+            primals=case.primals,
+        )
+        if not seen:
+            return self.wrong
+        detail = f"{self.fault.sentence}: {told(seen)}"
+        return replace(self.wrong, detail=detail, fault=seen.fault)
 
 
-def _where_not_finite(
-    case: Case, wrong: Check, fault: Violation, oracle: Oracle, found: tuple[Arrays, Vjp]
-) -> Check:
-    """Wrong only if the derivative is a number, or at a kink the derivatives on either side are."""
-    gradients, vjp = found
-    name, gradient = fault.argument, gradients[fault.argument]
-    seen = diagnose({name: gradient}, oracle.truth, **circumstances(case), vjp=vjp)
-    known = seen.error_bar <= BLUNT * max(1.0, abs(seen.expected))
-    if known and np.isfinite(seen.expected):
-        return replace(wrong, detail=told(seen))
-    # One entry moves, as far as entries go: less might be lost in its rounding.
-    size = scale_of(case.primals[name])
-    tangent = np.zeros(gradient.shape)
-    tangent.flat[int(np.argmax(~np.isfinite(gradient)))] = size
-    sides = oracle.sides({name: tangent})
-    if sides:
-        left, right = sides.left.value / size, sides.right.value / size
-        detail = f"{fault.sentence}; the derivative on either side is, {left:.6g} and {right:.6g}"
-        return replace(wrong, detail=detail)
-    detail = f"{fault.sentence}; no oracle says that the derivative is"
-    return replace(wrong, verdict="inconclusive", detail=detail, fault="")
-
-
-def circumstances(case: Case) -> dict[str, Any]:
-    """What a diagnosis asks of a case."""
-    return {
-        "cotangent": case.cotangent,
-        "dtype": case.dtype,
-        "rng": generator(case.computation, case.size, case.seed, 2),
-        "primals": case.primals,
-    }
+def diagnosed(case: Case, got: Arrays, truth: Derivative, vjp: Vjp) -> Diagnosis:
+    """How cotangents at a case's point are wrong, that are known to be; see `diagnose`."""
+    return diagnose(
+        got,
+        truth,
+        cotangent=case.cotangent,
+        vjp=vjp,
+        dtype=case.dtype,
+        rng=case.generator(2),
+        primals=case.primals,
+    )
 
 
 def told(found: Diagnosis) -> str:
@@ -87,25 +134,3 @@ def told(found: Diagnosis) -> str:
         f"{found.sentence}; {found.argument}{found.index}: got {found.got!r}, "
         f"expected {found.expected!r} ± {found.error_bar:.1e}"
     )
-
-
-def contract_check(
-    case: Case,
-    named: Mapping[str, Implementation],
-    observed: Observed,
-    oracle: "Oracle | str",
-) -> Check:
-    """The check of what was observed, with a diagnosis where an oracle can give one."""
-    check = Check(observed.name, "contract", "the primals", "agree")
-    if observed.refusal:
-        return replace(check, verdict="unsupported", detail=observed.refusal)
-    fault = observed.fault
-    if not fault:
-        return check
-    wrong = replace(check, verdict="disagree", detail=fault.sentence, fault=fault.fault)
-    if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or not isinstance(oracle, Oracle):
-        return wrong
-    if fault.argument == VALUE:
-        # Outside the domain of a function that stands alone, there is no telling.
-        return wrong if len(named) > 1 else replace(wrong, verdict="unsupported", fault="")
-    return explained(case, named[observed.name], wrong, fault, oracle)

@@ -6,10 +6,12 @@ In this order, each step resting on the ones before it:
 2. stability: an implementation's rounding errors are not far above the others'.
 3. value: the implementations' values, pair by pair.
 4. vjp: their cotangents Jᵀu, pair by pair, entry by entry, for a Gaussian u.
-5. oracle: ⟨Jᵀu, v⟩ against ⟨u, J v⟩ from values alone, for Gaussian v; at a kink, where the
-   derivative is another on either side, against both, and what lies between (`kink`).
+5. oracle: ⟨Jᵀu, v⟩ against ⟨u, J v⟩ from values alone, for Gaussian v.
 6. extremes: finite far away, where the derivative is (`extremes`).
 7. precision: f and Jᵀu, entry by entry, against the manual derivation carried out in a wider dtype.
+
+At a kink, where the derivative is another on either side, one step stands for 4 to 6: the gradients
+beside it against values, and the choice against what lies between those (`kink`).
 
 Step 5 differentiates the values of an implementation that step 3 found no fault with, always in
 float64: a float32 gradient is judged against the float64 derivative at the same point. What it
@@ -18,67 +20,222 @@ nothing before it speaks against the manual derivation, and tells how many digit
 implementation has.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
-from reference_impls.engines.backend import Implementation, implementation_label
-from reference_impls.engines.manual.backend import Manual
-from verify.checks.case import Case
-from verify.checks.check import Check
-from verify.checks.first_order.contract import observed_of
-from verify.checks.first_order.dot_test import against_oracle
+from reference_impls.computation import Arrays
+from reference_impls.function import Function
+from verify.checks.case import Case, CatalogueCase, Result
+from verify.checks.check import Check, RefusalError, one_line
+from verify.checks.first_order.contract import observe
+from verify.checks.first_order.dot_test import DotTest, OracleTest
 from verify.checks.first_order.explanation import contract_check
 from verify.checks.first_order.extremes import extremes
-from verify.checks.first_order.kink import BESIDE, at_kink, beside_kink
-from verify.checks.first_order.oracle import Oracle, moved, oracle_of
-from verify.checks.first_order.pairs import blamed, pairwise_checks, suspects
-from verify.checks.first_order.precision import Wanted, precision_checks, undecided
-from verify.checks.first_order.stability import reconsidered, stability_check
+from verify.checks.first_order.kink import KinkTest, beside, noises_beside
+from verify.checks.first_order.observation import Broken, Kept, Observed, Refused
+from verify.checks.first_order.oracle import NoOracle, Oracle, Values
+from verify.checks.first_order.pairs import blamed, compare_values, compare_vjps, suspects
+from verify.checks.first_order.precision import (
+    ByHand,
+    precision_at_kink,
+    precision_checks,
+    undecided,
+)
+from verify.checks.first_order.stability import stability_check
+from verify.checks.noises import Noises
 from verify.oracles.estimate import NOISE_POINTS
+
+BY_HAND = "manual"
+"""The implementation whose derivation is carried out in a wider dtype."""
 
 
 def verify_case(
     case: Case,
-    implementations: Sequence[Implementation],
+    functions: Sequence[Function],
+    noises: Noises | None = None,
     points: int = NOISE_POINTS,
-    *,
-    precision: Wanted = "where it can be had",
+    by_hand: ByHand | None = None,
 ) -> list[Check]:
     """Every check of one case, in order.
 
     Args:
-        case: the function, the point, and what noise is allowed there.
-        implementations: of the function.
+        case: the function and the point.
+        functions: implementations of it, each with a name of its own.
+        noises: of these at the point, if they have been measured.
         points: how many to measure an oracle's noise at.
-        precision: is the derivation by hand to be carried out with more digits, too?
+        by_hand: the derivation to carry out with more digits, if any; that of a computation of the
+            catalogue is its own.
     """
-    named = {implementation_label(each): each for each in implementations}
-    observed = [observed_of(case, name, each) for name, each in named.items()]
-    results = [each.result for each in observed if each.result and not each.fault]
-    values = pairwise_checks(case, results, "value")
-    sound = [result for result in results if result.name not in suspects(values)]
-    oracle = oracle_of(case, named, observed, sound, points)
-    checks = [contract_check(case, named, each, oracle) for each in observed]
-    if isinstance(oracle, Oracle) and oracle.kinks:
-        case = beside_kink(case, implementations)
-        there = replace(case, primals=moved(case, 0, BESIDE))
-        stabilities = [stability_check(case, result) for result in results]
-        checks += [reconsidered(each, there, named) for each in stabilities] + values
-        return checks + [
-            check for one in results for check in at_kink(case, named[one.name], one, oracle)
-        ]
-    stabilities = [stability_check(case, result) for result in results]
-    checks += [reconsidered(each, case, named) for each in stabilities] + values
-    checks += pairwise_checks(case, results, "vjp")
-    checks += [
-        against_oracle(case, named[result.name], result, oracle, alone=len(named) == 1)
-        if isinstance(oracle, Oracle)
-        else Check(result.name, "oracle", "none", "unsupported", oracle)
-        for result in results
+    if by_hand is None and isinstance(case, CatalogueCase):
+        by_hand = ByHand(case.computation.by_hand)
+    noises = noises or Noises.of(case, functions)
+    look = _Look(case, tuple(functions), noises, points, by_hand)
+    checks: list[Check] = []
+    for step in AT_KINK if look.kinks else WHERE_SMOOTH:
+        checks += step(look, checks)
+    return checks
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A case's implementations, and what the steps find out about them, each thing once.
+
+    Attributes:
+        case: the function and the point.
+        functions: the implementations.
+        at_point: their noise there.
+        points: how many to measure an oracle's noise at.
+        by_hand: the derivation to carry out with more digits, if any.
+    """
+
+    case: Case
+    functions: tuple[Function, ...]
+    at_point: Noises
+    points: int
+    by_hand: ByHand | None
+
+    @cached_property
+    def named(self) -> dict[str, Function]:
+        return {function.name: function for function in self.functions}
+
+    @cached_property
+    def observed(self) -> list[Observed]:
+        return [observe(self.case, self.at_point.allowed, each) for each in self.functions]
+
+    @cached_property
+    def results(self) -> list[Result]:
+        return [each.result for each in self.observed if isinstance(each, Kept)]
+
+    @cached_property
+    def values(self) -> list[Check]:
+        return compare_values(self.results, self.at_point.allowed)
+
+    @cached_property
+    def sound(self) -> list[Function]:
+        """Those whose results, and values, nothing speaks against."""
+        suspected = suspects(self.values)
+        return [self.named[each.name] for each in self.results if each.name not in suspected]
+
+    @cached_property
+    def oracle(self) -> Oracle | NoOracle:
+        """From values that nothing speaks against."""
+        trusted = self.sound
+        if self.stands_alone:
+            # Its gradient may be no array at all: its values are all there is to go by.
+            seen = [each for each in self.observed if not isinstance(each, Refused)]
+            trusted = [self.named[each.name] for each in seen]
+        if not trusted:
+            return NoOracle("no values to differentiate that nothing speaks against")
+        # Bodies that take complex numbers first: the complex step is the sharper oracle.
+        forward = max(reversed(trusted), key=lambda each: each.takes_complex).forward
+        values = Values(self.case, forward)
+        try:
+            return Oracle.of(values, self.at_point.allowed, self.points, self._cotangents)
+        except RefusalError as error:
+            return NoOracle(f"at a point beside the primals, {error}")
+        except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
+            return NoOracle(f"at a point beside the primals it {one_line(error)}")
+
+    @property
+    def _cotangents(self) -> list[Arrays]:
+        found = (each.result for each in self.observed if isinstance(each, Kept | Broken))
+        return [result.cotangents for result in found if result]
+
+    @property
+    def kinks(self) -> bool:
+        return isinstance(self.oracle, Oracle) and bool(self.oracle.kinks)
+
+    @property
+    def stands_alone(self) -> bool:
+        return len(self.functions) == 1
+
+    @cached_property
+    def noises(self) -> Noises:
+        """At the point, or beside it where that is a kink."""
+        return (
+            noises_beside(self.case, self.functions, self.at_point) if self.kinks else self.at_point
+        )
+
+    def test(self, result: Result, kind: str = "oracle") -> DotTest:
+        return DotTest(self.case, self.noises.allowed, result, kind)
+
+
+def _contract(look: _Look, _: Sequence[Check]) -> list[Check]:
+    return [
+        contract_check(look.case, look.named[each.name], each, look.oracle, alone=look.stands_alone)
+        for each in look.observed
     ]
-    checks += [check for one in sound for check in extremes(case, one.name, named[one.name])]
-    if Manual.name in blamed(checks):
-        return checks
-    refused = next((each.refusal for each in observed if each.refusal), "")
-    precise = precision_checks(case, results, precision)
-    return checks + [undecided(each, refused) for each in precise]
+
+
+def _stability(look: _Look, _: Sequence[Check]) -> list[Check]:
+    primals = beside(look.case) if look.kinks else look.case.primals
+    return [
+        stability_check(result.name, look.noises, look.case, primals, look.named)
+        for result in look.results
+    ]
+
+
+def _values(look: _Look, _: Sequence[Check]) -> list[Check]:
+    return look.values
+
+
+def _vjps(look: _Look, _: Sequence[Check]) -> list[Check]:
+    return compare_vjps(look.results, look.noises.allowed)
+
+
+def _oracle(look: _Look, _: Sequence[Check]) -> list[Check]:
+    oracle = look.oracle
+    if isinstance(oracle, NoOracle):
+        return [
+            Check(result.name, "oracle", "none", "unsupported", oracle.reason)
+            for result in look.results
+        ]
+    return [
+        OracleTest(look.test(result), oracle).worst(
+            look.named[result.name], alone=look.stands_alone
+        )
+        for result in look.results
+    ]
+
+
+def _extremes(look: _Look, _: Sequence[Check]) -> list[Check]:
+    return [check for function in look.sound for check in extremes(look.case, function)]
+
+
+def _precision(look: _Look, before: Sequence[Check]) -> list[Check]:
+    if look.by_hand is None or BY_HAND in blamed(before):
+        return []
+    refusals = [each.reason for each in look.observed if isinstance(each, Refused)]
+    found = precision_checks(look.case, look.by_hand, look.results, look.noises.allowed)
+    return [undecided(each, refusals[0]) for each in found] if refusals else found
+
+
+def _kink(look: _Look, _: Sequence[Check]) -> list[Check]:
+    if isinstance(look.oracle, NoOracle):
+        return []
+    tests = [
+        KinkTest(look.test(result, "kink"), look.named[result.name], look.oracle)
+        for result in look.results
+    ]
+    return [check for test in tests for check in test.checks()]
+
+
+def _precision_at_kink(look: _Look, _: Sequence[Check]) -> list[Check]:
+    return precision_at_kink(look.by_hand, look.results) if look.by_hand else []
+
+
+Step = Callable[[_Look, Sequence[Check]], list[Check]]
+"""From a look at a case, and the checks before, to more checks."""
+
+WHERE_SMOOTH: tuple[Step, ...] = (
+    _contract,
+    _stability,
+    _values,
+    _vjps,
+    _oracle,
+    _extremes,
+    _precision,
+)
+AT_KINK: tuple[Step, ...] = (_contract, _stability, _values, _kink, _precision_at_kink)
+"""The steps, in the order of the list above."""

@@ -50,6 +50,10 @@ class Hull:
         """How far two right answers may be apart."""
         return {name: self.upper[name] - self.lower[name] for name in self.lower}
 
+    def between(self, name: str, flat: int) -> str:
+        """Both limits of an entry, in words."""
+        return f"{self.lower[name].flat[flat]:.6g} and {self.upper[name].flat[flat]:.6g}"
+
     def nearest(self, got: Arrays) -> Arrays:
         """What `got` should have been: itself, inside; the nearer bound, outside."""
         return {

@@ -1,146 +1,152 @@
 """The checks at a kink, where the derivative is another on either side."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reference_impls.computation import Arrays, cast, generator
-from reference_impls.engines.backend import Implementation
-from verify.checks.case import Case, Result, noises_again
+from reference_impls.computation import Arrays, cast
+from reference_impls.function import Function
+from verify.checks.case import Case
 from verify.checks.check import OUTSIDE, Check, Worst, one_line, severity
 from verify.checks.compare import make_worst, worst_entry
-from verify.checks.first_order.dot_test import dot_test
-from verify.checks.first_order.hull import Gradient, Hull, hull_around
-from verify.checks.first_order.oracle import Oracle, moved
+from verify.checks.first_order.dot_test import DotTest
+from verify.checks.first_order.hull import Hull, hull_around
+from verify.checks.first_order.oracle import Oracle
+from verify.checks.noises import Noises
 from verify.error_model.arrays import index_of, largest, unit_roundoff
-from verify.error_model.noise import pooled
 from verify.oracles.estimate import BLUNT, is_blunt
 
 BESIDE = 2.0**-6
 """How far to go from a kink, in units of v: further than the steps of a difference."""
 
-
 LIMIT_NOISE = 4.0
 """Of a limit that is extrapolated from two gradients, in units of theirs; it is √5."""
 
 
-def beside_kink(case: Case, implementations: Sequence[Implementation]) -> Case:
-    """The case with the noise beside its point, where that is a kink.
+def beside(case: Case, direction: int = 0, step: float = BESIDE) -> Arrays:
+    """The primals x + h v, in float64, for one of the case's directions v and a step h."""
+    primals = cast(case.primals, np.float64)
+    tangents = cast(case.directions[direction], np.float64)
+    return primals | {name: primals[name] + step * tangents[name] for name in tangents}
+
+
+def noises_beside(case: Case, functions: Sequence[Function], at_kink: Noises) -> Noises:
+    """The noise beside the case's point; that at the point if none can be measured there.
 
     At the kink itself rounding decides the side, and what looks like noise is as large as the jump.
     """
-    noises = noises_again(case, moved(case, 0, BESIDE), implementations)
-    return replace(case, noises=noises, noise=pooled(list(noises.values()))) if noises else case
+    return Noises.anew(case, beside(case), functions) or at_kink
 
 
-def at_kink(
-    case: Case, implementation: Implementation, result: Result, oracle: Oracle
-) -> list[Check]:
-    """Where the derivative jumps: the gradients beside it, and the choice between them.
+@dataclass(frozen=True)
+class KinkTest:
+    """A result where the derivative jumps: the gradients beside it, and the choice between them.
 
-    Args:
-        case: the function and the point, with the noise of `beside_kink`.
-        implementation: whose result it is.
-        result: to be judged.
+    Attributes:
+        test: of the kind ``kink``, with the result and the noise beside the kink.
+        function: whose result it is.
         oracle: of the function.
     """
 
-    def gradient(primals: Arrays) -> Arrays:
-        _, vjp = implementation.make_vjp(case.computation, primals)
-        return vjp(case.cotangent.astype(np.float64))
+    test: DotTest
+    function: Function
+    oracle: Oracle
 
-    primals = cast(case.primals, np.float64)
-    try:
-        beside = [
-            check
-            for direction in range(len(case.directions))
-            for check in _beside(case, result, gradient, oracle, direction)
+    def checks(self) -> list[Check]:
+        """Of the gradients beside, of the choice, and of the sums along ties."""
+        case, name = self.test.case, self.test.result.name
+        try:
+            found = [
+                check
+                for direction in range(len(case.directions))
+                for check in self._beside(direction)
+            ]
+            hull = hull_around(
+                self._gradient,
+                cast(case.primals, np.float64),
+                self.test.result.cotangents,
+                self._furthest,
+                case.generator(3),
+            )
+        except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
+            detail = f"there is a kink here, and beside it {one_line(error)}"
+            return [Check(name, "kink", "one side", "inconclusive", detail)]
+        ties = (self._along_ties(argument) for argument in case.wrt)
+        return [max(found, key=severity), self._choice(hull), *(each for each in ties if each)]
+
+    def _gradient(self, primals: Arrays) -> Arrays:
+        _, vjp = self.function.make_vjp(primals)
+        return vjp(self.test.case.cotangent.astype(np.float64))
+
+    def _beside(self, direction: int) -> list[Check]:
+        """The dot test along v at x - δv and at x + δv."""
+        case = self.test.case
+        checks: list[Check] = []
+        bars: list[float] = []
+        for step in (-BESIDE, BESIDE):
+            cotangents = self._gradient(beside(case, direction, step))
+            there = replace(
+                self.test,
+                case=replace(case, dtype="float64"),
+                result=replace(self.test.result, cotangents=cotangents),
+            )
+            estimate = self.oracle.beside(direction, step)
+            checks.append(there.along(direction, estimate))
+            bars.append(estimate.error_bar)
+        # On one side the function may be constant: no error bar is small beside nothing.
+        scale = max(check.worst.scale for check in checks if check.worst)
+        return [
+            replace(check, verdict="agree", detail="")
+            if check.verdict == "inconclusive" and bar <= BLUNT * scale
+            else check
+            for check, bar in zip(checks, bars, strict=True)
         ]
-        hull = hull_around(
-            gradient,
-            primals,
-            result.cotangents,
-            lambda got, nearest: _furthest(case, got, nearest),
-            generator(case.computation, case.size, case.seed, 3),
+
+    def _choice(self, hull: Hull) -> Check:
+        """The gradient at the kink against what lies between those beside it, entry by entry."""
+        cotangents = self.test.result.cotangents
+        worst = self._furthest(cotangents, hull.nearest(cotangents))
+        against = "the gradients beside it"
+        check = Check(self.test.result.name, "kink", against, "agree", worst=worst)
+        if not worst.accepted:
+            between = hull.between(worst.argument, worst.flat)
+            detail = f"{worst.argument}{worst.index} = {worst.got:.6g} is not between {between}"
+            return replace(check, verdict="disagree", detail=detail, fault=OUTSIDE)
+        widths = hull.width
+        name = max(widths, key=lambda each: float(np.max(widths[each], initial=0.0)))
+        flat = int(np.argmax(widths[name]))
+        chosen = float(cotangents[name].flat[flat])
+        where = f"{name}{index_of(flat, widths[name].shape)}"
+        detail = f"chose {chosen:.6g} for {where}, of {hull.between(name, flat)}"
+        return replace(check, detail=detail)
+
+    def _furthest(self, got: Arrays, nearest: Arrays) -> Worst:
+        cotangents = self.test.noise.cotangents
+        return worst_entry(got, nearest, {name: LIMIT_NOISE * e for name, e in cotangents.items()})
+
+    def _along_ties(self, argument: str) -> Check | None:
+        """Where all entries move alike, what is tied stays tied, and there may be one derivative.
+
+        The hull is taken entry by entry, and a maximum of k entries that are equal may have a
+        gradient of 1 in each of them by that; in this direction they must add up.
+        """
+        case, result = self.test.case, self.test.result
+        scale = largest(case.directions[0][argument])
+        tangents = {argument: np.full(case.primals[argument].shape, scale or 1.0)}
+        estimate = self.oracle.truth(tangents)
+        if is_blunt(estimate) or self.oracle.sides(tangents):
+            return None
+        terms = np.multiply(result.cotangents[argument], tangents[argument], dtype=np.float64)
+        size = max(float(np.sqrt(np.sum(np.square(terms)))), float(np.finfo(case.dtype).tiny))
+        noise = float(np.linalg.norm(self.test.noise.errors[argument] * tangents[argument]))
+        worst = make_worst(
+            argument=f"⟨Jᵀu, v⟩ with all of {argument} moved alike",
+            index="",
+            got=float(np.sum(terms)),
+            expected=estimate.value,
+            units=(unit_roundoff(case.dtype), size, noise),
+            error_bar=estimate.error_bar,
         )
-    except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
-        detail = f"there is a kink here, and beside it {one_line(error)}"
-        return [Check(result.name, "kink", "one side", "inconclusive", detail)]
-    checks = [max(beside, key=severity), _choice(case, result, hull)]
-    return checks + [
-        check
-        for argument in case.computation.wrt
-        if (check := _along_ties(case, result, oracle, argument))
-    ]
-
-
-def _along_ties(case: Case, result: Result, oracle: Oracle, argument: str) -> Check | None:
-    """Where all entries move alike, what is tied stays tied, and there may be one derivative.
-
-    The hull is taken entry by entry, and a maximum of k entries that are equal may have a gradient
-    of 1 in each of them by that; in this direction they must add up.
-    """
-    scale = largest(case.directions[0][argument])
-    tangents = {argument: np.full(case.primals[argument].shape, scale or 1.0)}
-    estimate = oracle.truth(tangents)
-    if is_blunt(estimate) or oracle.sides(tangents):
-        return None
-    terms = np.multiply(result.cotangents[argument], tangents[argument], dtype=np.float64)
-    size = max(float(np.sqrt(np.sum(np.square(terms)))), float(np.finfo(case.dtype).tiny))
-    noise = float(np.linalg.norm(case.noise.errors[argument] * tangents[argument]))
-    worst = make_worst(
-        argument=f"⟨Jᵀu, v⟩ with all of {argument} moved alike",
-        index="",
-        got=float(np.sum(terms)),
-        expected=estimate.value,
-        units=(unit_roundoff(case.dtype), size, noise),
-        error_bar=estimate.error_bar,
-    )
-    check = Check(result.name, "kink", estimate.oracle, "agree", worst=worst)
-    return check if worst.accepted else replace(check, verdict="disagree", fault=OUTSIDE)
-
-
-def _beside(
-    case: Case, result: Result, gradient: Gradient, oracle: Oracle, direction: int
-) -> list[Check]:
-    """The dot test along v at x - δv and at x + δv."""
-    wide = replace(case, dtype="float64")
-    checks = []
-    for step in (-BESIDE, BESIDE):
-        there = replace(result, cotangents=gradient(moved(case, direction, step)))
-        estimate = oracle.beside(direction, step)
-        checks.append((dot_test(wide, there, direction, estimate, "kink"), estimate))
-    # On one side the function may be constant: no error bar is small beside nothing.
-    scale = max(check.worst.scale for check, _ in checks if check.worst)
-    return [
-        replace(check, verdict="agree", detail="")
-        if check.verdict == "inconclusive" and estimate.error_bar <= BLUNT * scale
-        else check
-        for check, estimate in checks
-    ]
-
-
-def _choice(case: Case, result: Result, hull: Hull) -> Check:
-    """The gradient at the kink against what lies between those beside it, entry by entry."""
-    worst = _furthest(case, result.cotangents, hull.nearest(result.cotangents))
-    check = Check(result.name, "kink", "the gradients beside it", "agree", worst=worst)
-    if not worst.accepted:
-        between = _between(hull, worst.argument, worst.flat)
-        detail = f"{worst.argument}{worst.index} = {worst.got:.6g} is not between {between}"
-        return replace(check, verdict="disagree", detail=detail, fault=OUTSIDE)
-    widths = hull.width
-    name = max(widths, key=lambda each: float(np.max(widths[each], initial=0.0)))
-    flat = int(np.argmax(widths[name]))
-    chosen = float(result.cotangents[name].flat[flat])
-    where = f"{name}{index_of(flat, widths[name].shape)}"
-    return replace(check, detail=f"chose {chosen:.6g} for {where}, of {_between(hull, name, flat)}")
-
-
-def _between(hull: Hull, name: str, flat: int) -> str:
-    return f"{hull.lower[name].flat[flat]:.6g} and {hull.upper[name].flat[flat]:.6g}"
-
-
-def _furthest(case: Case, got: Arrays, nearest: Arrays) -> Worst:
-    noise = {name: LIMIT_NOISE * array for name, array in case.noise.cotangents.items()}
-    return worst_entry(got, nearest, noise)
+        check = Check(result.name, "kink", estimate.oracle, "agree", worst=worst)
+        return check if worst.accepted else replace(check, verdict="disagree", fault=OUTSIDE)

@@ -3,9 +3,31 @@
 from collections.abc import Sequence
 from itertools import combinations
 
-from verify.checks.case import Case, Result
-from verify.checks.check import Check, Verdict
+from verify.checks.case import Result
+from verify.checks.check import Check, Verdict, Worst
 from verify.checks.compare import worst_entry
+from verify.error_model.noise import Noise
+
+
+def compare_values(results: Sequence[Result], noise: Noise) -> list[Check]:
+    """The values of every two implementations, entry by entry."""
+    return [
+        _judged(
+            one,
+            "value",
+            other,
+            worst_entry({"value": one.value}, {"value": other.value}, noise.value),
+        )
+        for one, other in combinations(results, 2)
+    ]
+
+
+def compare_vjps(results: Sequence[Result], noise: Noise) -> list[Check]:
+    """The VJPs of every two implementations, entry by entry."""
+    return [
+        _judged(one, "vjp", other, worst_entry(one.cotangents, other.cotangents, noise.cotangents))
+        for one, other in combinations(results, 2)
+    ]
 
 
 def suspects(checks: Sequence[Check]) -> set[str]:
@@ -34,14 +56,6 @@ def blamed(checks: Sequence[Check]) -> set[str]:
     )
 
 
-def pairwise_checks(case: Case, results: Sequence[Result], kind: str) -> list[Check]:
-    """The values or the VJPs of every two implementations, entry by entry."""
-    checks = []
-    for one, other in combinations(results, 2):
-        if kind == "value":
-            worst = worst_entry({"value": one.value}, {"value": other.value}, case.noise.value)
-        else:
-            worst = worst_entry(one.cotangents, other.cotangents, case.noise.cotangents)
-        verdict: Verdict = "agree" if worst.accepted else "disagree"
-        checks.append(Check(one.name, kind, other.name, verdict, worst=worst))
-    return checks
+def _judged(one: Result, kind: str, other: Result, worst: Worst) -> Check:
+    verdict: Verdict = "agree" if worst.accepted else "disagree"
+    return Check(one.name, kind, other.name, verdict, worst=worst)

@@ -1,35 +1,46 @@
 """Every entry against the derivation by hand in a wider dtype: how many digits are right."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from reference_impls.computation import Arrays
 from verify.checks.case import Case, Result
 from verify.checks.check import Check, Verdict
 from verify.checks.compare import worst_entry
+from verify.error_model.noise import Noise
 from verify.oracles.more_digits.ulps import digits_lost
 from verify.oracles.more_digits.wider import NotCarried, in_extended_precision
 
-Wanted = Literal["no", "where it can be had", "or why not"]
-"""Whether digits are counted; the last is for who asked, and is told what stands in the way."""
+Body = Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]]
+"""``body(**primals) -> (value, vjp)``, in plain NumPy functions."""
 
 
-def precision_checks(case: Case, results: Sequence[Result], wanted: Wanted) -> list[Check]:
+@dataclass(frozen=True)
+class ByHand:
+    """The derivation that is carried out with more digits.
+
+    Attributes:
+        body: the derivation.
+        is_asked_for: did somebody ask for the digits? Then what stands in the way is told.
+    """
+
+    body: Body
+    is_asked_for: bool = False
+
+
+def precision_checks(
+    case: Case, by_hand: ByHand, results: Sequence[Result], noise: Noise
+) -> list[Check]:
     """Every result against the derivation by hand in a wider dtype, where that can be had."""
-    if wanted == "no":
-        return []
-    computation = case.computation
-    exact = in_extended_precision(
-        computation.by_hand, case.primals, case.cotangent, computation.wrt
-    )
+    exact = in_extended_precision(by_hand.body, case.primals, case.cotangent, case.wrt)
     if isinstance(exact, NotCarried):
-        return [_missing(each, exact) for each in results] if wanted == "or why not" else []
+        return [_uncounted(each, str(exact)) for each in results] if by_hand.is_asked_for else []
     checks = []
     for result in results:
         found = [
-            worst_entry({"value": result.value}, {"value": exact.value}, case.noise.value),
-            worst_entry(result.cotangents, exact.cotangents, case.noise.cotangents),
+            worst_entry({"value": result.value}, {"value": exact.value}, noise.value),
+            worst_entry(result.cotangents, exact.cotangents, noise.cotangents),
         ]
         worst = max(found, key=lambda each: each.in_tolerances)
         verdict: Verdict = "agree" if worst.accepted else "disagree"
@@ -38,13 +49,19 @@ def precision_checks(case: Case, results: Sequence[Result], wanted: Wanted) -> l
     return checks
 
 
-def _missing(result: Result, why: NotCarried) -> Check:
-    return Check(result.name, "precision", "more digits", "unsupported", str(why))
+def precision_at_kink(by_hand: ByHand, results: Sequence[Result]) -> list[Check]:
+    """Digits are counted of the one right gradient, and at a kink there are many."""
+    detail = "there is a kink here, and so no one gradient to count digits of"
+    return [_uncounted(each, detail) for each in results] if by_hand.is_asked_for else []
+
+
+def _uncounted(result: Result, why: str) -> Check:
+    return Check(result.name, "precision", "more digits", "unsupported", why)
 
 
 def undecided(check: Check, refused: str) -> Check:
     """Where others refuse the point in this dtype, few digits are left to whoever does not."""
-    if not refused or check.verdict != "disagree":
+    if check.verdict != "disagree":
         return check
     detail = f"{check.detail}; others refuse this point: {refused}"
     return replace(check, verdict="inconclusive", detail=detail)

@@ -5,34 +5,70 @@ from dataclasses import replace
 
 import numpy as np
 
-from reference_impls.computation import generator
-from reference_impls.engines.backend import Implementation
-from verify.checks.case import Case, Result, noises_again
+from reference_impls.computation import Arrays
+from reference_impls.function import Function
+from verify.checks.case import Case
 from verify.checks.check import Check
+from verify.checks.noises import Noises
 from verify.error_model.arrays import largest, unit_roundoff
 from verify.error_model.measurement import DRAWS, measure_conditioning, nudged
 from verify.error_model.noise import INSTABILITY, VALUE, Noise
 
 JUMPING = 1 / 6
-"""Of these at least, an entry beside a jump is on its other side, where half are to be expected: of
-24, fewer are with a probability of 10⁻⁴."""
+"""An entry beside a jump is on its other side at half of the points, and at this share of them at
+least: of 24, fewer are with a probability of 10⁻⁴."""
 
 
-def beyond_jumps(case: Case, implementation: Implementation, noise: Noise) -> Noise:
+def stability_check(
+    name: str, noises: Noises, case: Case, primals: Arrays, functions: Mapping[str, Function]
+) -> Check:
+    """Is this implementation's noise far above the others', or its conditioning?
+
+    Before it is called unstable, it is looked at once more. At few points, one where float32 takes
+    the other side of a tie is taken for usual. And where it always does, the same entries jump in
+    float64, within as many roundings.
+
+    Args:
+        name: of the implementation.
+        noises: of all of them.
+        case: the function and the point.
+        primals: where to look once more: the point, or beside it, where that is a kink.
+        functions: the implementations, by name.
+    """
+    others = [noise for other, noise in noises.each.items() if other != name]
+    check = Check(name, "stability", "the others" if others else "its conditioning", "agree")
+    if name not in noises.each:
+        return check
+    detail = _instability(noises.each[name], others)
+    if not detail or _is_excused(name, case, primals, functions):
+        return check
+    return replace(check, verdict="disagree", detail=detail)
+
+
+def _is_excused(name: str, case: Case, primals: Arrays, functions: Mapping[str, Function]) -> bool:
+    again = Noises.anew(case, primals, list(functions.values()))
+    if again is None or name not in again.each:
+        return False
+    own = again.each[name]
+    others = [noise for other, noise in again.each.items() if other != name]
+    if not _instability(own, others):
+        return True
+    there = replace(case, primals=primals)
+    return not _instability(beyond_jumps(there, functions[name], own), others)
+
+
+def beyond_jumps(case: Case, function: Function, noise: Noise) -> Noise:
     """Noise, less the most that float64 results change within `INSTABILITY` roundings, by entry.
 
     Where the function is smooth, an entry changes by about 1,700 times what it does within one.
 
     Args:
-        case: the function, the point and the directions.
-        implementation: of the function.
+        case: the point and the directions.
+        function: the implementation.
         noise: of it, from float32.
     """
-    rng = generator(case.computation, case.size, case.seed, 5)
-    points = nudged(case.primals, case.cotangent, rng, DRAWS + 1, most=INSTABILITY)
-    far = measure_conditioning(
-        case.computation, implementation, points, case.directions, np.float64
-    )
+    points = nudged(case.primals, case.cotangent, case.generator(5), DRAWS + 1, most=INSTABILITY)
+    far = measure_conditioning(function, points, case.directions, np.float64, case.wrt)
     if far is None:
         return noise
     # Of a jump, the root mean square is at least this share.
@@ -44,34 +80,8 @@ def beyond_jumps(case: Case, implementation: Implementation, noise: Noise) -> No
     return replace(noise, errors=left, typical={name: largest(each) for name, each in left.items()})
 
 
-def stability_check(case: Case, result: Result) -> Check:
-    """Is this implementation's noise far above the others', or its conditioning?"""
-    others = [noise for name, noise in case.noises.items() if name != result.name]
-    against = "the others" if others else "its conditioning"
-    detail = _instability(case.noises[result.name], others) if result.name in case.noises else ""
-    return Check(result.name, "stability", against, "disagree" if detail else "agree", detail)
-
-
-def reconsidered(check: Check, case: Case, named: Mapping[str, Implementation]) -> Check:
-    """Before an implementation is called unstable, it is looked at once more.
-
-    At few points, one where float32 takes the other side of a tie is taken for usual. And where it
-    always does, the same entries jump in float64, within as many roundings.
-    """
-    if check.verdict != "disagree":
-        return check
-    noises = noises_again(case, case.primals, list(named.values()))
-    own = noises.pop(check.implementation, None)
-    if own is None:
-        return check
-    excused = beyond_jumps(case, named[check.implementation], own)
-    others = list(noises.values())
-    if _instability(own, others) and _instability(excused, others):
-        return check
-    return replace(check, verdict="agree", detail="")
-
-
 def _instability(own: Noise, others: Sequence[Noise]) -> str:
+    """What is unstable and by how much; empty if nothing is."""
     for name in (VALUE, *own.cotangents):
         # An ill-conditioned function loses digits in any implementation.
         usual = max(min((noise.typical[name] for noise in others), default=0.0), own.spread[name])

@@ -31,10 +31,12 @@ from itertools import combinations
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, generator
+from reference_impls.computation import Array, Arrays
 from reference_impls.derivatives import SecondVjp, forward_over_reverse, second_pullback
-from reference_impls.engines.backend import Backend, implementation_label
-from verify.checks.case import Case
+from reference_impls.engines.backend import Backend, SecondOrder
+from reference_impls.engines.manual.backend import Manual
+from reference_impls.function import label
+from verify.checks.case import CatalogueCase
 from verify.checks.check import Check, Worst, overall
 from verify.checks.compare import make_worst, worst_entry
 from verify.checks.second_order.noise import noise_of_second
@@ -68,26 +70,28 @@ at which the oracle measures its own. Most answers are within the tolerance with
 before anything is called wrong, all is measured as well as it can be."""
 
 
-def second_order(case: Case, backends: Sequence[Backend]) -> list[Check]:
+def second_order(case: CatalogueCase, backends: Sequence[Backend]) -> list[Check]:
     """Every check above, of each engine among the backends, at one case of the catalogue.
 
     The oracle differentiates the manual derivation; without it among the backends, the first one.
-    A mode is left out where the engine has no rule for some node of f: autograd has no forward
-    rules for `pinv` and `convolve`, and neither engine has one for an argmin layer.
+    An engine that does not differentiate its derivatives is left out; so is a mode for which it
+    has no rule at some node of f: autograd has no forward rules for `pinv` and `convolve`, and
+    neither engine has one for an argmin layer.
 
     Args:
         case: the computation, its primals x and the cotangent u.
         backends: those that no first-order check speaks against.
     """
-    engines = [backend for backend in backends if backend.body != "by_hand"]
+    twice = [backend for backend in backends if isinstance(backend, SecondOrder)]
+    engines = [backend for backend in twice if backend.name != Manual.name]
     if not engines:
         return []
-    manual = [backend for backend in backends if backend.body == "by_hand"]
+    manual = [backend for backend in twice if backend.name == Manual.name]
     checks = _judge(
-        {implementation_label(backend): _modes(case, backend) for backend in engines},
+        {label(backend): _modes(case, backend) for backend in engines},
         partial(_gradient, case, (manual or engines)[0]),
         (case.primals, case.computation.wrt, case.dtype),
-        generator(case.computation, case.size, case.seed, 2),
+        case.generator(2),
     )
     return [c for c in checks if not (c.verdict == UNSUPPORTED and c.against in (REVERSE, FORWARD))]
 
@@ -149,7 +153,7 @@ def _judge(
     return troubles + checks
 
 
-def _modes(case: Case, backend: Backend) -> dict[str, Hvp]:
+def _modes(case: CatalogueCase, backend: Backend) -> dict[str, Hvp]:
     def cotangent(primals: Arrays) -> Array:
         return case.cotangent.astype(primals[case.computation.wrt[0]].dtype)
 
@@ -163,10 +167,10 @@ def _modes(case: Case, backend: Backend) -> dict[str, Hvp]:
     return {REVERSE: OnOneGraph(linearised), FORWARD: forward}
 
 
-def _gradient(case: Case, backend: Backend, primals: Arrays) -> Arrays:
+def _gradient(case: CatalogueCase, backend: Backend, primals: Arrays) -> Arrays:
     """Jᵀu in float64; `make_vjp` refuses complex primals, which a body by hand may take."""
     cotangent = case.cotangent.astype(np.float64)
-    if backend.body == "by_hand":
+    if backend.name == Manual.name:
         return case.computation.by_hand(**primals)[1](cotangent)
     return backend.make_vjp(case.computation, primals)[1](cotangent)
 

@@ -26,19 +26,15 @@ from reference_impls.computations import (
     ridge_argmin,
     root_argmin,
 )
-from reference_impls.implicit import (
-    NotConvergedError,
-    autograd_root,
-    torch_argmin,
-    torch_root,
-)
+from reference_impls.engines.hips.argmin import autograd_root
+from reference_impls.engines.pytorch.argmin import torch_argmin, torch_root
+from reference_impls.implicit import NotConvergedError
 from reference_impls.running.threads import one_thread
-from verify.checks.argmin.evidence import Evidence, argmin_evidence
+from tests.verify.shared import cases_of, evidence_of, verified
+from verify.checks.argmin.evidence import Evidence
 from verify.checks.argmin.optimality import OptimalityError
 from verify.checks.argmin.problem import Problem
-from verify.checks.case import make_cases
 from verify.checks.check import overall
-from verify.checks.first_order.gradients import verify_case
 
 Native = Any
 Solve = Callable[..., Any]
@@ -52,8 +48,8 @@ def evidence_for(
     computation: Computation, size: int, backends: Iterable[Backend], seed: int = 0
 ) -> list[Evidence]:
     backends = list(backends)
-    (case,) = make_cases(computation, size, seed, ["float64"], backends)
-    return argmin_evidence(case, backends)
+    (case,) = cases_of(computation, size, seed, ["float64"], backends)
+    return evidence_of(case, backends)
 
 
 @cache
@@ -466,8 +462,8 @@ def test_a_singular_matrix_is_flagged(name: str) -> None:
 def test_other_computations_and_float32_have_no_such_evidence() -> None:
     computation = next(c for c in COMPUTATIONS if c.name == "relu")
     assert not evidence_for(computation, 32, BACKENDS)
-    (case,) = make_cases(root_argmin.COMPUTATION, 2, 0, ["float32"], BACKENDS)
-    assert not argmin_evidence(case, BACKENDS)
+    (case,) = cases_of(root_argmin.COMPUTATION, 2, 0, ["float32"], BACKENDS)
+    assert not evidence_of(case, BACKENDS)
 
 
 def test_an_implementation_that_fails_is_left_to_its_contract() -> None:
@@ -475,10 +471,10 @@ def test_an_implementation_that_fails_is_left_to_its_contract() -> None:
         raise ArithmeticError("no solution")
 
     computation = replace(root_argmin.COMPUTATION, by_torch=failing)
-    (case,) = make_cases(computation, 20, 0, ["float64"], BACKENDS)
-    contracts = {c.implementation: c for c in verify_case(case, BACKENDS) if c.kind == "contract"}
+    (case,) = cases_of(computation, 20, 0, ["float64"], BACKENDS)
+    contracts = {c.implementation: c for c in verified(case, BACKENDS) if c.kind == "contract"}
     assert contracts["torch"].detail == "raised ArithmeticError: no solution"
-    assert [e.implementation for e in argmin_evidence(case, BACKENDS)] == ["autograd", "manual"]
+    assert [e.implementation for e in evidence_of(case, BACKENDS)] == ["autograd", "manual"]
 
 
 def verdicts(found: Iterable[Evidence]) -> set[str]:

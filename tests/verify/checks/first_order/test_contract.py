@@ -14,8 +14,11 @@ import pytest
 
 from reference_impls import COMPUTATIONS, DTYPES, Array, Arrays, Manual
 from reference_impls.computation import Vjp
+from reference_impls.function import Implementation
 from verify import Report, check
-from verify.checks.first_order.contract import Setting, observe
+from verify.checks.case import case_at
+from verify.checks.first_order.contract import observe
+from verify.checks.first_order.observation import Kept
 from verify.error_model.measurement import measure_noise, nudged
 
 MakeVjp = Callable[..., tuple[Array, Vjp]]
@@ -77,10 +80,11 @@ def test_noise_at_a_small_cotangent_is_not_that_of_ones() -> None:
         rng = np.random.default_rng(seed)
         primals, cotangent = sample(rng, 100), np.asarray(1e-3 * rng.standard_normal())
         points = nudged(primals, cotangent, rng)
-        noise = measure_noise(subject, Manual(), points, [])
+        function = Implementation(subject, Manual())
+        noise = measure_noise(function, points, [], ("x",))
         assert noise
-        _, fault = observe("manual", Manual(), Setting(subject, primals, cotangent, noise))
-        assert fault is None
+        case = replace(case_at("cancelling", ("x",), (100, seed), primals, ()), cotangent=cotangent)
+        assert isinstance(observe(case, noise, function), Kept)
 
 
 def spoils_a_primal_at_once(x: Array, w: Array) -> tuple[Array, Vjp]:
@@ -353,11 +357,12 @@ def test_of_a_single_number_zero_and_one_more_tell_whether_the_vjp_is_linear() -
     rng = np.random.default_rng(0)
     subject = replace(COMPUTATIONS[0], by_hand=counted, wrt=("x",), shapes={})
     given, u = {"x": rng.standard_normal(5)}, np.asarray(rng.standard_normal())
-    noise = measure_noise(subject, Manual(), nudged(given, u, rng), [])
+    function = Implementation(subject, Manual())
+    noise = measure_noise(function, nudged(given, u, rng), [], ("x",))
     assert noise
     cotangents.clear()
-    _, fault = observe("manual", Manual(), Setting(subject, given, u, noise))
-    assert fault is None
+    case = replace(case_at("counted", ("x",), (5, 0), given, ()), cotangent=u)
+    assert isinstance(observe(case, noise, function), Kept)
     first, scaled, zero, elsewhere = cotangents
     assert first == elsewhere == u
     assert zero == 0

@@ -100,7 +100,7 @@ def test_where_the_derivative_is_not_finite_either_there_is_no_check() -> None:
 
 
 @pytest.mark.parametrize("where", ["value", "gradient"])
-def test_a_function_that_refuses_to_go_so_far_is_left_alone(where: str) -> None:
+def test_a_function_that_refuses_to_go_so_far_is_unsupported_there_and_agrees(where: str) -> None:
     def refusing(x: Array) -> tuple[Array, Vjp]:
         def refuse_beyond(limit: float) -> None:
             if np.max(np.abs(x)) > limit:
@@ -116,7 +116,16 @@ def test_a_function_that_refuses_to_go_so_far_is_left_alone(where: str) -> None:
 
     report = check(refusing, {"x": X})
     assert report.verdict == "agree"
-    assert "extremes" not in {each.kind for each in report.checks}
+    (far,) = [each for each in report.checks if each.kind == "extremes"]
+    assert far.verdict == "unsupported"
+    assert far.detail.endswith("refusing(x: (20,) float64) raised OverflowError: too far")
+
+
+def test_an_agreement_found_in_float32_alone_says_so() -> None:
+    smooth = elementwise(np.tanh, lambda x: 1 - np.tanh(x) ** 2)
+    (in_float64,), (in_float32,) = at_extremes(smooth), at_extremes(smooth, X.astype(np.float32))
+    assert in_float64.detail == "looked at in float32, which overflows sooner"
+    assert in_float32.detail == ""
 
 
 def test_float32_overflows_sooner() -> None:

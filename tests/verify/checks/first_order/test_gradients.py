@@ -18,10 +18,9 @@ from reference_impls import (
     Manual,
     Torch,
 )
+from tests.verify.shared import cases_of, noises_of, verified
 from verify import check
-from verify.checks.case import make_cases
 from verify.checks.check import Check, Verdict
-from verify.checks.first_order.gradients import verify_case
 from verify.checks.first_order.pairs import blamed, suspects
 
 SIZE = 5
@@ -49,8 +48,8 @@ WAVE = Computation(
 
 
 def checks_of(computation: Computation, dtype: str = "float64", seed: int = 0) -> list[Check]:
-    (case,) = make_cases(computation, SIZE, seed, [dtype], BACKENDS)
-    return verify_case(case, BACKENDS)
+    (case,) = cases_of(computation, SIZE, seed, [dtype], BACKENDS)
+    return verified(case, BACKENDS)
 
 
 def pairs(kind: str, *disagreeing: str) -> list[Check]:
@@ -97,7 +96,7 @@ def test_only_a_disagreement_blames(verdict: Verdict) -> None:
 
 
 def test_both_dtypes_get_the_same_numbers_rounded_and_the_same_noise() -> None:
-    double, single = make_cases(WAVE, SIZE, 0, DTYPES, BACKENDS)
+    double, single = cases_of(WAVE, SIZE, 0, DTYPES, BACKENDS)
     for wide, narrow in (
         (double.primals, single.primals),
         ({"u": double.cotangent}, {"u": single.cotangent}),
@@ -106,15 +105,17 @@ def test_both_dtypes_get_the_same_numbers_rounded_and_the_same_noise() -> None:
         for name, array in wide.items():
             assert (str(array.dtype), str(narrow[name].dtype)) == DTYPES
             np.testing.assert_array_equal(array.astype(np.float32), narrow[name])
-    assert double.noises == single.noises
+    wide_noise, narrow_noise = (noises_of(each, BACKENDS).allowed for each in (double, single))
+    for name, errors in wide_noise.errors.items():
+        np.testing.assert_allclose(errors, narrow_noise.errors[name], rtol=1e-5)
 
 
 def test_a_case_depends_on_its_seed_and_nothing_else() -> None:
     def numbers(seed: int, *dtypes: str) -> list[bytes]:
-        *_, case = make_cases(WAVE, SIZE, seed, dtypes, BACKENDS)
+        *_, case = cases_of(WAVE, SIZE, seed, dtypes, BACKENDS)
         arrays = [*case.primals.values(), case.cotangent]
         arrays += [array for tangents in case.directions for array in tangents.values()]
-        for noise in case.noises.values():
+        for noise in noises_of(case, BACKENDS).each.values():
             arrays += [noise.value["value"], *noise.cotangents.values(), noise.pairings]
         return [array.tobytes() for array in arrays]
 
@@ -149,14 +150,14 @@ def noise(x: Array) -> Array:
 )
 def test_what_was_called_wrong_once_is_not(name: str, seed: int) -> None:
     computation = next(each for each in COMPUTATIONS if each.name == name)
-    for case in make_cases(computation, computation.tutorial_size, seed, DTYPES, BACKENDS):
-        checks = verify_case(case, BACKENDS)
+    for case in cases_of(computation, computation.tutorial_size, seed, DTYPES, BACKENDS):
+        checks = verified(case, BACKENDS)
         assert not [str(check) for check in checks if check.verdict == "disagree"]
 
 
 def test_an_oracle_blunted_by_noise_is_inconclusive_never_agree() -> None:
     """Noise of 1e-3 anywhere but at the case's own point, where all three values agree."""
-    (case,) = make_cases(WAVE, SIZE, 0, ["float64"], BACKENDS)
+    (case,) = cases_of(WAVE, SIZE, 0, ["float64"], BACKENDS)
 
     def noisy_by_hand(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
         if np.iscomplexobj(x):
@@ -166,7 +167,7 @@ def test_an_oracle_blunted_by_noise_is_inconclusive_never_agree() -> None:
         return value + (level * noise(x)).astype(x.dtype), vjp
 
     noisy = replace(case, computation=replace(WAVE, by_hand=noisy_by_hand))
-    oracle = [check for check in verify_case(noisy, BACKENDS) if check.kind == "oracle"]
+    oracle = [check for check in verified(noisy, BACKENDS) if check.kind == "oracle"]
     assert [(check.against, check.verdict) for check in oracle] == [
         ("Richardson", "inconclusive")
     ] * 3
@@ -209,10 +210,11 @@ def test_without_values_to_differentiate_the_oracle_is_unsupported() -> None:
 @pytest.mark.parametrize("backends", [(Manual(),), (Torch(),), (Torch(), Manual())])
 def test_an_implementation_left_out_need_not_be_written(backends: tuple[Backend, ...]) -> None:
     absent = dict.fromkeys(("by_autograd", "by_torch", "by_hand"))
-    written = {backend.body: getattr(WAVE, backend.body) for backend in backends}
-    partial = replace(WAVE, **(absent | written))  # type: ignore[arg-type]
-    for case in make_cases(partial, SIZE, 0, DTYPES, backends):
-        checks = verify_case(case, backends)
+    partial = replace(WAVE, **absent)  # type: ignore[arg-type]
+    for backend in backends:
+        partial = backend.with_body(partial, backend.body_of(WAVE))  # type: ignore[arg-type]
+    for case in cases_of(partial, SIZE, 0, DTYPES, backends):
+        checks = verified(case, backends)
         assert {check.verdict for check in checks} == {"agree"}
         assert "oracle" in {check.kind for check in checks}
 
@@ -230,8 +232,8 @@ def test_what_is_wrong_in_float32_alone_is_no_rounding_noise(
             return factor * value, vjp
         return value, lambda g: {name: factor * array for name, array in vjp(g).items()}
 
-    (case,) = make_cases(replace(WAVE, by_hand=wrong_in_float32), SIZE, 0, ["float32"], backends)
-    assert "manual" in blamed(verify_case(case, backends))
+    (case,) = cases_of(replace(WAVE, by_hand=wrong_in_float32), SIZE, 0, ["float32"], backends)
+    assert "manual" in blamed(verified(case, backends))
 
 
 def doubles_every_call(x: Array, y: Array) -> tuple[Array, Callable[[Array], Arrays]]:
@@ -372,8 +374,8 @@ def test_an_oracle_that_cannot_be_evaluated_is_unsupported() -> None:
         by_torch=None,  # type: ignore[arg-type]
         by_hand=by_hand,
     )
-    (case,) = make_cases(computation, 3, 0, ["float64"], [Manual()])
-    (oracle,) = (check for check in verify_case(case, [Manual()]) if check.kind == "oracle")
+    (case,) = cases_of(computation, 3, 0, ["float64"], [Manual()])
+    (oracle,) = (check for check in verified(case, [Manual()]) if check.kind == "oracle")
     assert oracle.verdict == "unsupported"
     assert oracle.detail.endswith("raised ArithmeticError: no solution here")
 

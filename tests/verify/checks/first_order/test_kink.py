@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Array, Arrays
-from reference_impls.computation import Vjp, generator
+from reference_impls.computation import Vjp, cast, generator
+from reference_impls.function import implementations
 from verify import Report, check, from_torch
-from verify.checks.case import cases_at
+from verify.checks.case import catalogue_case_at
 from verify.checks.check import Verdict, Worst
 from verify.checks.compare import worst_entry
 from verify.checks.first_order.gradients import verify_case
@@ -537,13 +538,7 @@ def test_what_was_chosen_is_told() -> None:
 
 def generator_cotangent(name: str, size: int) -> float:
     """The only entry of the cotangent that `check` draws for a function."""
-
-    class Named:
-        pass
-
-    named: Any = Named()
-    named.name = name
-    return float(generator(named, size, 0, 1).standard_normal(1)[0])
+    return float(generator(name, size, 0, 1).standard_normal(1)[0])
 
 
 @each_dtype
@@ -555,8 +550,9 @@ def test_all_three_implementations_of_the_catalogue_agree_at_zero(name: str, dty
         each: np.zeros_like(array) if each in ("x", "z") else array
         for each, array in primals.items()
     }
-    (case,) = cases_at(computation, primals, (0, 0), [dtype], BACKENDS)
-    checks = verify_case(case, BACKENDS)
+    functions = implementations(computation, BACKENDS)
+    case = catalogue_case_at(computation, cast(primals, dtype), (0, 0), functions)
+    checks = verify_case(case, functions)
     assert {each.verdict for each in checks} == {"agree"}
     chosen = [each.implementation for each in checks if each.detail.startswith("chose")]
     assert chosen == ([backend.name for backend in BACKENDS] if name == "relu" else chosen)

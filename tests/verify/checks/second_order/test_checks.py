@@ -16,7 +16,7 @@ from reference_impls.engines.manual.backend import Manual
 from reference_impls.engines.pytorch.backend import Torch
 from reference_impls.implicit import ImplicitError
 from tests.reference_impls.shared import BY_NAME, every_dtype
-from verify.checks.case import make_cases
+from tests.verify.shared import cases_of
 from verify.checks.check import Check
 from verify.checks.second_order.checks import second_order, second_order_checks
 from verify.checks.second_order.question import FORWARD, KIND, REVERSE, Gradient, Hvp, OnOneGraph
@@ -479,7 +479,7 @@ MODES_LEFT_OUT = {"least_squares": {"autograd"}, "conv_encoder": {"autograd"}}
 
 
 def checks_at(computation: Computation, dtype: str, seed: int = 0) -> list[Check]:
-    (case,) = make_cases(computation, min(computation.sizes), seed, [dtype], BACKENDS)
+    (case,) = cases_of(computation, min(computation.sizes), seed, [dtype], BACKENDS)
     return second_order(case, BACKENDS)
 
 
@@ -516,7 +516,7 @@ def test_the_engines_second_derivatives_are_right(name: str, dtype: str) -> None
 def test_kinks_on_the_way_do_not_rule_out_the_complex_step() -> None:
     """Its 400,000 units have a kink nearer along v than any difference can be taken."""
     computation = BY_NAME["donsker_varadhan"]
-    (case,) = make_cases(computation, computation.tutorial_size, 6, ["float64"], BACKENDS)
+    (case,) = cases_of(computation, computation.tutorial_size, 6, ["float64"], BACKENDS)
     checks = second_order(case, BACKENDS)
     assert {check.verdict for check in checks} == {"agree"}
     assert "complex step" in {check.against for check in checks}
@@ -524,7 +524,7 @@ def test_kinks_on_the_way_do_not_rule_out_the_complex_step() -> None:
 
 def test_a_layer_without_a_solution_in_this_dtype_is_left_out() -> None:
     computation = BY_NAME["timeseries_net"]
-    (case,) = make_cases(computation, min(computation.sizes), 14, ["float32"], BACKENDS)
+    (case,) = cases_of(computation, min(computation.sizes), 14, ["float32"], BACKENDS)
     with pytest.raises(ImplicitError):
         Torch().make_vjp(computation, case.primals)
     assert second_order(case, BACKENDS) == []
@@ -728,7 +728,7 @@ def test_a_wrong_jvp_is_all_that_is_seen_of_it() -> None:
 
 
 def test_without_the_manual_derivation_an_engines_gradient_is_differentiated() -> None:
-    (case,) = make_cases(COMPUTATION, SIZE, 0, ["float64"], [Torch()])
+    (case,) = cases_of(COMPUTATION, SIZE, 0, ["float64"], [Torch()])
     checks = second_order(case, [Torch()])
     assert {check.verdict for check in checks} == {"agree"}
     assert "Richardson" in {check.against for check in checks}
@@ -736,7 +736,7 @@ def test_without_the_manual_derivation_an_engines_gradient_is_differentiated() -
 
 
 def test_the_catalogues_checks_are_the_same_at_every_call() -> None:
-    (case,) = make_cases(COMPUTATION, SIZE, 0, ["float64"], BACKENDS)
+    (case,) = cases_of(COMPUTATION, SIZE, 0, ["float64"], BACKENDS)
     first, again = (second_order(case, [Autograd(), Manual()]) for _ in range(2))
     assert first == again
-    assert len({case.dtype for case in make_cases(COMPUTATION, SIZE, 0, DTYPES, BACKENDS)}) == 2
+    assert len({case.dtype for case in cases_of(COMPUTATION, SIZE, 0, DTYPES, BACKENDS)}) == 2

@@ -9,8 +9,7 @@ import pytest
 from reference_impls import Manual
 from reference_impls.computation import Array, Arrays, copies
 from reference_impls.engines.adapter import TwiceDifferentiable
-from verify.checks.argmin.evidence import argmin_evidence
-from verify.checks.case import make_cases
+from tests.verify.shared import cases_of, evidence_of
 from verify.oracles.derivative import derivative
 from verify.oracles.estimate import Scalar
 from verify.trust.faults import FAULTS, Fault, Planted
@@ -161,8 +160,8 @@ def wrong_second_derivative(planted: Planted) -> bool:
 def without_a_jacobian(planted: Planted) -> bool:
     assert planted.computation
     (size,) = planted.primals["X"].shape[1:]
-    (case,) = make_cases(planted.computation, size, 0, ["float64"], [Manual()])
-    (found,) = argmin_evidence(case, [Manual()])
+    (case,) = cases_of(planted.computation, size, 0, ["float64"], [Manual()])
+    (found,) = evidence_of(case, [Manual()])
     return found.rank < found.unknowns and {check.verdict for check in found.checks} == {"disagree"}
 
 

@@ -1,0 +1,61 @@
+"""The same numbers, elsewhere in memory and not to be written to, have the same gradient."""
+
+import numpy as np
+
+from reference_impls.computation import Array, Arrays
+from verify.checks.check import Violation
+from verify.checks.compare import contract_violation
+from verify.checks.first_order.observation import Call, change
+from verify.checks.first_order.repetition import (
+    changed_afresh,
+    cotangents_changed,
+    repeated,
+    value_changed,
+)
+from verify.error_model.noise import VALUE
+
+WHAT = "with read-only primals that are not contiguous"
+
+
+def depends_on_layout(call: Call) -> Violation | None:
+    """What comes out otherwise for primals and a cotangent that lie in memory otherwise."""
+    primals = {name: _elsewhere(array) for name, array in call.case.primals.items()}
+    try:
+        value, vjp = call.function.make_vjp(primals)
+        got = vjp(_elsewhere(call.case.cotangent))
+    except Exception as error:  # noqa: BLE001 -- it may take contiguous arrays alone, and say so
+        if "read-only" in str(error):
+            return Violation("mutation", f"{WHAT}, it writes to what it was given: {error}")
+        return repeated(call)
+    value = np.asarray(value)
+    strided = _unlike(call, value, got)
+    if not (strided or value_changed(value, call) or cotangents_changed(got, call)):
+        return None
+    # The same numbers once more: has memory to do with it, or is it another answer each time?
+    if seen := repeated(call):
+        return seen
+    if changed := changed_afresh(call):
+        return Violation("nondeterminism", f"computed again, {changed}")
+    return Violation("strides", f"{WHAT}, {strided}") if strided else None
+
+
+def _unlike(call: Call, value: Array, got: Arrays) -> str:
+    """How a result from elsewhere in memory differs, beyond rounding; empty if it does not."""
+    if fault := contract_violation(value, got, call.case.primals, call.case.wrt):
+        return fault.sentence
+    # Of all entries the largest: summed in another order, each may show what it did not before.
+    of_value = {"value": np.full(call.result.value.shape, call.noise.level(VALUE))}
+    noise = {
+        name: np.broadcast_to(call.noise.level(name), array.shape)
+        for name, array in call.result.cotangents.items()
+    }
+    return change(noise, got, call.result.cotangents) or change(
+        of_value, {"value": value}, {"value": call.result.value}
+    )
+
+
+def _elsewhere(array: Array) -> Array:
+    """The same entries column-major, or backwards on a single axis; not to be written to."""
+    moved = array[::-1].copy()[::-1] if array.ndim == 1 else np.array(array, order="F")
+    moved.flags.writeable = False
+    return moved

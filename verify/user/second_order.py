@@ -1,0 +1,57 @@
+"""Second derivatives of a user's function, by the engine that it is of."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from reference_impls.computation import Arrays
+from reference_impls.engines.adapter import Mode, TwiceDifferentiable
+from verify.checks.case import Case
+from verify.checks.check import Check
+from verify.user.function import UserFunction
+from verify.user.returned import gradients_from
+
+MODES: tuple[Mode, ...] = ("reverse over reverse", "forward over reverse")
+
+
+def second_order_of(
+    case: Case, subject: UserFunction, function: TwiceDifferentiable
+) -> list[Check]:
+    """The checks of second derivatives by the engine that a user's function is of.
+
+    Args:
+        case: the point.
+        subject: the user's function.
+        function: the same, as its engine differentiates it twice.
+    """
+    # These checks load torch and autograd, and a check of first order does without.
+    from verify.checks.second_order.checks import second_order_checks  # noqa: PLC0415
+
+    arguments, cotangent = subject.arguments, case.cotangent
+
+    def hvp(mode: Mode) -> Callable[[Arrays, Arrays], Arrays]:
+        def along(primals: Arrays, tangents: Arrays) -> Arrays:
+            u = cotangent.astype(primals[case.wrt[0]].dtype)
+            directions = arguments.tangents(tangents)
+            products = function.hvp(arguments.tree(primals), u, directions, mode)
+            return gradients_from(products, arguments)
+
+        return along
+
+    def gradient(primals: Arrays) -> Arrays:
+        _, vjp = subject.make_vjp(primals)
+        return vjp(cotangent.astype(primals[case.wrt[0]].dtype))
+
+    modes: dict[str, Callable[[Arrays, Arrays], Arrays]] = {mode: hvp(mode) for mode in MODES}
+    rng = case.generator(4)
+    checks = second_order_checks(
+        subject.name, modes, gradient, case.primals, case.wrt, case.dtype, rng
+    )
+    missing = [each for each in checks if each.verdict == "unsupported" and each.against in modes]
+    # Custom functions seldom have forward mode: one of the two is enough.
+    kept = checks if len(missing) == len(modes) else [c for c in checks if c not in missing]
+    return [_named(each) if each.verdict == "disagree" else each for each in kept]
+
+
+def _named(check: Check) -> Check:
+    detail = check.detail or "it is not the derivative of the gradient"
+    return replace(check, fault="second derivative", detail=detail)
