@@ -53,6 +53,7 @@ def test_a_command_says_what_is_shown_but_for_rounding(command: str, shown: str)
         text=True,
         check=True,
     )
+    assert done.stderr == ""
     printed = done.stdout.splitlines()
     assert [*map(without_errors, printed)] == [*map(without_errors, shown.splitlines())]
 
