@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from bench.directory import new_directory
 from reference_impls.running.threads import one_thread
-from results.environment import git_state, write_environment
+from results.environment import write_environment
 from results.errors import ResultsError
 from results.store import Appender
 from results.tables import COSTS, LAYERS, MEMORY, TIMINGS, Cost, Layer, Memory, Row, Table, Timing
@@ -40,7 +40,7 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 @pytest.fixture(scope="session")
 def directory(pytestconfig: pytest.Config) -> Iterator[Path]:
     """Where the rows go, found to be writable before the first case is timed, on one thread."""
-    chosen = pytestconfig.getoption("results") or _new_directory()
+    chosen = pytestconfig.getoption("results") or new_directory()
     # A thread more halves a few of the times; waiting for it on a busy machine multiplies them.
     with one_thread():
         with _explained():
@@ -87,12 +87,6 @@ def pytest_terminal_summary(
 def pytest_benchmark_update_machine_info(machine_info: dict[str, object]) -> None:
     """Keep the host's name out of what ``--benchmark-json`` writes."""
     machine_info.pop("node", None)
-
-
-def _new_directory() -> Path:
-    commit, _ = git_state(HERE / "__init__.py")
-    started = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%SZ")
-    return HERE.parent / "results" / "local" / f"{started}-{(commit or 'no-commit')[:10]}"
 
 
 def _appender(directory: Path, table: Table[R]) -> Iterator[Appender[R]]:

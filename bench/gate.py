@@ -20,7 +20,8 @@ from reference_impls.engines.backend import seed_cotangent
 from reference_impls.function import implementations
 from verify.checks.check import Worst
 from verify.checks.compare import worst_entry
-from verify.error_model.measurement import measure_noise
+from verify.error_model.measurement import PROBES, measure_noises
+from verify.error_model.noise import pooled
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Reference:
     Attributes:
         value: in float64, under the key ``value``.
         cotangents: in float64, by argument, for the seed cotangent.
-        noise: the largest of each array, of any implementation, in units of the unit roundoff.
+        noise: what rounding may cost each entry of them, in units of the unit roundoff.
     """
 
     value: Arrays
@@ -57,14 +58,17 @@ def hold_against_reference(
     return max(found, key=lambda worst: worst.error / worst.tolerance)
 
 
-# The cases of one computation, size and dtype follow one another.
+# pytest runs the cases of one computation, size and dtype one after another.
 @lru_cache(maxsize=1)
 def _reference(computation: Computation, size: int, dtype: str) -> Reference:
     primals = draw(computation, size, dtype)
-    reference = _float64_result(Manual(), computation, primals)
-    noise = _largest_noise(computation, primals)
-    other = _float64_result(Torch(), computation, primals)
-    for one, another in zip(reference, other, strict=True):
+    noise = _noise(computation, size)
+    reference = _reference_of(Manual(), computation, primals, noise)
+    other = _reference_of(Torch(), computation, primals, noise)
+    for one, another in (
+        (reference.value, other.value),
+        (reference.cotangents, other.cotangents),
+    ):
         worst = worst_entry(one, another, noise)
         if not worst.accepted:
             raise AssertionError(
@@ -72,27 +76,33 @@ def _reference(computation: Computation, size: int, dtype: str) -> Reference:
                 f"{worst.argument}{worst.index}: {worst.got!r} against {worst.expected!r}; "
                 f"python -m verify {computation.name} --size {size} says more"
             )
-    return Reference(*reference, noise)
+    return reference
 
 
-def _float64_result(
-    backend: Manual | Torch, computation: Computation, primals: Arrays
-) -> tuple[Arrays, Arrays]:
+def _reference_of(
+    backend: Manual | Torch, computation: Computation, primals: Arrays, noise: Arrays
+) -> Reference:
     value, vjp = backend.make_vjp(computation, cast(primals, np.float64))
-    return {"value": value}, vjp(seed_cotangent(value))
+    return Reference({"value": value}, vjp(seed_cotangent(value)), noise)
 
 
-def _largest_noise(computation: Computation, primals: Arrays) -> Arrays:
-    single = cast(primals, np.float32)
-    value, _ = Manual().make_vjp(computation, single)
-    points = [(single, seed_cotangent(value))]
-    largest: Arrays = {}
-    for implementation in implementations(computation, registered("cpu")):
-        noise = measure_noise(implementation, points, (), computation.wrt)
-        for name, array in (noise.value | noise.cotangents).items() if noise else ():
-            level = np.full(array.shape, array.max())
-            largest[name] = np.maximum(largest.get(name, level), level)
-    return largest
+# Both dtypes of one computation and size follow one another, too, and share their noise.
+@lru_cache(maxsize=1)
+def _noise(computation: Computation, size: int) -> Arrays:
+    """Measure the noise as `verify` does, by the implementations that run on the CPU."""
+    primals = draw(computation, size, "float64")
+    value, _ = Manual().make_vjp(computation, primals)
+    noises = measure_noises(
+        implementations(computation, registered("cpu")),
+        point=(primals, seed_cotangent(value)),
+        tangents=(),
+        rng=np.random.default_rng(0),
+        probes=PROBES,
+        wrt=computation.wrt,
+    )
+    # Never the largest noise as it is: an implementation wrong in one dtype would excuse itself.
+    noise = pooled(list(noises.values()))
+    return noise.value | noise.cotangents
 
 
 LARGEST_LAYER_ERROR = 1e-3

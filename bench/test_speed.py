@@ -14,7 +14,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.gate import hold_against_reference
-from bench.statistics import measured
+from bench.statistics import UNTIMED, Times, times_of
 from reference_impls import (
     COMPUTATIONS,
     DTYPES,
@@ -26,7 +26,7 @@ from reference_impls import (
 from reference_impls.engines import registered
 from results.environment import utc_now
 from results.store import Appender
-from results.tables import Timing
+from results.tables import Operator, Status, Timing
 from verify.checks.check import Worst
 
 
@@ -37,15 +37,29 @@ class Case:
     computation: Computation
     size: int
     dtype: str
-    operator: str
+    operator: Operator
     backend: Backend
 
     def __str__(self) -> str:
         backend = f"{self.backend.name}-{self.backend.device}"
         return f"{self.computation.name}-{self.operator}-{backend}-{self.dtype}-{self.size}"
 
-    def row(self, **measured: Any) -> Timing:  # noqa: ANN401 -- the remaining columns of Timing
-        """This case's row in timings.csv."""
+    def row(
+        self,
+        status: Status,
+        *,
+        reason: str = "",
+        times: Times = UNTIMED,
+        gate: Worst | None = None,
+    ) -> Timing:
+        """This case's row in `timings.csv`.
+
+        Args:
+            status: was it timed.
+            reason: why it was not; empty if it was.
+            times: what it takes.
+            gate: the worst entry of its result, if that was held against the reference.
+        """
         return Timing(
             measured_at=utc_now(),
             computation=self.computation.name,
@@ -55,7 +69,15 @@ class Case:
             dtype=self.dtype,
             size=self.size,
             tutorial_size=self.size == self.computation.tutorial_size,
-            **measured,
+            status=status,
+            reason=reason,
+            median_s=times.median_s,
+            min_s=times.min_s,
+            iqr_s=times.iqr_s,
+            rounds=times.rounds,
+            iterations=times.iterations,
+            gate_error=gate.error if gate else None,
+            gate_tolerance=gate.tolerance if gate else None,
         )
 
 
@@ -74,7 +96,7 @@ def test_speed(case: Case, benchmark: BenchmarkFixture, timings: Appender[Timing
     """Gate one case, time it, and append its row."""
     reason = case.backend.missing()
     if reason:
-        timings.append(case.row(status="skipped", reason=reason))
+        timings.append(case.row("skipped", reason=reason))
         pytest.skip(reason)
     compute = case.backend.prepare(
         case.computation, draw(case.computation, case.size, case.dtype), case.operator
@@ -82,12 +104,12 @@ def test_speed(case: Case, benchmark: BenchmarkFixture, timings: Appender[Timing
     worst = _gate(case, compute)
     if not worst.accepted:
         wrong = f"{worst.argument}{worst.index}: got {worst.got!r}, expected {worst.expected!r}"
-        timings.append(case.row(status="failed", reason=f"wrong result: {wrong}", **_gated(worst)))
+        timings.append(case.row("failed", reason=f"wrong result: {wrong}", gate=worst))
         pytest.fail(f"not timed, its result is wrong: {wrong}")
     benchmark.group = f"{case.computation.name} {case.operator} {case.dtype} {case.size}"
     benchmark(_synchronised(case.backend, compute))
     if benchmark.stats:  # there are none under --benchmark-disable
-        timings.append(case.row(status="ok", **measured(benchmark.stats), **_gated(worst)))
+        timings.append(case.row("ok", times=times_of(benchmark.stats), gate=worst))
 
 
 def _gate(case: Case, compute: Callable[[], Any]) -> Worst:
@@ -112,7 +134,3 @@ def _synchronised(backend: Backend, compute: Callable[[], Any]) -> Callable[[], 
         backend.synchronize()
 
     return and_wait
-
-
-def _gated(worst: Worst) -> dict[str, float]:
-    return {"gate_error": worst.error, "gate_tolerance": worst.tolerance}

@@ -32,9 +32,14 @@ class Row(BaseModel):
         return " ".join(value.splitlines()) if isinstance(value, str) else value
 
 
+Status = Literal["ok", "skipped", "failed"]
+Operator = Literal["value", "gradient"]
+Pass = Literal["forward", "backward"]
+Phase = Literal["forward", "backward", "forward and backward", "training step"]
+
 # What every table of times has.
 MeasuredAt = Annotated[str, column("when it was measured, ISO 8601 in UTC")]
-TimedStatus = Annotated[Literal["ok", "skipped", "failed"], column("was it timed")]
+TimedStatus = Annotated[Status, column("was it timed")]
 WhyNot = Annotated[str, column("why it was not; empty when ok")]
 MedianSeconds = Annotated[float | None, column("median time of one call over the rounds", "s")]
 ShortestSeconds = Annotated[float | None, column("shortest time of one call", "s")]
@@ -152,9 +157,7 @@ class Timing(Row):
 
     measured_at: MeasuredAt
     computation: Annotated[str, column("name of the computation")]
-    operator: Annotated[
-        Literal["value", "gradient"], column("what was timed; gradient is value and VJP together")
-    ]
+    operator: Annotated[Operator, column("what was timed; gradient is value and VJP together")]
     implementation: Annotated[str, column("who was timed: autograd, torch, manual or another")]
     device: Annotated[str, column("where it ran: cpu or cuda")]
     dtype: Annotated[str, column("of the primals: float64 or float32")]
@@ -184,7 +187,7 @@ class Layer(Row):
     layer: Annotated[str, column("name of the computation")]
     formulation: Annotated[str, column("how the argmin is solved and differentiated")]
     phase: Annotated[
-        Literal["forward", "backward", "forward and backward", "training step"],
+        Phase,
         column("what was timed; forward is recorded for a backward pass, which is the VJP alone"),
     ]
     dtype: Annotated[str, column("of the primals: float64 or float32")]
@@ -214,11 +217,11 @@ class Memory(Row):
     measured_at: MeasuredAt
     layer: Annotated[str, column("name of the computation")]
     formulation: Annotated[str, column("how the argmin is solved and differentiated")]
-    phase: Annotated[Literal["forward", "backward"], column("which pass")]
+    phase: Annotated[Pass, column("which pass")]
     dtype: Annotated[str, column("of the primals: float64 or float32")]
     n_y: Annotated[int, column("entries of the solution y")]
     n_z: Annotated[int, column("entries of the parameters z, all of which get gradients")]
-    status: Annotated[Literal["ok", "skipped", "failed"], column("was it measured")]
+    status: Annotated[Status, column("was it measured")]
     reason: WhyNot = ""
     peak_bytes: Annotated[
         int | None, column("largest resident memory above that before the pass", "B")
@@ -294,6 +297,42 @@ class Cost(Row):
     evaluations: Annotated[int | None, column("calls of the function and of its VJP")] = None
 
 
+NUMPY_IMPORT = "import numpy"
+TORCH_IMPORT = "import torch"
+"""The bare imports in `starts.csv`, beside which every other command is timed."""
+
+
+class Start(Row):
+    """How long one command takes from the start of a fresh process to its end.
+
+    All commands take turns, and each is divided by the bare imports of the same round.
+    """
+
+    measured_at: MeasuredAt
+    commit: Annotated[
+        str | None, column("of the checkout it ran in; empty for a bare import and outside git")
+    ] = None
+    dirty: Annotated[
+        bool | None, column("were tracked files changed since; empty where commit is")
+    ] = None
+    command: Annotated[str, column("what was started, or the line that Python was given")]
+    status: TimedStatus
+    reason: WhyNot = ""
+    median_s: Annotated[float | None, column("median time over the rounds", "s")] = None
+    min_s: Annotated[float | None, column("shortest time", "s")] = None
+    iqr_s: Annotated[float | None, column("interquartile range of the time", "s")] = None
+    cpu_s: Annotated[
+        float | None, column("median time on the processor, which others' work changes less", "s")
+    ] = None
+    rounds: Rounds = None
+    over_numpy: Annotated[
+        float | None, column(f"median ratio to `{NUMPY_IMPORT}` in the same round")
+    ] = None
+    over_torch: Annotated[
+        float | None, column(f"median ratio to `{TORCH_IMPORT}` in the same round")
+    ] = None
+
+
 @dataclass(frozen=True)
 class Column:
     """What is known of one column.
@@ -347,9 +386,10 @@ MEMORY = Table("memory.csv", Memory)
 KILLS = Table("kills.csv", Kill)
 ALARMS = Table("alarms.csv", Alarms)
 COSTS = Table("costs.csv", Cost)
+STARTS = Table("starts.csv", Start)
 TABLES: tuple[Table[Any], ...] = (
     *(VERDICTS, ARGMIN, KILLS, ALARMS),
-    *(TIMINGS, LAYERS, MEMORY, COSTS),
+    *(TIMINGS, LAYERS, MEMORY, COSTS, STARTS),
 )
 
 
@@ -400,4 +440,6 @@ def _in_words(base: Any) -> str:  # noqa: ANN401 - any type at all
 def _pandas_dtype(base: Any, *, optional: bool) -> str:  # noqa: ANN401 - any type at all
     if base is int:
         return "Int64" if optional else "int64"
-    return {float: "float64", bool: "bool"}.get(base, "string")
+    if base is bool:
+        return "boolean" if optional else "bool"
+    return "float64" if base is float else "string"

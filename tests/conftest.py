@@ -16,3 +16,11 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 def _one_thread() -> Iterator[None]:
     with one_thread():
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_worker_of_xdist() -> Iterator[None]:
+    """A benchmark run that a test starts would inherit this, and refuse to time anything."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTEST_XDIST_WORKER", raising=False)
+        yield

@@ -18,17 +18,17 @@ from bench.argmin import training
 from bench.argmin.formulations import FORMULATIONS, GENERAL, K_ALONE, RIVALS, Formulation
 from bench.argmin.phases import Phases, prepare
 from bench.gate import LayerErrors, layer_errors
-from bench.statistics import measured
+from bench.statistics import UNTIMED, Times, times_of
 from reference_impls import Array, Arrays, Computation, Manual, Torch, draw
 from reference_impls.computation import Native
 from reference_impls.computations import ridge_argmin, timeseries_net
 from reference_impls.running.threads import one_thread
 from results.environment import utc_now
 from results.store import Appender
-from results.tables import Layer
+from results.tables import Layer, Phase, Status
 
 DTYPE = "float64"
-PHASES = ("forward and backward", "forward", "backward")
+PHASES: tuple[Phase, ...] = ("forward and backward", "forward", "backward")
 """Both together first: what a library compiles once is then in the first call of that phase."""
 
 TOLERANCES = tuple(10.0**-digits for digits in range(1, 13))
@@ -50,7 +50,7 @@ class Case:
 
     computation: Computation
     formulation: Formulation
-    phase: str
+    phase: Phase
     tolerance: float | None = None
 
     def __str__(self) -> str:
@@ -58,8 +58,24 @@ class Case:
         tolerance = "" if self.tolerance is None else f"-{self.tolerance:.0e}"
         return f"{self.computation.name}-{phase}-{self.formulation}{tolerance}"
 
-    def row(self, **measured: Any) -> Layer:  # noqa: ANN401 -- the remaining columns of Layer
-        """This case's row in layers.csv."""
+    def row(
+        self,
+        status: Status,
+        *,
+        reason: str = "",
+        times: Times = UNTIMED,
+        first_call_s: float | None = None,
+        errors: LayerErrors | None = None,
+    ) -> Layer:
+        """This case's row in `layers.csv`.
+
+        Args:
+            status: was it timed.
+            reason: why it was not; empty if it was.
+            times: what it takes.
+            first_call_s: what the first call took beyond the median.
+            errors: how far its result is from the truth, if that was looked at.
+        """
         return Layer(
             measured_at=utc_now(),
             layer=self.computation.name,
@@ -67,8 +83,17 @@ class Case:
             phase=self.phase,
             dtype=DTYPE,
             size=self.computation.tutorial_size,
+            status=status,
+            reason=reason,
+            median_s=times.median_s,
+            min_s=times.min_s,
+            iqr_s=times.iqr_s,
+            rounds=times.rounds,
+            iterations=times.iterations,
+            first_call_s=first_call_s,
             tolerance=self.tolerance,
-            **measured,
+            value_error=errors.value if errors else None,
+            gradient_error=errors.gradient if errors else None,
         )
 
 
@@ -145,7 +170,7 @@ def test_training_step(case: Case, benchmark: BenchmarkFixture, layers: Appender
 def _skip_if_missing(case: Case, layers: Appender[Layer]) -> None:
     reason = case.formulation.missing()
     if reason:
-        layers.append(case.row(status="skipped", reason=reason))
+        layers.append(case.row("skipped", reason=reason))
         pytest.skip(reason)
 
 
@@ -160,7 +185,7 @@ def _phases(case: Case) -> Phases:
     return prepare(formulation, case.computation, _primals(case))
 
 
-def _call(phases: Phases, phase: str) -> Callable[[], Native]:
+def _call(phases: Phases, phase: Phase) -> Callable[[], Native]:
     if phase == "backward":
         return phases.record()
     return phases.forward if phase == "forward" else phases.both
@@ -175,7 +200,7 @@ def _errors(case: Case, value: Array, cotangents: Arrays) -> LayerErrors:
 def _stop_if_wrong(case: Case, errors: LayerErrors, layers: Appender[Layer]) -> None:
     if errors.wrong:
         reason = f"wrong result: {errors.wrong}"
-        layers.append(case.row(status="failed", reason=reason, **_accuracy(errors)))
+        layers.append(case.row("failed", reason=reason, errors=errors))
         pytest.fail(f"not timed, {reason}")
 
 
@@ -195,13 +220,9 @@ def _append(
     errors: LayerErrors,
 ) -> None:
     if benchmark.stats:  # there are none under --benchmark-disable
-        times = measured(benchmark.stats)
-        beyond = first - times["median_s"]
-        layers.append(case.row(status="ok", **times, first_call_s=beyond, **_accuracy(errors)))
-
-
-def _accuracy(errors: LayerErrors) -> dict[str, float]:
-    return {"value_error": errors.value, "gradient_error": errors.gradient}
+        beyond = first - benchmark.stats.stats.median
+        times = times_of(benchmark.stats)
+        layers.append(case.row("ok", times=times, first_call_s=beyond, errors=errors))
 
 
 def _seconds(call: Callable[[], Native]) -> float:

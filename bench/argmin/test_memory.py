@@ -6,7 +6,6 @@ the process, and no row has it.
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -24,9 +23,9 @@ from bench.argmin.memory import (
 from reference_impls.computations import ridge_argmin
 from results.environment import utc_now
 from results.store import Appender
-from results.tables import Memory
+from results.tables import Memory, Pass, Status
 
-PASSES = ("forward", "backward")
+PASSES: tuple[Pass, ...] = ("forward", "backward")
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,24 @@ class Case:
     def __str__(self) -> str:
         return f"{self.formulation}-{self.size}"
 
-    def row(self, phase: str, **measured: Any) -> Memory:  # noqa: ANN401 -- the remaining columns
-        """A row in memory.csv, for one of its passes."""
+    def row(
+        self,
+        phase: Pass,
+        status: Status,
+        *,
+        reason: str = "",
+        peak_bytes: int | None = None,
+        gradient_error: float | None = None,
+    ) -> Memory:
+        """A row in `memory.csv`, for one of its passes.
+
+        Args:
+            phase: which pass.
+            status: was it measured.
+            reason: why it was not; empty if it was.
+            peak_bytes: the largest resident memory above that before the pass.
+            gradient_error: of the cotangents, relative to the norm of the truth.
+        """
         return Memory(
             measured_at=utc_now(),
             layer=ridge_argmin.COMPUTATION.name,
@@ -49,7 +64,10 @@ class Case:
             dtype=DTYPE,
             n_y=self.size.n_y,
             n_z=self.size.n_z,
-            **measured,
+            status=status,
+            reason=reason,
+            peak_bytes=peak_bytes,
+            gradient_error=gradient_error,
         )
 
 
@@ -64,21 +82,27 @@ def test_memory(case: Case, benchmark: BenchmarkFixture, memory: Appender[Memory
             measure, args=(case.formulation, case.size), rounds=1
         )
     except NotMeasuredError as why:
-        _append(case, memory, status="skipped", reason=str(why))
+        _append_unmeasured(case, memory, "skipped", str(why))
         pytest.skip(str(why))
     except CrashedError as why:
-        _append(case, memory, status="failed", reason=str(why))
+        _append_unmeasured(case, memory, "failed", str(why))
         pytest.fail(str(why))
     error = peaks.gradient_error
     if peaks.wrong:
         reason = f"wrong result: {peaks.wrong}"
-        _append(case, memory, status="failed", reason=reason, gradient_error=error)
+        _append_unmeasured(case, memory, "failed", reason, gradient_error=error)
         pytest.fail(reason)
-    for phase in PASSES:
-        peak = getattr(peaks, phase)
-        memory.append(case.row(phase, status="ok", peak_bytes=peak, gradient_error=error))
+    by_phase: dict[Pass, int] = {"forward": peaks.forward, "backward": peaks.backward}
+    for phase, peak in by_phase.items():
+        memory.append(case.row(phase, "ok", peak_bytes=peak, gradient_error=error))
 
 
-def _append(case: Case, memory: Appender[Memory], **measured: Any) -> None:  # noqa: ANN401 -- as in row
+def _append_unmeasured(
+    case: Case,
+    memory: Appender[Memory],
+    status: Status,
+    reason: str,
+    gradient_error: float | None = None,
+) -> None:
     for phase in PASSES:
-        memory.append(case.row(phase, **measured))
+        memory.append(case.row(phase, status, reason=reason, gradient_error=gradient_error))

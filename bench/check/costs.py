@@ -60,15 +60,30 @@ class Unit:
         return [(before + after) / 2 for before, after in pairwise(last)]
 
 
-def in_units(times: list[float], units: list[float]) -> dict[str, float]:
-    """The columns of a row: medians, of the times, of the units, and of their ratios.
+@dataclass(frozen=True)
+class InUnits:
+    """What a checker takes.
+
+    Attributes:
+        seconds: median time of a call.
+        unit: median time of a unit beside it, in seconds.
+        ratio: median ratio of the two, which is not the ratio of the medians.
+    """
+
+    seconds: float
+    unit: float
+    ratio: float
+
+
+def in_units(times: list[float], units: list[float]) -> InUnits:
+    """The medians of the times, of the units, and of their ratios, round by round.
 
     Args:
         times: of a checker, one per round, in seconds.
         units: of the unit beside each.
     """
     ratios = [time / unit for time, unit in zip(times, units, strict=True)]
-    return {"median_s": median(times), "unit_s": median(units), "cost_units": median(ratios)}
+    return InUnits(median(times), median(units), median(ratios))
 
 
 @dataclass

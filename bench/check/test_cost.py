@@ -15,15 +15,15 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch.autograd import gradcheck
 
-from bench.check.costs import Calls, Counted, Unit, counted_in_torch, in_units
+from bench.check.costs import Calls, Counted, InUnits, Unit, counted_in_torch, in_units
 from bench.check.functions import BATCHES, Subject, by_hand, in_torch
 from reference_impls.computation import Arrays
 from results.environment import utc_now
 from results.store import Appender
-from results.tables import Cost
+from results.tables import OURS, Cost, Status
 from verify import check, from_torch
 
-OURS, SLOW, FAST = "gradjury", "torch gradcheck", "torch gradcheck, fast"
+SLOW, FAST = "torch gradcheck", "torch gradcheck, fast"
 
 COMPARED = 3_000
 """About the most entries of which a difference of each is waited for."""
@@ -61,14 +61,33 @@ class Case:
             return f"differences every entry: skipped beyond {COMPARED:,}"
         return ""
 
-    def row(self, **measured: Any) -> Cost:  # noqa: ANN401 -- the remaining columns of Cost
-        """This case's row in costs.csv."""
+    def row(
+        self,
+        status: Status,
+        *,
+        reason: str = "",
+        cost: InUnits | None = None,
+        evaluations: int | None = None,
+    ) -> Cost:
+        """This case's row in `costs.csv`.
+
+        Args:
+            status: was it timed.
+            reason: why it was not; empty if it was.
+            cost: what it takes.
+            evaluations: how often it calls the function and its VJP.
+        """
         return Cost(
             measured_at=utc_now(),
             function=self.function,
             entries=self.n,
             checker=self.checker,
-            **measured,
+            status=status,
+            reason=reason,
+            median_s=cost.seconds if cost else None,
+            unit_s=cost.unit if cost else None,
+            cost_units=cost.ratio if cost else None,
+            evaluations=evaluations,
         )
 
 
@@ -84,7 +103,7 @@ CASES = [
 def test_cost(case: Case, benchmark: BenchmarkFixture, costs: Appender[Cost]) -> None:
     """One checker of one function, timed between values and gradients of it."""
     if case.reason:
-        costs.append(case.row(status="skipped", reason=case.reason))
+        costs.append(case.row("skipped", reason=case.reason))
         pytest.skip(case.reason)
     subject, calls = FUNCTIONS[case.function](case.n), Calls()
     counted, plain = counted_and_plain(case.checker, subject, calls)
@@ -100,8 +119,8 @@ def test_cost(case: Case, benchmark: BenchmarkFixture, costs: Appender[Cost]) ->
     unit.time()
     if benchmark.stats:  # there are none under --benchmark-disable
         times = list(benchmark.stats.stats.data)
-        numbers = in_units(times, unit.beside(len(times)))
-        costs.append(case.row(status="ok", evaluations=calls.evaluations, **numbers))
+        cost = in_units(times, unit.beside(len(times)))
+        costs.append(case.row("ok", cost=cost, evaluations=calls.evaluations))
 
 
 def counted_and_plain(
@@ -141,7 +160,7 @@ def _accepted(case: Case, call: Callable[[], bool], costs: Appender[Cost]) -> fl
     accepts = call()
     seconds = perf_counter() - started
     if case.checker == OURS and not accepts:
-        costs.append(case.row(status="failed", reason="does not agree"))
+        costs.append(case.row("failed", reason="does not agree"))
         pytest.fail("not timed, it does not agree with the function")
     return seconds
 

@@ -7,7 +7,7 @@ there.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
 Body = Callable[..., Any]
 """A computation written for one library."""
 
-OPERATORS = ("value", "gradient")
+OPERATORS: tuple[Literal["value", "gradient"], ...] = ("value", "gradient")
 
 
 class Backend(Protocol):

@@ -21,6 +21,7 @@ from results.report.text import (
     shown,
 )
 from results.report.trust import SKIPPED, Costs, Kills
+from results.tables import NUMPY_IMPORT, TORCH_IMPORT
 
 _Show = Callable[[float], str]
 
@@ -238,6 +239,28 @@ def cost_growth_table(growth: pd.DataFrame) -> str:
     return aligned(_all_written(growth, show).rename(columns=headings))
 
 
+def start_table(times: pd.DataFrame) -> str:
+    """Write how long commands take to start."""
+    show = {
+        **dict.fromkeys(("median_s", "iqr_s", "cpu_s"), seconds),
+        **dict.fromkeys(("over_numpy", "over_torch"), ratio),
+    }
+    headings = {
+        "median_s": "time",
+        "iqr_s": "spread",
+        "cpu_s": "CPU time",
+        "over_numpy": f"over {NUMPY_IMPORT}",
+        "over_torch": f"over {TORCH_IMPORT}",
+    }
+    cells = _all_written(_with_short_commits(times), show)
+    return aligned(cells.rename(columns=headings), words=2)
+
+
+def unstarted_table(reasons: pd.DataFrame) -> str:
+    """Write which commands were not timed, and why."""
+    return aligned(_with_short_commits(reasons), words=4)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
@@ -248,6 +271,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         *(wrong_table, correct_table, failure_table, listed),
         *(span, closest_words, alarm_table),
         *(unit_table, over_ours_table, calls_table, cost_growth_table),
+        *(start_table, unstarted_table),
     )
 }
 """By the names under which templates know them."""
@@ -262,6 +286,15 @@ def _all_written(frame: pd.DataFrame, show: Mapping[str, _Show]) -> pd.DataFrame
     if frame.empty:  # perhaps of columns, too
         return frame
     return frame.assign(**{name: _written(frame[name], show[name]) for name in show})
+
+
+def _with_short_commits(rows: pd.DataFrame) -> pd.DataFrame:
+    """Write in one column at which commit a command was timed, and whether that was changed."""
+    changed = rows["dirty"].fillna(value=False).astype(bool)
+    commits = rows["commit"].str[:10].fillna(MISSING).astype(str) + changed.map(
+        {True: ", with uncommitted changes", False: ""}
+    )
+    return rows.assign(commit=commits).drop(columns="dirty")
 
 
 def _accuracy_cell(worst: Any) -> str:  # noqa: ANN401 - a named tuple that pandas makes

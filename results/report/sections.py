@@ -10,6 +10,7 @@ from results.environment import Environment, read_environment
 from results.errors import ResultsError
 from results.report.argmin import ArgminSection, evidence_section
 from results.report.layers import LayerSection, MemorySection, memory_section, time_section
+from results.report.start import StartSection, start_section
 from results.report.summaries import (
     TimingSection,
     VerdictSection,
@@ -32,6 +33,7 @@ from results.tables import (
     KILLS,
     LAYERS,
     MEMORY,
+    STARTS,
     TABLES,
     TIMINGS,
     VERDICTS,
@@ -56,6 +58,7 @@ class Report:
     layers: LayerSection | None
     memory: MemorySection | None
     costs: CostSection | None
+    starts: StartSection | None
 
 
 def read_report(directory: Path) -> Report:
@@ -79,6 +82,7 @@ def read_report(directory: Path) -> Report:
         layers=_section(directory, LAYERS, time_section),
         memory=_section(directory, MEMORY, memory_section),
         costs=_section(directory, COSTS, cost_section),
+        starts=_section(directory, STARTS, start_section),
     )
 
 

@@ -1,6 +1,7 @@
 import getpass
 import json
 import platform
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,8 @@ def git(directory: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def tracked(tmp_path: Path) -> Path:
+    if not shutil.which("git"):
+        pytest.skip("git is not installed")
     file = tmp_path / "file.py"
     file.write_text("1")
     git(tmp_path, "init")

@@ -5,6 +5,7 @@ h - c D must then explain all.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,37 +15,55 @@ from verify.diagnosis.suspect import PROBES, Finding, Suspect, explains
 from verify.error_model.arrays import inner
 
 
+@dataclass(frozen=True)
+class Addend:
+    """A D of which a multiple may have been added.
+
+    Attributes:
+        fault: the class that this would be.
+        description: of D, in words; empty for ones.
+        direction: D.
+    """
+
+    fault: str
+    description: str
+    direction: Array
+
+
 def additive(suspect: Suspect) -> Finding | None:
     """h = g + c D, for D the argument itself, its signs, or ones."""
     if suspect.got.size < 2:
         return None
-    name = suspect.name
-    for fault, of_what, direction in _additions(suspect):
-        amount = _amount(suspect, direction)
-        if amount is None:
-            continue
-        size = Factor(abs(amount), suspect.loose)
-        if fault == "offset":
-            predicate = f"is too {'large' if amount > 0 else 'small'} by {size} everywhere"
-        elif amount < 0:
-            predicate = f"lacks {size} times {of_what}"
-        else:
-            predicate = f"has {size} times {of_what} too much"
-        return Finding(fault, [name], predicate, suspect, suspect.got - amount * direction)
+    for addend in _addends(suspect):
+        amount = _amount(suspect, addend.direction)
+        if amount is not None:
+            corrected = suspect.got - amount * addend.direction
+            predicate = _predicate(addend, amount, suspect.loose)
+            return Finding(addend.fault, [suspect.name], predicate, suspect, corrected)
     return None
 
 
-def _additions(suspect: Suspect) -> Iterator[tuple[str, str, Array]]:
+def _predicate(addend: Addend, amount: float, tolerance: float) -> str:
+    size = Factor(abs(amount), tolerance)
+    if addend.fault == "offset":
+        return f"is too {'large' if amount > 0 else 'small'} by {size} everywhere"
+    if amount < 0:
+        return f"lacks {size} times {addend.description}"
+    return f"has {size} times {addend.description} too much"
+
+
+def _addends(suspect: Suspect) -> Iterator[Addend]:
     primal = suspect.witness.primals.get(suspect.name)
     if primal is not None and np.shape(primal) == suspect.shape and np.any(primal):
         wide = np.asarray(primal, np.float64)
-        yield "regularisation", suspect.name, wide
+        yield Addend("regularisation", suspect.name, wide)
         if wide.min() < 0 < wide.max():
-            yield "regularisation", f"the sign of {suspect.name}", np.sign(wide)
-    yield "offset", "", np.ones(suspect.shape)
+            yield Addend("regularisation", f"the sign of {suspect.name}", np.sign(wide))
+    yield Addend("offset", "", np.ones(suspect.shape))
 
 
 def _amount(suspect: Suspect, direction: Array) -> float | None:
+    """The c that fits best, if h - c D is then the truth."""
     probes = suspect.probe(PROBES)
     scales = np.array([probe.size for probe in probes])
     if not (scales > 0).all():

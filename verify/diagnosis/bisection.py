@@ -1,7 +1,8 @@
 """Halving: which parts of a range carry the residual ⟨h - g, v⟩ of one fixed tangent v.
 
-The residual is a sum over the range, so that of a right half is the whole's less the left half's,
-and its error bar the sum of both. log₂ n measurements lead to one wrong leaf of n.
+The residual is a sum over the range. So only left halves are measured: a right half's residual is
+the whole's less the left one's, and its error bar is the sum of theirs. log₂ n measurements lead to
+one wrong leaf of n.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from verify.error_model.noise import SAFETY
 
 @dataclass(frozen=True)
 class _Part:
-    """A range of entries, the residual of a fixed tangent on it, and what is allowed that."""
+    """A range, the residual of the fixed tangent on it, and what of that rounding may explain."""
 
     low: int
     high: int
@@ -29,19 +30,41 @@ class _Part:
         return abs(self.residual) > self.error_bar + self.allowed
 
 
+@dataclass(frozen=True)
+class Residual:
+    """⟨h - g, v⟩ of one part, and how wrong it may be."""
+
+    value: float
+    error_bar: float
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """The wrong leaves that were found, in order, and whether these are all."""
+
+    found: list[int]
+    complete: bool
+
+
 class Halving:
-    """Halves of halves of a range; a right half's residual is the whole's less the left one's."""
+    """Halves of halves of a range; a right half's residual is the whole's less the left one's.
+
+    Args:
+        count: the length of the range.
+        measure: the residual of entries ``low`` to ``high - 1``.
+        allow: how large that may be by rounding alone.
+    """
 
     def __init__(
         self,
         count: int,
-        measure: Callable[[int, int], tuple[float, float]],
+        measure: Callable[[int, int], Residual],
         allow: Callable[[int, int], float],
     ) -> None:
         self._measure = measure
         self._allow = allow
         self._halves: dict[tuple[int, int], tuple[_Part, _Part]] = {}
-        self.root = _Part(0, count, *measure(0, count), allow(0, count))
+        self.root = self._part(0, count, measure(0, count))
 
     def halves(self, part: _Part) -> tuple[_Part, _Part]:
         """Both halves of a part, measured once."""
@@ -49,17 +72,13 @@ class Halving:
         if key not in self._halves:
             low, high = key
             middle = (low + high) // 2
-            residual, bar = self._measure(low, middle)
-            left = _Part(low, middle, residual, bar, self._allow(low, middle))
-            right = _Part(
-                middle,
-                high,
-                part.residual - residual,
-                part.error_bar + bar,
-                self._allow(middle, high),
-            )
-            self._halves[key] = left, right
+            here = self._measure(low, middle)
+            rest = Residual(part.residual - here.value, part.error_bar + here.error_bar)
+            self._halves[key] = self._part(low, middle, here), self._part(middle, high, rest)
         return self._halves[key]
+
+    def _part(self, low: int, high: int, measured: Residual) -> _Part:
+        return _Part(low, high, measured.value, measured.error_bar, self._allow(low, high))
 
     def end(self, *, leftmost: bool) -> int:
         """The first wrong leaf, or the last."""
@@ -77,8 +96,8 @@ class Halving:
             part = max(self.halves(part), key=lambda half: abs(half.residual))
         return part.low
 
-    def wrong_leaves(self, most: int, may_go_on: Callable[[], bool]) -> tuple[list[int], bool]:
-        """The wrong leaves in order, and whether these are all."""
+    def wrong_leaves(self, most: int, may_go_on: Callable[[], bool]) -> Leaves:
+        """The wrong leaves, up to one more than `most`, for as long as measuring may go on."""
         found: list[int] = []
         stack = [self.root] if self.root.is_wrong else []
         while stack:
@@ -89,25 +108,25 @@ class Halving:
                 left, right = self.halves(part)
                 stack += [half for half in (right, left) if half.is_wrong]
             else:
-                return found, False
+                return Leaves(found, complete=False)
             if len(found) > most:
-                return found, False
-        return found, True
+                return Leaves(found, complete=False)
+        return Leaves(found, complete=True)
 
 
 def entries_tree(suspect: Suspect) -> Halving:
-    """Over the entries of an argument, with a tangent none of whose entries is nearly zero."""
+    """Halving of the entries of an argument, along a tangent of which no entry is nearly zero."""
     rng, shape, count = suspect.witness.rng, suspect.shape, suspect.got.size
     size = suspect.witness.size(suspect.name)
     tangent = size * rng.uniform(0.5, 1.5, count) * rng.choice([-1.0, 1.0], count)
     terms = suspect.got.ravel() * tangent
     typical = SAFETY * suspect.unit * suspect.typical
 
-    def measure(low: int, high: int) -> tuple[float, float]:
+    def measure(low: int, high: int) -> Residual:
         part = np.zeros(count)
         part[low:high] = tangent[low:high]
         truth = suspect.witness.along({suspect.name: part.reshape(shape)})
-        return float(terms[low:high].sum()) - truth.value, truth.error_bar
+        return Residual(float(terms[low:high].sum()) - truth.value, truth.error_bar)
 
     def allow(low: int, high: int) -> float:
         return suspect.sharpness * norm(terms[low:high]) + typical * norm(tangent[low:high])

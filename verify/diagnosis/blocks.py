@@ -1,8 +1,8 @@
 """Entries that are wrong together: a box, as one would index it, or a stretch of memory.
 
-From the first to the last wrong entry, both are determined: of a box, memory holds one corner first
-and the opposite one last. A few entries inside must be wrong, and ⟨h - g, v⟩ must vanish for
-tangents v that are zero there.
+The first and the last wrong entry determine either: memory holds one corner of a box first, and the
+opposite corner last. Of the entries inside, a few are looked at and must be wrong; outside,
+⟨h - g, v⟩ must vanish for tangents v that are zero inside.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from verify.error_model.arrays import index_of, inner, norm
 from verify.error_model.noise import SAFETY
 
 MOST_OF = 15 / 16
-"""Where more is wrong than this, what seems right is more likely to be nearly so by chance."""
+"""Where more than this is wrong, all of it may be, and what seems right is so by chance."""
 
 
 def block_between(suspect: Suspect, first: int, last: int) -> Finding | None:
@@ -25,7 +25,6 @@ def block_between(suspect: Suspect, first: int, last: int) -> Finding | None:
     corners = [np.unravel_index(flat, shape) for flat in (first, last)]
     low, high = ([int(i) for i in corner] for corner in corners)
     if all(a <= b for a, b in zip(low, high, strict=True)):
-        # Of a box, memory holds one corner first and the opposite one last.
         box = tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))
         inside = np.zeros(shape, bool)
         inside[box] = True
@@ -43,7 +42,7 @@ def block_between(suspect: Suspect, first: int, last: int) -> Finding | None:
 
 
 def exact_block(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> Finding | None:
-    """A box, or a stretch of memory, that these entries are."""
+    """The block that exactly these entries form: a box, or a stretch of memory."""
     count = int(inside.sum())
     if not _least_block(suspect, inside) <= count < inside.size:
         return None
@@ -66,7 +65,7 @@ def _block_finding(suspect: Suspect, inside: npt.NDArray[np.bool_], text: str) -
 
 
 def _fills(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> bool:
-    """Are all entries in there wrong that could be, as far as a few of them tell?"""
+    """Are all entries inside wrong, as far as a few of them tell?"""
     known = suspect.witness.known_entries(suspect.name)
     places = np.flatnonzero(inside)
     if not _least_block(suspect, inside) <= len(places) <= MOST_OF * inside.size:
@@ -79,17 +78,17 @@ def _fills(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> bool:
         if suspect.is_wrong_at(flat):
             wrong.add(flat)
         elif suspect.got.flat[flat] or abs(suspect.entry(flat).value) > 0:
-            return False  # where both are zero, the fault would not show
+            return False  # it is right, and not because h and g are both zero there
     return len(wrong) > 1
 
 
 def _least_block(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> int:
-    """Fewer entries than this are a few, not a block; zeros are more telling."""
+    """Fewer wrong entries than this are no block; two suffice if all inside are zero."""
     return 4 if suspect.got[inside].any() else 2
 
 
 def _is_right_outside(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> bool:
-    """Twice: that errors cancel to a hundredth for one tangent is not so rare."""
+    """Does the residual vanish outside? For two tangents: along one, errors may cancel."""
     for _ in range(2):
         tangent = np.where(inside, 0.0, suspect.witness.tangent(suspect.name, suspect.shape))
         truth = suspect.witness.along({suspect.name: tangent})

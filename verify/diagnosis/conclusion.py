@@ -1,7 +1,8 @@
 """From a finding to a diagnosis: the sentence, and the wrong entry that bears it out.
 
-The entry shown is the one furthest from the corrected gradient, or from a true entry that is known;
-otherwise halving leads to one, always into the half with the larger residual.
+The entry shown is the one that is furthest from the corrected gradient, if the finding has one, or
+from a true entry that is known. If there is neither, halving leads to one, always into the half
+with the larger residual.
 """
 
 import numpy as np
@@ -28,7 +29,7 @@ def not_finite(name: str, got: Array, witness: Witness) -> Diagnosis:
 
 
 def nothing_found(inquiry: Inquiry) -> Diagnosis:
-    """Where nobody can be said to be wrong: the oracle is too blunt, or the error too small."""
+    """For when no argument can be called wrong: the oracle is too blunt, or the error too small."""
     if inquiry.unjudged:
         names = subject(inquiry.unjudged, inquiry.names)
         why = f"the oracle is too blunt to tell how {names} is wrong"
@@ -82,7 +83,7 @@ def report(finding: Finding, inquiry: Inquiry) -> Diagnosis:
 
 
 def _wrong_entry(suspect: Suspect, corrected: Array | None) -> int:
-    """Where h is most wrong, as far as is known; found by halving where nothing is."""
+    """Where h is most wrong, of the entries that are known; found by halving if none is."""
     if corrected is not None:
         return int(np.argmax(np.abs(suspect.got - corrected)))
     known = suspect.witness.known_entries(suspect.name)

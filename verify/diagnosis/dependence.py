@@ -1,4 +1,4 @@
-"""Gradients that depend on what they should not, or not on what they should.
+"""Gradients that depend on what they should not, or do not depend on what they should.
 
 The cotangent is ignored if h is the same for another, independent u. A dependency is dropped if
 h = 0 and g is not. A gradient is leaked if h is not 0 and ⟨g, v⟩ = 0 for every probe v, and so
@@ -13,7 +13,7 @@ from verify.diagnosis.suspect import PROBES, Finding, Suspect, names_of
 
 
 def cotangent_ignored(inquiry: Inquiry, cotangent: Array, vjp: Vjp | None) -> Finding | None:
-    """The same gradient for a cotangent that has nothing in common with u."""
+    """The gradient is the same for another random cotangent."""
     if vjp is None:
         return None
     suspects = [suspect for suspect in inquiry.wrong if suspect.got.any()]
@@ -45,7 +45,7 @@ def dropped(inquiry: Inquiry) -> Finding | None:
 
 
 def leaked(suspect: Suspect) -> Finding | None:
-    """The truth is zero along every probe, and so everywhere."""
+    """h is not zero, and the truth is zero along every probe, and so everywhere."""
     for probe in suspect.probe(PROBES):
         if not abs(probe.truth.value) <= probe.truth.error_bar + 1e-12 * probe.scale:
             return None

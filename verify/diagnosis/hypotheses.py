@@ -1,7 +1,8 @@
-"""The hypotheses about a wrong gradient, from what is plainest to what is left.
+"""The hypotheses about a wrong gradient, in the order in which they are tried.
 
-First those that all wrong arguments share, then those about one of the worst by itself, then where
-in it the fault is. The first that explains the residual is the finding.
+First come faults that all wrong arguments share, then faults of one of the worst arguments alone,
+then the places in the worst that are wrong. The first hypothesis that explains the residual is the
+finding.
 """
 
 from collections.abc import Mapping
@@ -75,7 +76,7 @@ def diagnose(
 
 
 def _alone(inquiry: Inquiry, lengths: Mapping[int, str], cotangent: Array | None) -> Finding | None:
-    """One argument by itself: every hypothesis that costs a handful of calls."""
+    """The hypotheses about one argument alone, each of which costs a handful of calls."""
     for suspect in inquiry.wrong[:3]:
         finding = (
             leaked(suspect)

@@ -1,8 +1,9 @@
 """Where h is wrong: a few entries, or all, from true entries and by halving.
 
-Of a small argument every entry is asked for, of a large one `SAMPLES` at random: if most are wrong,
-so is all, by a permutation or by rounding. If few are, the first and the last wrong entry are found
-by halving, log₂ n questions each, and what lies between is a block or is searched further.
+Of a small argument every true entry is asked for, of a large one `SAMPLES` at random. If most of
+them are wrong, the fault is everywhere: entries were moved, or rounded. If few are, halving finds
+the first and the last wrong entry, with log₂ n questions each; what lies between is a block, or is
+searched further.
 """
 
 import math
@@ -23,7 +24,7 @@ from verify.oracles.estimate import Estimate
 
 
 def located(suspect: Suspect) -> Finding | None:
-    """From true values of single entries, and by halving: moved, rounded, a few or a block."""
+    """Entries that were moved or rounded, a few that are wrong, or a block of them."""
     count = suspect.got.size
     if count == 1:
         return None
@@ -46,7 +47,7 @@ def located(suspect: Suspect) -> Finding | None:
 def _everywhere(
     suspect: Suspect, samples: Mapping[int, Estimate], wrong: Sequence[int]
 ) -> Finding | None:
-    # Where truth and h are both zero, a fault of all entries does not show.
+    # An entry that is right and zero says nothing: a fault in all entries would not show there.
     telling = [
         flat
         for flat, known in samples.items()
@@ -79,14 +80,19 @@ def _by_halving(suspect: Suspect, right: int) -> Finding | None:
     block = block_between(suspect, first, last)
     if block:
         return block
-    found, complete = tree.wrong_leaves(FEW, lambda: suspect.witness.calls < MAX_CALLS)
-    if complete and all(suspect.is_wrong_at(flat) for flat in found):
-        return _places(suspect, found)
+    wrong = tree.wrong_leaves(FEW, lambda: suspect.witness.calls < MAX_CALLS)
+    if wrong.complete and all(suspect.is_wrong_at(flat) for flat in wrong.found):
+        return _places(suspect, wrong.found)
     return _here_and_there(suspect, right)
 
 
 def _here_and_there(suspect: Suspect, right: int) -> Finding | None:
-    """Some entries are wrong, not all found; so many random ones looked at were all right."""
+    """Some wrong entries were found, and not all; entries looked at at random were right.
+
+    Args:
+        suspect: with more than `SMALL` entries.
+        right: how many were looked at at random; 0 if one of them was wrong.
+    """
     if right < SAMPLES:
         return None
     known = sorted(suspect.witness.known_entries(suspect.name))
@@ -97,7 +103,7 @@ def _here_and_there(suspect: Suspect, right: int) -> Finding | None:
 
 
 def _places(suspect: Suspect, wrong: Sequence[int]) -> Finding | None:
-    """What to say of all the entries that are wrong: a block, exchanged, or a few."""
+    """What to say where all wrong entries are known: exchanged, a block, or a few."""
     if not wrong or not _are_all(suspect, wrong):
         return None
     mask = np.zeros(suspect.got.size, bool)
@@ -127,7 +133,7 @@ def _all_of_them(suspect: Suspect, wrong: Sequence[int]) -> str:
 
 
 def _are_all(suspect: Suspect, wrong: Sequence[int]) -> bool:
-    """With the truth in their places, nothing is left of the residual."""
+    """Are these all wrong entries: does the residual vanish with the truth in their places?"""
     corrected = suspect.got.copy()
     for flat in wrong:
         corrected.flat[flat] = suspect.entry(flat).value

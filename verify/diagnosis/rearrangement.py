@@ -1,13 +1,15 @@
 """h = P g for a permutation P of the entries: transposes, rolls, flips, swaps and others.
 
-A P from a short list is undone, and P⁻¹ h must explain all. Another is found from true values of
-entries that stand elsewhere in h: if most of them moved by the same displacement, it is a roll; if
-they merely moved, and all the numbers are there (known or by their sum), a permutation. A number is
-found by chance as well: decoys a few tolerances away must not be found as often.
+For each P of a short list, P⁻¹ h is tried as the truth. Any other P is found from true values of
+single entries that stand elsewhere in h. If most of them moved by the same displacement, it is a
+roll. If they moved in other ways, and h has all the numbers of g (as their sum tells, where not all
+are known), it is a permutation. Since a number may be found by chance, decoys a few tolerances away
+from the true values are looked for as well, and must not be found as often.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import chain, combinations, permutations
 
 import numpy as np
@@ -31,10 +33,28 @@ from verify.error_model.noise import SAFETY
 from verify.oracles.estimate import Estimate
 
 SHIFTS = (1, -1, 2, -2, 3, -3)
+"""Of the rolls that are tried without a hint."""
 
 MOST_AXES = 4
+"""Beyond these, there are too many orders of axes to try."""
 
 CANDIDATES = 1000
+"""A true value that is found in more places than this does not tell where an entry went."""
+
+
+@dataclass(frozen=True)
+class Undone:
+    """A rearrangement, and h with it undone.
+
+    Attributes:
+        fault: its class.
+        predicate: what the gradient would then do.
+        corrected: what the gradient would then be.
+    """
+
+    fault: str
+    predicate: str
+    corrected: Array
 
 
 def swapped(inquiry: Inquiry) -> Finding | None:
@@ -52,16 +72,19 @@ def swapped(inquiry: Inquiry) -> Finding | None:
 
 def rearranged(suspect: Suspect) -> Finding | None:
     """Transposed, rolled or reversed, in a way from a short list."""
-    for fault, predicate, corrected in chain(
-        _transposes(suspect.got), _rolls(suspect.got), _flips(suspect.got)
-    ):
-        if explains(suspect, corrected):
-            return Finding(fault, [suspect.name], predicate, suspect, corrected)
+    got = suspect.got
+    for undone in chain(_transposes(got), _rolls(got), _flips(got)):
+        if explains(suspect, undone.corrected):
+            return _finding(suspect, undone)
     return None
 
 
-def _transposes(got: Array) -> Iterator[tuple[str, str, Array]]:
-    """Undone: axes exchanged, and entries read in the order of another memory layout."""
+def _finding(suspect: Suspect, undone: Undone) -> Finding:
+    return Finding(undone.fault, [suspect.name], undone.predicate, suspect, undone.corrected)
+
+
+def _transposes(got: Array) -> Iterator[Undone]:
+    """Axes exchanged, or entries laid out in the order of another memory layout."""
     shape = got.shape
     if not 2 <= got.ndim <= MOST_AXES or sum(length > 1 for length in shape) < 2:
         return
@@ -71,16 +94,16 @@ def _transposes(got: Array) -> Iterator[tuple[str, str, Array]]:
             exchanged = "is transposed"
             if got.ndim > 2:
                 exchanged += f": its axes are in the order {', '.join(map(str, np.argsort(axes)))}"
-            yield "transpose", exchanged, got.transpose(axes)
+            yield Undone("transpose", exchanged, got.transpose(axes))
     for axes in orders:
         layout = tuple(shape[axis] for axis in axes)
         if layout != shape:
             undone = got.reshape(layout).transpose(np.argsort(axes))
             text = f"has the entries of its transpose, of shape {layout}, in memory order"
-            yield "transpose", text, undone
+            yield Undone("transpose", text, undone)
 
 
-def _rolls(got: Array) -> Iterator[tuple[str, str, Array]]:
+def _rolls(got: Array) -> Iterator[Undone]:
     for axis, length in enumerate(got.shape):
         shifts = [shift for shift in SHIFTS if 2 * abs(shift) <= length]
         for shift in dict.fromkeys(shift % length for shift in shifts):
@@ -88,15 +111,16 @@ def _rolls(got: Array) -> Iterator[tuple[str, str, Array]]:
     if got.ndim > 1:
         for shift in SHIFTS[:2]:
             undone = np.roll(got, -shift)
-            yield "roll", f"is rolled by {shift} in the order of its memory", undone
+            text = f"is rolled by {shift} in the order of its memory"
+            yield Undone("roll", text, undone)
 
 
-def _roll(got: Array, shifts: Mapping[int, int]) -> tuple[str, str, Array]:
-    """Undone: a roll by so much along each axis, told by the shorter way round."""
+def _roll(got: Array, shifts: Mapping[int, int]) -> Undone:
+    """A roll by so much along each axis, in words the shorter way round."""
     short = {axis: _shorter(shift, got.shape[axis]) for axis, shift in shifts.items()}
     text = " and ".join(f"by {shift} along axis {axis}" for axis, shift in short.items())
     undone = np.roll(got, [-shift for shift in short.values()], list(short))
-    return "roll", f"is rolled {text}", undone
+    return Undone("roll", f"is rolled {text}", undone)
 
 
 def _shorter(shift: int, length: int) -> int:
@@ -104,17 +128,17 @@ def _shorter(shift: int, length: int) -> int:
     return shift if 2 * shift <= length else shift - length
 
 
-def _flips(got: Array) -> Iterator[tuple[str, str, Array]]:
+def _flips(got: Array) -> Iterator[Undone]:
     long = [axis for axis, length in enumerate(got.shape) if length > 1]
     for count in range(1, min(len(long), MOST_AXES) + 1):
         for axes in combinations(long, count):
             where = "axis" if count == 1 else "axes"
             text = f"is reversed along {where} {listed([str(axis) for axis in axes])}"
-            yield "permutation", text, np.flip(got, axes)
+            yield Undone("permutation", text, np.flip(got, axes))
 
 
 def moved_entries(suspect: Suspect, samples: Mapping[int, Estimate]) -> Finding | None:
-    """The true values of entries are all found in h, at other places."""
+    """The true values of all sampled entries stand in h, at other places."""
     least = SAFETY * suspect.unit * suspect.typical
     values = {
         flat: known for flat, known in samples.items() if abs(known.value) > known.error_bar + least
@@ -153,11 +177,11 @@ def _permuted(
     return None
 
 
-def _by_chance(suspect: Suspect, values: Mapping[int, Estimate], nearness: "Nearness") -> bool:
-    """So near to any number, one is often found: tried with numbers that need not be there."""
+def _by_chance(suspect: Suspect, values: Mapping[int, Estimate], nearness: Nearness) -> bool:
+    """May the true values have been found by chance: are decoys found in h as well?"""
     if suspect.got.size <= SMALL:
         return False
-    # Where many entries are alike, one find is no more than that.
+    # Where many entries are alike, many finds are one.
     found = [_found(suspect, known, nearness) for known in values.values()]
     different = {int(places[0]) for places in found if len(places)}
     elsewhere = 1 + 8 * nearness.relative
@@ -177,7 +201,13 @@ def _found(suspect: Suspect, known: Estimate, nearness: Nearness) -> npt.NDArray
 def _voted_roll(
     suspect: Suspect, found: Mapping[int, npt.NDArray[np.intp]], shape: tuple[int, ...]
 ) -> Finding | None:
-    """The displacement that most samples share, if it undoes all, in this shape or its own."""
+    """The roll by the displacement that most samples share, if undoing it gives the truth.
+
+    Args:
+        suspect: in question.
+        found: for each sample, the places in h that have its true value.
+        shape: that h is rolled in: its own, or a flat one.
+    """
     votes: Counter[tuple[int, ...]] = Counter()
     for flat, places in found.items():
         here = np.unravel_index(flat, shape)
@@ -188,17 +218,18 @@ def _voted_roll(
         if 2 * count <= len(found) or not any(shifts):
             continue
         moved = {axis: shift for axis, shift in enumerate(shifts) if shift}
-        fault, predicate, corrected = _roll(suspect.got.reshape(shape), moved)
+        undone = _roll(suspect.got.reshape(shape), moved)
+        undone = replace(undone, corrected=undone.corrected.reshape(suspect.shape))
         if shape != suspect.shape:
-            predicate = f"is rolled by {_shorter(shifts[0], shape[0])} in the order of its memory"
-        corrected = corrected.reshape(suspect.shape)
-        if explains(suspect, corrected):
-            return Finding(fault, [suspect.name], predicate, suspect, corrected)
+            text = f"is rolled by {_shorter(shifts[0], shape[0])} in the order of its memory"
+            undone = replace(undone, predicate=text)
+        if explains(suspect, undone.corrected):
+            return _finding(suspect, undone)
     return None
 
 
 def _same_multiset(suspect: Suspect, samples: Mapping[int, Estimate]) -> bool:
-    """The same numbers in another order: all of them where known, else their sum."""
+    """Has h the numbers of g in another order? By all where they are known, or by their sum."""
     if len(samples) == suspect.got.size:
         expected = np.sort([known.value for known in samples.values()])
         bars = max(known.error_bar for known in samples.values())
@@ -211,7 +242,7 @@ def _same_multiset(suspect: Suspect, samples: Mapping[int, Estimate]) -> bool:
 
 
 def _along(moved: Mapping[int, int], shape: tuple[int, ...]) -> str:
-    """The one axis along which all of them moved."""
+    """In words, the axis along which all of them moved; empty if there is not just one."""
     if len(shape) < 2:
         return ""
     changed = [

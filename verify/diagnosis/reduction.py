@@ -1,7 +1,8 @@
 """h is the sum or the mean of g over some axes, spread over them again.
 
-Such an h is constant along these axes. For tangents w that are constant there too, ⟨g, w⟩ is the
-pairing of the sums of g with w: so h's are the sums, or the means if they are as many times larger.
+Such an h is constant along these axes. For tangents w that are constant there too, ⟨g, w⟩ pairs w
+with the sums of g. So h holds the sums if its numbers give the same pairing, and the means if
+they do after multiplication by the number of entries summed.
 """
 
 import numpy as np

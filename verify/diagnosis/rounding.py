@@ -1,11 +1,12 @@
 """Gradients that were rounded to a narrower dtype on the way, of unit roundoff w.
 
-Either every entry of h is a number of that dtype, and the residuals are no larger than w explains;
-or, computed with more digits since, true entries differ from h's by about w, of their own size or
-of the typical one.
+Either every entry of h is still a number of that dtype, and the residuals are no larger than w
+explains; or h was computed with more digits afterwards, and its entries differ from the true ones
+by about w, relative to their own size or to the typical one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,19 +17,26 @@ from verify.oracles.estimate import Estimate
 FLOAT32 = 2.0**-24
 """Its unit roundoff."""
 
-_Rounding = Callable[[Array], Array]
+
+@dataclass(frozen=True)
+class Format:
+    """A floating-point format, its unit roundoff, and how to round to it."""
+
+    name: str
+    unit: float
+    rounding: Callable[[Array], Array]
 
 
 def rounded(suspect: Suspect) -> Finding | None:
-    """Every entry is one of a narrower dtype, and the error is no larger than that explains."""
+    """Every entry is a number of a narrower dtype, and the error no larger than that explains."""
     errors = [abs(probe.residual) / probe.size for probe in suspect.probe(PROBES)]
-    for name, unit, rounding in reversed(_narrower(suspect.unit)):
-        if not all(error <= 16 * unit for error in errors) or max(errors) < unit / 64:
+    for each in _narrower(suspect.unit):
+        if not all(error <= 16 * each.unit for error in errors) or max(errors) < each.unit / 64:
             continue
         with np.errstate(over="ignore"):
-            cut = np.asarray(rounding(suspect.got), np.float64)
+            cut = np.asarray(each.rounding(suspect.got), np.float64)
         if np.array_equal(cut, suspect.got):
-            predicate = f"was rounded to {name}: every entry is a {name} number"
+            predicate = f"was rounded to {each.name}: every entry is a {each.name} number"
             return Finding("dtype downcast", [suspect.name], predicate, suspect)
     return None
 
@@ -36,9 +44,9 @@ def rounded(suspect: Suspect) -> Finding | None:
 def of_rounding(
     suspect: Suspect, samples: Mapping[int, Estimate], wrong: Sequence[int]
 ) -> Finding | None:
-    """The errors are those of float32, though what was computed since is wider.
+    """The errors are as large as those of float32, though the entries have more digits.
 
-    Not so for narrower dtypes: an error of 10⁻³ has too many other causes.
+    Narrower dtypes are not looked for: an error of 10⁻³ has too many other causes.
     """
     if suspect.unit >= FLOAT32:
         return None
@@ -52,17 +60,14 @@ def of_rounding(
     return None
 
 
-def _narrower(unit: float) -> list[tuple[str, float, _Rounding]]:
-    """The dtypes below one of this unit roundoff, with theirs and how to round to them."""
-    return [
-        (name, their_unit, rounding)
-        for name, their_unit, rounding in (
-            ("float32", FLOAT32, lambda array: array.astype(np.float32)),
-            ("float16", 2.0**-11, lambda array: array.astype(np.float16)),
-            ("bfloat16", 2.0**-8, _to_bfloat16),
-        )
-        if their_unit > unit
-    ]
+def _narrower(unit: float) -> list[Format]:
+    """The formats with a larger unit roundoff than this one, the narrowest first."""
+    formats = (
+        Format("bfloat16", 2.0**-8, _to_bfloat16),
+        Format("float16", 2.0**-11, lambda array: array.astype(np.float16)),
+        Format("float32", FLOAT32, lambda array: array.astype(np.float32)),
+    )
+    return [each for each in formats if each.unit > unit]
 
 
 def _to_bfloat16(array: Array) -> Array:

@@ -1,8 +1,8 @@
 """h = c g for one number c: a constant factor, a sign, 1/N; and signs wrong in some entries.
 
-The c that fits ⟨h, v⟩ = c ⟨g, v⟩ best, each probe divided by its scale, is found by least squares.
-It counts as c only to within the residuals and the oracle's bars, and is told as the shortest
-number in that range. Of a single entry every fault is a factor: only a round number is one there.
+Least squares find the c that fits ⟨h, v⟩ = c ⟨g, v⟩ best, with each probe divided by its scale. The
+residuals and the oracle's bars tell how exactly c is known, and the shortest number in that range
+is told. Every fault of a single entry is a factor: there only a round number counts as one.
 """
 
 import math
@@ -50,7 +50,7 @@ class Factor:
         return abs(self.value * number - 1) <= self.tolerance
 
     def __str__(self) -> str:
-        """``2``, ``1.0005``, ``1/3``: the shortest number that was measured."""
+        """``2``, ``1.0005``, ``1/3``: the shortest number that it may be."""
         fraction = Fraction(self.value).limit_denominator(99)
         plain = fraction.denominator > 1 and abs(fraction.numerator) < 99
         decimals = [f"{self.value:.{digits}g}" for digits in range(1, 18)]
@@ -61,7 +61,7 @@ class Factor:
 
 
 def factor_of_all(inquiry: Inquiry, lengths: Mapping[int, str]) -> Finding | None:
-    """The same factor in all that are wrong, of several."""
+    """The same factor in all arguments that are wrong, where these are several."""
     wrong = inquiry.wrong
     if len(wrong) < 2:
         return None
@@ -82,7 +82,7 @@ def factor_of_one(
         predicate = f"is {factor.times} what it should be, one over the cotangent: that is ignored"
         return Finding("cotangent ignored", [suspect.name], predicate, suspect)
     if suspect.got.size == 1 and not _is_round(factor, lengths):
-        return None  # whatever is wrong with a single number, it is off by some factor
+        return None  # any two numbers differ by some factor
     return _scaled(factor, [suspect], lengths)
 
 
@@ -124,25 +124,25 @@ def _scaled(factor: Factor, suspects: list[Suspect], lengths: Mapping[int, str])
     return Finding("constant factor", names, predicate, suspect, corrected)
 
 
-def _reason(factor: Factor, length: int, description: str) -> str:
-    """Why a factor is a matter of 1/N; empty if it is not."""
+def _reason(factor: Factor, length: int, description: str) -> str | None:
+    """Why a factor comes from a mean over so many, if it does."""
     if length < 3:  # 2 and 1/2 have other causes
-        return ""
+        return None
     fewer = length - 1
-    # 2/3, 3/2, 3/4 and 4/3 have other causes too.
-    reasons = [
-        (3, 1 / length, f"divided once too often by {length:,}, {description}"),
-        (3, length, f"not divided by {length:,}, {description}"),
-        (5, length / fewer, f"divided by {fewer:,} in place of {length:,}, {description}"),
-        (5, fewer / length, f"divided by {length:,}, {description}, in place of {fewer:,}"),
-    ]
-    return next(
-        (text for least, number, text in reasons if length >= least and factor.is_near(number)), ""
-    )
+    reasons = {
+        1 / length: f"divided once too often by {length:,}, {description}",
+        length: f"not divided by {length:,}, {description}",
+    }
+    if length >= 5:  # 2/3, 3/2, 3/4 and 4/3 have other causes, too
+        reasons |= {
+            length / fewer: f"divided by {fewer:,} in place of {length:,}, {description}",
+            fewer / length: f"divided by {length:,}, {description}, in place of {fewer:,}",
+        }
+    return next((text for number, text in reasons.items() if factor.is_near(number)), None)
 
 
 def lengths_of(primals: Arrays, cotangent: Array) -> dict[int, str]:
-    """What N in 1/N may be, and the plainest thing that is so long."""
+    """What N in 1/N may be, and in words what has that length: an axis rather than an array."""
     found: dict[int, str] = {}
     shapes = {name: np.shape(primal) for name, primal in primals.items()}
     shapes["the value"] = np.shape(cotangent)
@@ -155,7 +155,7 @@ def lengths_of(primals: Arrays, cotangent: Array) -> dict[int, str]:
 
 
 def _is_round(factor: Factor, lengths: Mapping[int, str]) -> bool:
-    """A number that somebody would have written: few could be this near to one by chance."""
+    """Is it a number that somebody would write, and known so well that chance is unlikely?"""
     if factor.tolerance > 1e-5:
         return False
     digits = 5 if factor.tolerance < 1e-7 or abs(factor.value - 1) < 0.01 else 4
@@ -166,7 +166,7 @@ def _is_round(factor: Factor, lengths: Mapping[int, str]) -> bool:
 
 
 def some_signs(suspect: Suspect, samples: Mapping[int, Estimate]) -> Finding | None:
-    """Every entry is right but for its sign, and too many are wrong to list."""
+    """Every sampled entry is right but for its sign, and more have the wrong one than to list."""
     near = nearnesses(suspect)[-1]
     if len(samples) < 6 or not all(
         abs(abs(suspect.got.flat[flat]) - abs(known.value))

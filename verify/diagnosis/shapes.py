@@ -1,8 +1,8 @@
-"""Gradients of the wrong shape: what h would be the gradient of, if its numbers bear it out.
+"""Gradients of the wrong shape: what they would be right for, if their numbers bear it out.
 
-Each form makes of h an array n, and of tangents w of its shape tangents Wᵀ w of an argument: it is
-the right form if ⟨n, w⟩ = ⟨g, Wᵀ w⟩ for Gaussian w. A sum over an axis that the argument has
-pairs with w as g does with w spread over that axis.
+Each form says how to make an array n of h, and how to make a tangent Wᵀ w of an argument from a
+tangent w of the shape of n. It is the right form if ⟨n, w⟩ = ⟨g, Wᵀ w⟩ for Gaussian w. If h is a
+sum over an axis that the argument has, for one, Wᵀ spreads w over that axis.
 """
 
 import math
@@ -32,10 +32,10 @@ def diagnose_shape(
 ) -> Diagnosis | None:
     """What a gradient of the wrong shape is, when its numbers bear it out; otherwise None.
 
-    "un-reduced broadcast" if its sum or mean over some axes is the truth, "over-reduced broadcast"
-    if the truth's is what was returned, "transpose", "swapped arguments" if it is the gradient of
-    another, "wrong shape" if only that is wrong. The index in the diagnosis is of the array that
-    was returned, and ``expected`` what the truth has at the place that entry came from or goes to.
+    It is an "un-reduced broadcast" if its sum or mean over some axes is the truth, an "over-reduced
+    broadcast" if it is such a sum or mean of the truth, a "transpose", "swapped arguments" if it is
+    the gradient of another argument, and a "wrong shape" if only that is wrong. The index in the
+    diagnosis is of the array that was returned; ``expected`` is the true entry that belongs there.
 
     Args:
         name: the argument.

@@ -1,9 +1,9 @@
 """One argument's gradient h under suspicion, its probes, and when a hypothesis explains it.
 
-A probe is a Gaussian tangent v with ⟨h, v⟩ and the true ⟨g, v⟩; the scale of its errors is the root
-of Σ (h v)². A hypothesis gives a corrected gradient c: it explains h if ⟨c, v⟩ is the truth for
-`PROBES` tangents, up to u⁰·⁴ of the scale for the unit roundoff u, and leaves no more than
-`EXPLAINED` of the residuals ⟨h - g, v⟩.
+A probe is a Gaussian tangent v with ⟨h, v⟩ and the true ⟨g, v⟩; its scale is the root of Σ (h v)².
+A hypothesis gives a corrected gradient c. It explains h if, for `PROBES` tangents, ⟨c, v⟩ is the
+truth up to u⁰·⁴ of the scale, for the unit roundoff u, and if no more than `EXPLAINED` of the
+residuals ⟨h - g, v⟩ is left.
 """
 
 import math
@@ -19,18 +19,20 @@ from verify.error_model.noise import SAFETY
 from verify.oracles.estimate import Estimate
 
 PROBES = 4
+"""Tangents that a hypothesis must hold for: a false one practically never does for so many."""
 
 SAMPLES = 16
+"""Entries of a large argument that are looked at at random."""
 
 SMALL = 24
-"""Up to here every true entry is asked for, and nothing is left to inference."""
+"""Of an argument with no more entries, every true one is asked for, and nothing is inferred."""
 
 EXPLAINED = 0.02
 """What a hypothesis may leave of the residual."""
 
 LEVEL = 0.03
-"""Every other probe weighs the entries of h alike, down to this fraction of their typical size: one
-entry that dominates all others must not speak for them."""
+"""Every other probe gives the entries of h equal weights, down to this fraction of their typical
+size, so that one entry which dominates the others does not speak for them."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,21 @@ class Probe:
 
     @property
     def size(self) -> float:
-        """That of which the residual is to be small: of both pairings."""
+        """What the residual must be small beside: the scale, or the truth where that is larger."""
         return max(self.scale, abs(self.truth.value))
 
 
 @dataclass
 class Suspect:
-    """One argument's gradient under suspicion, in float64, and what has been asked about it."""
+    """One argument's gradient under suspicion.
+
+    Attributes:
+        name: of the argument.
+        got: its gradient h, in float64.
+        witness: tells the truth about it.
+        unit: the unit roundoff of the dtype it was computed in.
+        probes: what has been asked so far.
+    """
 
     name: str
     got: Array
@@ -79,7 +89,7 @@ class Suspect:
         return self.got.shape
 
     def probe(self, count: int) -> list[Probe]:
-        """So many probes: Gaussian, and by turns with all entries of h weighed alike."""
+        """So many probes: Gaussian, every other one with all entries of h weighed alike."""
         while len(self.probes) < count:
             tangent = self.witness.tangent(self.name, self.shape)
             if len(self.probes) % 2:
@@ -100,9 +110,10 @@ class Suspect:
 
     @property
     def sharpness(self) -> float:
-        """The relative error up to which a part of h counts as right, beside a part that does not.
+        """The relative error up to which a part of h counts as right, where another part is wrong.
 
-        A hundredth of the whole's, so that a small fault is not lost, nor rounding taken for one.
+        It is a hundredth of the error of the whole: small faults are not lost, and rounding is not
+        taken for one.
         """
         whole = max((abs(probe.residual) / probe.size for probe in self.probes), default=0.0)
         return min(max(0.01 * whole, 8 * self.unit), self.tight)
@@ -133,7 +144,7 @@ class Finding:
         names: of the arguments it shows in.
         predicate: what the gradient of each of them does.
         suspect: the one to show an entry of.
-        corrected: what that gradient would be without the fault, up to a factor of nearly 1.
+        corrected: what that gradient would be without the fault; None if the fault does not tell.
     """
 
     fault: str
@@ -163,7 +174,7 @@ def explains(suspect: Suspect, corrected: Array) -> bool:
 
 
 def _is_explained(left: Sequence[float], probes: Sequence[Probe]) -> bool:
-    """Little of the residual is left, and the oracle is sharp enough to see that."""
+    """Is little of the residual left, and the oracle sharp enough to see that?"""
     before = math.hypot(*(probe.residual for probe in probes))
     bars = math.hypot(*(probe.truth.error_bar for probe in probes))
     return bars <= 0.1 * before and math.hypot(*left) <= EXPLAINED * before + bars
@@ -171,13 +182,13 @@ def _is_explained(left: Sequence[float], probes: Sequence[Probe]) -> bool:
 
 @dataclass(frozen=True)
 class Nearness:
-    """How near two numbers are that are to be the same: relatively, and at least."""
+    """How far apart two numbers may be that count as the same: relatively, and in any case."""
 
     relative: float
     absolute: float
 
 
 def nearnesses(suspect: Suspect) -> tuple[Nearness, ...]:
-    """First as for entries rounded by themselves, then as for those of a longer computation."""
+    """First for entries that were rounded once, then for those of a longer computation."""
     loose = 1e-9 if suspect.unit < 1e-12 else 64 * suspect.unit
     return Nearness(4 * suspect.unit, 0.0), Nearness(loose, suspect.unit * suspect.typical)

@@ -1,7 +1,8 @@
-"""The truth g, known through ⟨g, v⟩ = ⟨u, J v⟩ alone, and every question counted.
+"""The truth g, known through ⟨g, v⟩ = ⟨u, J v⟩ alone, with every question counted.
 
-The oracle is asked along tangents v, of the scale of the primals, so that it stays where the
-function has a value. An entry of g is ⟨g, s eᵢ⟩ / s, for s the scale of its argument.
+Tangents v have the scale of the primals, so that a step along them stays where the function has a
+value. For the same reason an entry of g is asked for as ⟨g, s eᵢ⟩ / s, with s the scale of its
+argument.
 """
 
 import math
@@ -21,6 +22,7 @@ MAX_CALLS = 96
 """Evaluations of the truth at most, whatever the size; one more may go to the reported entry."""
 
 BLIND = Estimate(np.nan, np.inf, "none")
+"""The answer where there is none."""
 
 
 class Witness:
@@ -46,7 +48,14 @@ class Witness:
     def entry(
         self, name: str, flat: int, shape: tuple[int, ...], *, extra: bool = False
     ) -> Estimate:
-        """One entry of the true gradient; an extra one is not refused."""
+        """One entry of the true gradient.
+
+        Args:
+            name: of the argument.
+            flat: its position in memory.
+            shape: of the argument.
+            extra: is it to be told even if no question is left?
+        """
         if (name, flat) not in self._entries:
             if self.calls >= MAX_CALLS and not extra:
                 return BLIND
@@ -59,7 +68,7 @@ class Witness:
         return self._entries[name, flat]
 
     def known_entries(self, name: str) -> dict[int, Estimate]:
-        """The true entries that were asked for so far, by place in memory."""
+        """The true entries that have been asked for so far, by position in memory."""
         return {flat: known for (each, flat), known in self._entries.items() if each == name}
 
     def tangent(self, name: str, shape: tuple[int, ...]) -> Array:

@@ -1,6 +1,6 @@
 """What is said of a wrong gradient: the classes of faults, a diagnosis, and how its sentence reads.
 
-No mathematics is here: only names, and lists of names, axes and places as one would say them.
+There is no mathematics here, only words: names, and lists of names, axes and places.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Diagnosis:
     Attributes:
         fault: one of `FAULTS`.
         sentence: the same for humans, with names, numbers and places.
-        argument: the one it is about, or shows in most; one that shares it if several do.
+        argument: the one it is about; where several share the fault, the one it is shown in.
         index: of a wrong entry of the array that was returned, as ``[3, 0]``; empty for a scalar.
         got: that entry.
         expected: what the truth has there.
@@ -72,7 +72,7 @@ class Diagnosis:
 
 
 def subject(names: Sequence[str], everyone: Sequence[str]) -> str:
-    """Of whom a sentence speaks: one gradient, several, or all."""
+    """The subject of a sentence: one gradient, several, or all."""
     if len(names) == 1:
         return f"gradient of {names[0]}"
     if len(names) == len(everyone):

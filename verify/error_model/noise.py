@@ -1,19 +1,21 @@
 """How far a correct implementation may be off: an error model, not a constant.
 
-Rounding errors are proportional to the unit roundoff u of the dtype, so float32 shows those of
-float64 magnified 2²⁹ times. Each implementation is run in both, at the same points: the root mean
-square difference of an entry, over a few points one rounding apart, is its *noise*, counted in u.
-It holds what any analysis of the code would have to find: conditioning, cancellation, the order
-in which terms are added. A fault common to both dtypes does not show in it. The error allowed an
-entry, in either dtype, is
+Rounding errors are proportional to the unit roundoff u of the dtype, so that float32 shows those of
+float64 magnified 2²⁹ times. Each implementation is run in both dtypes, at a few points that are one
+rounding apart. The *noise* of an entry is the root mean square of its differences between the
+dtypes, in units of u. Everything that an analysis of the code would have to find is in it:
+conditioning, cancellation, the order in which terms are added. A fault that both dtypes have is
+not. The error that an entry is allowed, in either dtype, is
 
     SAFETY · u · (scale + noise)
 
-with scale the largest entry beside it. An implementation must not excuse itself by being wild, or
-wrong in float32 alone: an entry's noise is the largest of any implementation's, but none counts
-for more than `EXCUSE` times what is usual among them, and one that exceeds the usual
-`INSTABILITY` times is reported for it. For an implementation that stands alone, what is usual is
-the change of its float64 results from point to point, their conditioning.
+where the scale is the largest entry of its array.
+
+An implementation must not excuse itself by being wild, or by being wrong in float32 alone. So the
+noise of an entry is the largest that any implementation has, but none counts for more than `EXCUSE`
+times what is usual among them; and an implementation that exceeds the usual `INSTABILITY` times is
+reported for it. Where an implementation stands alone, the usual is its conditioning: the change of
+its float64 results from point to point.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,22 +28,22 @@ from reference_impls.computation import Array, Arrays
 from verify.error_model.arrays import largest, unit_roundoff
 
 SAFETY = 32.0
-"""Noise is one standard deviation of an error. The worst of a million such errors is five; a
-deviation estimated from a few points may be three times too small; and matrix products of the two
-dtypes are blocked differently, which is worth another factor of two."""
+"""Noise is one standard deviation of an error, and the worst of a million errors is five of them. A
+deviation that is estimated from a few points may be three times too small. Matrix products are
+blocked differently in the two dtypes, which is worth another factor of two."""
 
 
 EXCUSE = 10.0
-"""Another order of summation may cost √n more than the usual one; with the safety factor this
-covers n = 10⁵, and leaves no room for an error of 2·10⁻⁵ of the scale in float32."""
+"""Another order of summation may cost √n times the usual error. With the safety factor, ten covers
+n = 10⁵, and still finds an error of 2·10⁻⁵ of the scale in float32."""
 
 
 INSTABILITY = 1000
-"""Three digits lost against the others is more than any order of summation explains."""
+"""No order of summation explains that three digits more are lost than in the others."""
 
 
 VANISHING = 1e-13
-"""A cotangent this small in float64, beside the others, is the rounding error of zero."""
+"""A cotangent that is this small beside the others, in float64, is zero but for rounding."""
 
 
 VALUE, FUNCTIONAL, PAIRING = "value of f", "⟨u, f⟩", "⟨Jᵀu, v⟩"
@@ -54,12 +56,12 @@ class Noise:
 
     Attributes:
         errors: the root mean square error of every entry, by array.
-        spread: how far the float64 results differ from point to point, the largest by array.
-        scale: the largest entry, by array.
-        typical: the largest error at a typical point, by array: one that a kink within rounding
-            spoils at one point in six is not unstable.
-        natural: what the terms of each array are of the size of, for one that cancels to zero:
-            the norm of u f, divided by the size of the primal for its cotangent.
+        spread: by array, how far its float64 results differ from point to point at most.
+        scale: by array, its largest entry.
+        typical: by array, the largest error at the median point: an array that a kink within a
+            rounding spoils at one point of six is not unstable.
+        natural: by array, the size of the terms it is the sum of, for one that cancels to zero: the
+            norm of u f, and for a cotangent that norm divided by the size of its primal.
         unit: the unit roundoff of the dtype whose errors these are.
     """
 
@@ -92,16 +94,16 @@ class Noise:
         return self.errors[PAIRING]
 
     def with_noise_of(self, values: "Noise") -> "Noise":
-        """This one, with what another has measured of fewer arrays."""
+        """This noise, with another's in place of it for the arrays that the other has measured."""
         measured = ("errors", "spread", "scale", "typical", "natural")
         return replace(
             values, **{key: getattr(self, key) | getattr(values, key) for key in measured}
         )
 
     def vanishes(self, name: str, array: Array) -> bool:
-        """Is a cotangent so small, beside what its terms are of the size of, that it is rounding?
+        """Is a cotangent so small, beside the terms it is the sum of, that it is only rounding?
 
-        Nothing can then be said of its entries: those of zero are no more like one another.
+        Nothing can be said of its entries then: two right computations of zero differ as much.
         """
         floor = SAFETY * unit_roundoff(array.dtype) * self.natural.get(name, 0.0)
         return bool(largest(array) <= floor) and not self._has_digits(name)
@@ -115,11 +117,11 @@ class Noise:
         return largest(self.errors[name])
 
     def size(self, name: str) -> float:
-        """The scale of an array; of what cancelled in it, for one that is exactly zero."""
+        """The scale of an array; if it is zero but for rounding, that of the terms in it."""
         most = max((self.scale[each] for each in self.cotangents), default=0.0)
         if name in self.cotangents and self.scale[name] <= VANISHING * most > 0:
             return most
-        # Not a digit of it is left: an array that is zero looks like this at points of float32.
+        # At points of float32, an array that should be zero is rounding, with no right digit.
         floor = SAFETY * unit_roundoff(np.float64) * self.natural[name]
         floor = max(self.unit * self.typical[name], floor)
         is_rounding = self.scale[name] <= floor and not self._has_digits(name)
@@ -131,7 +133,7 @@ Point = tuple[Arrays, Array]
 
 
 def pooled(noises: Sequence[Noise]) -> Noise:
-    """Entry by entry the largest noise, none of it counted beyond `EXCUSE` times the usual."""
+    """The largest noise of every entry, but no more than `EXCUSE` times the usual of its array."""
     first = noises[0]
     errors = {}
     for name in first.errors:
@@ -142,6 +144,6 @@ def pooled(noises: Sequence[Noise]) -> Noise:
 
 
 def usual_level(noises: Sequence[Noise], name: str) -> float:
-    """The median implementation's noise, the lower of two; the conditioning of a single one."""
+    """The noise of the median implementation, the lower one of two; of one alone, its spread."""
     levels = sorted(noise.level(name) for noise in noises)
     return levels[(len(levels) - 1) // 2] if len(levels) > 1 else noises[0].spread[name]

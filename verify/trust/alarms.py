@@ -1,4 +1,4 @@
-"""False alarms: the catalogue's own checks over many seeds, where every disagreement is one."""
+"""False alarms: the catalogue is right, so every disagreement over many seeds is one."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,8 +22,9 @@ class Tally:
     Attributes:
         seed: of the case.
         verdicts: how many of each.
-        closest: the largest error of a check that agrees, in units of its tolerance.
-        closest_check: which that was.
+        closest: the largest error of a check that agrees, in units of its tolerance: how near it
+            came to a false alarm.
+        closest_check: which check that was.
         alarms: the checks that disagree, in words.
     """
 
@@ -32,6 +33,15 @@ class Tally:
     closest: float
     closest_check: str
     alarms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is checked, seed after seed."""
+
+    computation: str
+    dtype: str
+    size: int
 
 
 def count_alarms(
@@ -51,18 +61,18 @@ def count_alarms(
     Yields:
         A row per computation and dtype, as soon as all its seeds are done.
     """
-    # Not forked: a fork inherits locks of the threads that BLAS and torch have started.
+    # Spawned: a fork would inherit the locks of threads that BLAS and torch have started.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         for entry, size in plan:
             names, sizes, wanted = repeat(entry.name), repeat(size), repeat(tuple(dtypes))
             counted = list(pool.map(_counted, names, sizes, wanted, seeds))
             for position, dtype in enumerate(dtypes):
                 tallies = [each[position] for each in counted]
-                yield _row((entry.name, dtype, size), seeds, tallies)
+                yield _row(_Subject(entry.name, dtype, size), seeds, tallies)
 
 
 def _counted(name: str, size: int, dtypes: tuple[str, ...], seed: int) -> list[Tally]:
-    """In a process of its own, which loads this one computation by its name."""
+    """The tallies of one seed, in another process, which loads the computation by its name."""
     entry = next(each for each in CATALOGUE if each.name == name)
     with one_thread():
         found = outcomes(entry.load(), size, seed, dtypes, BACKENDS)
@@ -93,16 +103,15 @@ def _named(check: Check) -> str:
     return f"{check.kind} of {check.implementation} against {check.against}"
 
 
-def _row(case: tuple[str, str, int], seeds: range, tallies: Sequence[Tally]) -> Alarms:
-    computation, dtype, size = case
+def _row(subject: _Subject, seeds: range, tallies: Sequence[Tally]) -> Alarms:
     verdicts: Counter[str] = sum((each.verdicts for each in tallies), Counter())
     closest = max(tallies, key=lambda each: each.closest)
     alarms = [f"seed {each.seed}: {alarm}" for each in tallies for alarm in each.alarms]
     return Alarms(
         measured_at=utc_now(),
-        computation=computation,
-        dtype=dtype,
-        size=size,
+        computation=subject.computation,
+        dtype=subject.dtype,
+        size=subject.size,
         first_seed=seeds.start,
         seeds=len(seeds),
         checks=verdicts.total(),

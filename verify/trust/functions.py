@@ -1,6 +1,6 @@
-"""Small functions with their VJPs, to plant faults in.
+"""Small functions with right VJPs, to plant faults in.
 
-They run in any floating dtype, and, where they are analytic, on complex numbers.
+They take arrays of any floating dtype and, if they are analytic, complex arrays.
 """
 
 from typing import Any
@@ -155,7 +155,7 @@ def _square_and_vector(rng: np.random.Generator, size: int) -> dict[str, Any]:
 
 
 def _with_index(rng: np.random.Generator, size: int) -> dict[str, Any]:
-    """Every entry is taken about twice; at any size some are, and some not at all."""
+    """Every entry is taken about twice, the first at least three times, and some not at all."""
     index = rng.integers(0, size, 2 * size)
     index[:3] = 0
     return {"x": rng.standard_normal(size), "index": index}
@@ -168,7 +168,7 @@ def _with_padding(rng: np.random.Generator, size: int) -> dict[str, Any]:
 
 
 def _empty_batch(rng: np.random.Generator, size: int) -> dict[str, Any]:
-    """A linear layer with ``size`` inputs and a batch of none."""
+    """A linear layer with ``size`` inputs, and a batch without rows."""
     return {
         "X": np.zeros((0, size)),
         "W": rng.standard_normal((2, size)),

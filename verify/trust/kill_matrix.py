@@ -1,8 +1,8 @@
 """Every planted fault against every checker: who catches it, and who accuses the innocent.
 
 A checker that accepts everything raises no false alarm, and one that rejects everything misses no
-fault. So the matrix has both: wrong gradients, caught or missed; and right ones of awkward
-functions, passed or flagged. A skipped checker has done neither.
+fault. So the matrix has both wrong gradients, which are caught or missed, and right ones of awkward
+functions, which are passed or flagged. Where a checker cannot be asked, it is skipped.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ CheckFunction = Callable[..., Report]
 
 @dataclass(frozen=True)
 class _Answer:
-    """What one checker made of one planting."""
+    """What one checker made of one planting; `rejects` is None where it was not asked."""
 
     rejects: bool | None
     seconds: float
@@ -56,8 +56,8 @@ def run_matrix(
 ) -> Iterator[Kill]:
     """Asks every checker about every fault and every awkward function, at each size and dtype.
 
-    Each is planted anew for each checker, from the same generator: what one does to it, or makes it
-    remember, is not there for the next.
+    For each checker the same is planted anew, so that nothing a checker does to it, or makes it
+    remember, is there for the next.
 
     Args:
         faults: wrong gradients.
@@ -68,7 +68,7 @@ def run_matrix(
         largest: the largest size to plant; None for all.
 
     Yields:
-        A row as soon as it is known: of each case, gradjury's first and then the peers'.
+        A row as soon as it is known: for each planting gradjury's, then the peers'.
     """
     subjects: list[Fault | Awkward] = [*faults, *awkward]
     for subject in subjects:
@@ -101,7 +101,7 @@ class _Planting:
         return self.subject.plant(self.size, self.dtype, self._generator())
 
     def asked(self, check: CheckFunction) -> _Answer:
-        """Gradjury's answer; if it raises, it has answered wrongly, whatever would be right."""
+        """Gradjury's answer. If it raises, that counts as the wrong answer."""
         planted = self.planted()
         start = perf_counter()
         try:
@@ -148,12 +148,12 @@ class _Planting:
             seed=self.seed,
             order=planted.order,
         )
-        # The report stands for one check beside those of the evidence.
+        # The whole report counts as one check, beside those of the evidence.
         whole = Check("manual", "report", "", report.verdict)
         return overall([whole, *self._evidence(planted)]), report.diagnosis
 
     def _evidence(self, planted: Planted) -> list[Check]:
-        """For an argmin, in float64 whatever the dtype: it is about the function, not rounding."""
+        """Of an argmin: always in float64, for it is about the function and not about rounding."""
         if planted.computation is None:
             return []
         backends = [Manual()]

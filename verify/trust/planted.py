@@ -1,8 +1,8 @@
-"""What a planted fault is: a function of which the derivative is known, and a VJP that is not it.
+"""What a planted fault is: a function with a known derivative, and a VJP that is something else.
 
-A fault is a transformation of a right VJP: ``right -> wrong``, most of them a line long. Planted at
-a size and a dtype it gives the same to whoever is to judge it: the VJP as its author would hand it
-over, the primals, and the values.
+A fault transforms a right VJP into a wrong one, mostly in a single line. Planted at a size and a
+dtype, it gives every checker the same: the VJP as its author would hand it over, the primals, and
+the function's values.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,16 +19,17 @@ MakeVjp = Callable[..., tuple[Array, Vjp]]
 
 
 Transformation = Callable[[MakeVjp], MakeVjp]
-"""From a right VJP to one with a fault. It is called once for each time the fault is planted, so
-that what it remembers from call to call is its own."""
+"""Makes a VJP with a fault of a right one. Every planting calls it anew, so that what one planted
+VJP remembers from call to call is not known to another."""
 
 
 Sample = Callable[[np.random.Generator, int], dict[str, Any]]
-"""``sample(rng, size)`` draws primals: those of float64 are rounded to the dtype asked for."""
+"""``sample(rng, size)`` draws primals; planting rounds those of float64 to the dtype wanted."""
 
 
 ELEMENTWISE = (10, 1_000, 1_000_000)
-"""Entries of the largest argument: so few that all are seen, and so many that few can be."""
+"""Entries of the largest argument: from so few that a checker can look at each, to so many that it
+can look at few."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,14 @@ class Planted:
 
     Attributes:
         make_vjp: what is to be judged.
-        primals: of ``make_vjp``; arrays of the dtype asked for, and what is not differentiated.
-        forward: ``forward(**primals)`` is f's value, right, and complex for complex primals unless
-            the function's point is another.
-        wrt: the primals that are differentiated.
+        primals: of ``make_vjp``: arrays of the dtype wanted, and whatever is not differentiated.
+        forward: ``forward(**primals)`` is f's right value. It takes complex primals too, unless it
+            is the point of an awkward function that it does not.
+        wrt: the names of the primals that are differentiated.
         true_vjp: what ``make_vjp`` should have been; None where there is no derivative, or several.
         order: 2 where ``make_vjp`` is right and its own derivative is in question.
-        computation: of an argmin, where its condition is needed to see the fault.
+        computation: an argmin's entry of a catalogue, where only its optimality condition shows the
+            fault.
     """
 
     make_vjp: MakeVjp
@@ -56,7 +58,8 @@ class Planted:
 
 
 Plant = Callable[[int, str, np.random.Generator], Planted]
-"""From a size, a dtype (``"float64"`` or ``"float32"``) and a generator, on which all depends."""
+"""Plants at a size and a dtype (``"float64"`` or ``"float32"``); all that is random comes from the
+generator."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ class Fault:
         name: unique in the catalogue.
         story: what the bug is, and where such a bug was seen.
         diagnosis: the word of `verify.diagnosis.FAULTS` for it, or None if there is none.
-        sizes: three.
-        plant: at a size.
+        sizes: three at which it is planted.
+        plant: it.
     """
 
     name: str
@@ -85,8 +88,8 @@ class Awkward:
     Attributes:
         name: unique in the catalogue.
         story: what makes it awkward.
-        sizes: one or several.
-        plant: at a size.
+        sizes: one or several at which it is planted.
+        plant: it.
     """
 
     name: str
@@ -97,7 +100,7 @@ class Awkward:
 
 @dataclass(frozen=True)
 class Host:
-    """A function and its VJP.
+    """A function with its right VJP, to plant a fault in.
 
     Attributes:
         sample: draws its primals.
@@ -110,16 +113,16 @@ class Host:
     wrt: tuple[str, ...]
 
 
-def planted(function: Host, transformation: Transformation) -> Plant:
-    """Plants a transformation of the function's VJP; the values are the function's own."""
+def planted(host: Host, transformation: Transformation) -> Plant:
+    """Plants a transformation of the host's VJP; the values are the host's own."""
 
     def plant(size: int, dtype: str, rng: np.random.Generator) -> Planted:
         return Planted(
-            make_vjp=transformation(function.make_vjp),
-            primals=rounded(function.sample(rng, size), dtype),
-            forward=value_of(function.make_vjp),
-            wrt=function.wrt,
-            true_vjp=function.make_vjp,
+            make_vjp=transformation(host.make_vjp),
+            primals=rounded(host.sample(rng, size), dtype),
+            forward=value_of(host.make_vjp),
+            wrt=host.wrt,
+            true_vjp=host.make_vjp,
         )
 
     return plant
@@ -138,12 +141,12 @@ def _is_floating(primal: object) -> bool:
 
 
 def value_of(make_vjp: MakeVjp) -> Callable[..., Array]:
-    """The first half of a VJP."""
+    """The function alone: the value that ``make_vjp`` returns beside its VJP."""
     return lambda **primals: make_vjp(**primals)[0]
 
 
 def spoilt(change: Callable[[Arrays], Arrays]) -> Transformation:
-    """The fault is in all gradients together."""
+    """A fault in the gradients of all arguments."""
 
     def transformation(right: MakeVjp) -> MakeVjp:
         def make_vjp(**primals: Any) -> tuple[Array, Vjp]:  # noqa: ANN401 -- some are no arrays
@@ -156,12 +159,12 @@ def spoilt(change: Callable[[Arrays], Arrays]) -> Transformation:
 
 
 def spoilt_in(argument: str, change: Callable[[Array], Array]) -> Transformation:
-    """The fault is in the gradient of one argument."""
+    """A fault in the gradient of one argument."""
     return spoilt(lambda gradients: {**gradients, argument: change(gradients[argument])})
 
 
 def fed(change: Callable[[Array], Array]) -> Transformation:
-    """The fault is in what the VJP makes of its cotangent."""
+    """A fault in how the VJP takes its cotangent."""
 
     def transformation(right: MakeVjp) -> MakeVjp:
         def make_vjp(**primals: Any) -> tuple[Array, Vjp]:  # noqa: ANN401 -- as above
@@ -174,16 +177,16 @@ def fed(change: Callable[[Array], Array]) -> Transformation:
 
 
 def instead(wrong: MakeVjp) -> Transformation:
-    """The fault is written out."""
+    """A fault that is written out as a VJP of its own."""
     return lambda _: wrong
 
 
 def rectangle(size: int) -> tuple[int, int]:
-    """The shape of a matrix of so many entries, as near to a square as they allow."""
+    """The shape of a matrix with so many entries, as nearly square as they allow."""
     rows = next(rows for rows in range(int(size**0.5), 0, -1) if size % rows == 0)
     return rows, size // rows
 
 
 def side(size: int) -> int:
-    """That of a square matrix of at most so many entries."""
+    """The side of a square matrix of at most so many entries."""
     return int(size**0.5)

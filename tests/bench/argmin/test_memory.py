@@ -1,3 +1,4 @@
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -101,7 +102,7 @@ class TestCrash:
 def run_instead(monkeypatch: pytest.MonkeyPatch, directory: Path, code: str) -> None:
     """Let the child run this code, in place of the measurement."""
     program = directory / "python"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}"\n')
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c "{code}"\n')
     program.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(program))
 

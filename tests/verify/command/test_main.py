@@ -335,18 +335,6 @@ def test_ctrl_c_without_a_file_promises_none(capsys: Capture) -> None:
     assert line == f"verify: interrupted after {CHECKS_OF_BOTH} checks"
 
 
-def test_it_runs_from_the_root_as_the_readme_says() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "verify", "relu"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert lines(done.stdout)[-1].endswith(" agree")
-
-
 def test_an_interrupted_process_keeps_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
     # A shell that runs the tests in the background has them ignore Ctrl-C, and so would a child; it

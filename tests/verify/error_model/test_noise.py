@@ -10,7 +10,6 @@ from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Array, Arrays, Compu
 from reference_impls.function import Implementation
 from tests.verify.shared import cases_of, verified
 from verify.checks.case import CatalogueCase
-from verify.error_model.arrays import pair, unit_roundoff
 from verify.error_model.measurement import fits_float32, measure_conditioning, measure_noise, nudged
 from verify.error_model.noise import SAFETY, Noise
 from verify.oracles.estimate import Estimate
@@ -29,11 +28,6 @@ def noise_at(computation: Computation, primals: Arrays, cotangent: Array) -> Noi
 def relu_at_standard_normal(**changes: Callable[..., Any]) -> Noise | None:
     x = np.random.default_rng(0).standard_normal(64)
     return noise_at(replace(RELU, **changes), {"x": x}, np.ones(64))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(("dtype", "expected"), [("float64", 2.0**-53), ("float32", 2.0**-24)])
-def test_the_unit_roundoff_is_half_the_spacing_at_one(dtype: str, expected: float) -> None:
-    assert unit_roundoff(dtype) == expected
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -128,12 +122,6 @@ def test_the_noise_of_what_cancels_to_zero_is_measured_by_its_terms() -> None:
     assert noise is not None
     assert noise.scale["x"] < 1e-12
     assert noise.size("x") == noise.natural["x"] > 0.1
-
-
-def test_a_pairing_is_summed_in_double_precision() -> None:
-    tenth = np.full(10**6, 0.1, np.float32)
-    ones = {"x": np.ones_like(tenth)}
-    assert pair({"x": tenth}, ones) == pytest.approx(10**6 * float(tenth[0]), rel=1e-12)
 
 
 def test_the_noise_of_a_running_sum_grows_with_the_power_three_halves_of_its_length() -> None:

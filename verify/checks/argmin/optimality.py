@@ -1,4 +1,4 @@
-"""Is an `Optimality` what its documentation asks for? Before anything is judged by it."""
+"""Is an `Optimality` what its documentation asks for? A wrong one would judge wrongly."""
 
 import warnings
 from collections.abc import Callable
@@ -15,7 +15,8 @@ T = TypeVar("T")
 
 
 ASIDE = 1e-2
-"""How far beside the initial guess, relative to its largest entry, functions are surely smooth."""
+"""How far beside the initial guess, relative to its largest entry, F is tried: at the guess itself
+there may be a kink."""
 
 
 class OptimalityError(ValueError):
@@ -23,7 +24,7 @@ class OptimalityError(ValueError):
 
 
 def check_optimality(computation: Computation, primals: Arrays, shape: tuple[int, ...]) -> None:
-    """Nothing, where all is as documented.
+    """Refuse an optimality that is not as `Optimality` documents it.
 
     Args:
         computation: with an optimality.
@@ -31,7 +32,7 @@ def check_optimality(computation: Computation, primals: Arrays, shape: tuple[int
         shape: of the computation's value.
 
     Raises:
-        OptimalityError: something is not.
+        OptimalityError: a field is not as documented.
     """
     optimality = computation.optimality
     if optimality is None:
@@ -97,12 +98,12 @@ def _condition(
 def _check_analytic(
     computation: Computation, optimality: Optimality, primals: Arrays, start: Array
 ) -> None:
-    """K and R come from the complex step, which is wrong without a word where F is not analytic."""
+    """Refuse an F that is not analytic: K and R, by the complex step, would be wrong in silence."""
     phi = _along(optimality, primals, computation.wrt, start)
     wanted = "functions that take complex numbers, such as x * x, not abs, real, conj or norm"
     with np.errstate(all="ignore"):
         if not np.isfinite(_called(computation, "condition", lambda: phi(0.0), wanted)):
-            return  # nothing can be told outside its domain
+            return  # outside the domain of F: nothing can be told
         stepped = _called(computation, "condition", lambda: _strictly(phi), wanted)
         if is_approached(phi, stepped):
             return

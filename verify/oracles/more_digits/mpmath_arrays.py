@@ -1,8 +1,8 @@
 """Arrays of 50 digits: NumPy's functions on the numbers of mpmath.
 
-NumPy computes on arrays of Python objects by calling their operators and the method with the
-function's name, so that plain array code runs unchanged. `Digits` adds what such arrays lack:
-functions that NumPy has not for objects, the solution of linear equations by elimination, and a
+NumPy computes on arrays of Python objects by calling their operators, and methods with the names of
+its own functions, so that plain array code runs unchanged. `Digits` adds what such arrays lack:
+functions that NumPy lacks for object arrays, the solution of linear equations by elimination, and a
 count of operations, each of which takes about a microsecond.
 """
 
@@ -21,10 +21,11 @@ DIGITS = 50
 
 
 WORK = 400_000
-"""Operations, at most, for mpmath: a second or so. A transcendental function counts as `COSTLY`."""
+"""The most operations that a function is given, which take a second or so."""
 
 
 COSTLY = 10
+"""Operations that a transcendental function counts for, per entry."""
 
 
 PREDICATES = ("isfinite", "isinf", "isnan", "signbit")
@@ -36,18 +37,18 @@ CHEAP = (
     *("absolute", "fabs", "sign", "copysign", "conjugate", "maximum", "minimum", "fmax", "fmin"),
     *("greater", "greater_equal", "less", "less_equal", "equal", "not_equal", *PREDICATES),
 )
-"""NumPy's functions that cost an operation an entry."""
+"""NumPy's functions that count for one operation per entry."""
 
 
 Native = Any
-"""A carrier's array or number, or what NumPy passes on: these share no base class."""
+"""A carrier's array or number, or whatever NumPy passes on: these share no base class."""
 
 
 class Workshop:
     """Makes numbers of `DIGITS` digits, and counts what is done with them.
 
-    They are the numbers of an mpmath context of this workshop's own, with the methods that NumPy
-    calls by the names of its functions.
+    The numbers belong to an mpmath context of the workshop's own. They are given methods with the
+    names of NumPy's functions, since those are what NumPy calls.
     """
 
     def __init__(self) -> None:
@@ -61,7 +62,7 @@ class Workshop:
             setattr(self.context.mpf, name, self._method(function))
 
     def digits(self, array: Native) -> "Digits":
-        """An array of this workshop's numbers; a number becomes an array of shape ()."""
+        """An array of this workshop's numbers; one of shape () for a single number."""
         made = np.asarray(self.numbers(array)).view(Digits)
         made.workshop = self
         return made
@@ -75,7 +76,7 @@ class Workshop:
         """Counts operations that are about to be done.
 
         Raises:
-            RuntimeError: more than `WORK` by now.
+            RuntimeError: with these, there are more than `WORK`.
         """
         self.left -= operations
         if self.left < 0:
@@ -83,7 +84,7 @@ class Workshop:
 
     @cached_property
     def functions(self) -> dict[str, np.ufunc]:
-        """Those that NumPy does not have for objects, by name."""
+        """Functions that NumPy lacks for object arrays, by name."""
         context = self.context
         ones = {
             "isfinite": context.isfinite,
@@ -103,7 +104,7 @@ class Workshop:
         }
 
     def _convert(self, number: Native) -> Native:
-        if isinstance(number, np.longdouble):  # whose float64 and the rest are exact
+        if isinstance(number, np.longdouble):  # it is exactly a float64 and another for the rest
             high = float(number)
             return self.context.mpf(high) + float(number - high) if np.isfinite(high) else high
         return self.context.convert(number)
@@ -131,7 +132,7 @@ class Workshop:
 
         def method(*numbers: Native) -> Native:
             result = function(*numbers)
-            # The logarithm of a negative number is complex to mpmath, and to NumPy none at all.
+            # To mpmath the logarithm of a negative number is complex, to NumPy it is NaN.
             return result if isinstance(result, context.mpf) else context.nan
 
         return method
@@ -140,8 +141,8 @@ class Workshop:
 class Digits(np.ndarray[Any, np.dtype[Any]]):
     """An array of a workshop's numbers.
 
-    An array of dtype object does nearly all. This adds what it does not: functions that NumPy has
-    not for objects, among them the solution of linear equations, a scalar that is still an array,
+    An array of dtype object can do nearly all that is needed. This adds the rest: functions that
+    NumPy lacks for object arrays, the solution of linear equations, scalars that are still arrays,
     and the count of operations.
     """
 
@@ -218,7 +219,7 @@ def solve(matrix: Native, right: Native) -> Native:
 
 
 def _work(ufunc: np.ufunc, inputs: Sequence[Native]) -> int:
-    """About how many operations on numbers a call amounts to."""
+    """About how many operations on single numbers a call takes."""
     shapes = [np.shape(each) for each in inputs]
     if ufunc.signature:  # products: every entry of the first with every column of the last
         return int(prod(shapes[0]) * prod(shapes[-1][-1:]))

@@ -14,8 +14,7 @@ class UlpErrors:
     """The errors of an array, entry by entry, in units of the spacing of floats at that entry.
 
     Attributes:
-        errors: float64, of the array's shape; infinite where the exact entry is 0, and what was
-            got is not.
+        errors: float64, of the array's shape; infinite where 0 is exact and something else was got.
         median: of the errors.
         max: the largest.
         index: where that is; ``()`` for a scalar.
@@ -37,9 +36,9 @@ class Precision:
         got: that entry.
         exact: what it should have been.
         ulps_at_scale: the largest error of the array, in spacings of floats at its largest entry.
-        ulps_at_entry: the error of this entry in spacings of floats there. Far above
-            ``ulps_at_scale``, it tells of cancellation; infinite where 0 is exact.
-        digits: the correct decimal digits of this entry, from 0 to all that the dtype has.
+        ulps_at_entry: the error of this entry in spacings of floats there; infinite where 0 is
+            exact. If it is far above ``ulps_at_scale``, something cancelled.
+        digits: how many decimal digits of this entry are right, from 0 to all that the dtype has.
     """
 
     argument: str
@@ -60,7 +59,7 @@ def ulp_errors(got: Array, exact: Array) -> UlpErrors:
     """
     errors = _errors(got, exact)
     sizes = np.abs(_narrowed(exact, got.dtype))
-    with np.errstate(over="ignore"):  # beside an entry that is nearly zero: infinitely many
+    with np.errstate(over="ignore"):  # the spacing at an entry that is nearly zero is tiny
         ulps = np.divide(errors, _spacing(sizes), out=np.zeros(got.shape), where=errors > 0)
     ulps = np.where((errors > 0) & (sizes == 0), np.inf, ulps)
     index = np.unravel_index(int(np.argmax(ulps)), ulps.shape)
@@ -81,7 +80,7 @@ def digits_lost(got: Arrays, exact: Arrays) -> list[Precision]:
         name: float(np.abs(_narrowed(array, np.float64)).max()) for name, array in filled.items()
     }
     largest = max(sizes.values(), default=0.0)
-    # What is zero is computed as noise, with more digits too: that is no scale for an error.
+    # An array that should be zero is computed as noise, with more digits too: that is no scale.
     scales = {
         name: largest if size <= VANISHING * largest else size for name, size in sizes.items()
     }
@@ -111,10 +110,10 @@ def _correct_digits(error: float, true: float, dtype: npt.DTypeLike) -> float:
 
 
 def _errors(got: Array, exact: Array) -> Array:
-    # NaN compared with anything passes; as an infinite error it does not.
+    # NaN would pass every comparison; an infinite error does not.
     with np.errstate(invalid="ignore"):
         errors = np.abs(np.asarray(got - exact, dtype=np.float64))
-    same = np.asarray(got == _narrowed(exact, got.dtype))  # infinities of one sign differ by NaN
+    same = np.asarray(got == _narrowed(exact, got.dtype))  # two infinities of one sign are equal
     errors = np.where(same & np.isnan(errors), 0, errors)
     return np.where(np.isnan(errors), np.inf, errors)
 

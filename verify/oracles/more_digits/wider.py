@@ -1,18 +1,19 @@
 """Extended precision: the truth against which ULPs are counted.
 
-A rounding error is a difference from what exact arithmetic would have given. Arithmetic with far
-more digits is as good, if it runs the same code: its own errors are smaller in proportion to its
-unit roundoff, and so is everything that magnifies them, cancellation and conditioning included.
+A rounding error is the difference from what exact arithmetic would have given. For measuring it,
+the same code run with far more digits is as good as exact arithmetic: cancellation and conditioning
+magnify its errors alike, but those are smaller in proportion to the unit roundoff.
 
 - float32 is judged by float64, 29 bits wider.
 - float64 is judged by `np.longdouble` where the platform has a wider one: 11 bits on x86, 60 where
   it is IEEE quadruple, none with MSVC or on Apple silicon. LAPACK has no such routines.
 - Elsewhere it is judged by 50 digits of mpmath, on small arrays (`mpmath_arrays`).
 
-A body may round inside to a dtype of its own choosing (`astype`, a buffer from `np.zeros`, a
-library that knows float64 alone). The result would look wide and be no truth. So each result is
-put to the proof: it must respond to changes of the primals and of the cotangent that are too small
-for the narrow dtype, as it does to larger ones. An intermediate result that was rounded does not.
+A body may round somewhere inside (by `astype`, in a buffer from `np.zeros`, in a library that knows
+float64 alone). Its result would be of the wide dtype and have no more right digits. So each result
+is put to the proof: it must respond to changes of the primals and of the cotangent that are too
+small for the narrow dtype, in the same way as to larger ones. If an intermediate result was rounded
+to the narrow dtype, it does not.
 """
 
 import warnings
@@ -34,37 +35,37 @@ from verify.oracles.more_digits.carriers import (
 from verify.oracles.more_digits.mpmath_arrays import Native
 
 STEPS = (0.5, 0.7)
-"""Exponents of the narrow dtype's spacing at 1: changes so large show their response in that dtype
-already, and both rounding and the rest of Taylor's series are small beside it. The second is for
-curvatures that make the first too large."""
+"""Powers of the narrow dtype's spacing at 1: changes of this size show in that dtype already, and
+both rounding and the curvature are small beside them. The second is shorter, and tried where
+curvature makes the first too long."""
 
 
 JUMP = 2.0**-10
-"""A response to a small change that is this fraction of that to a large one is a jump, at a kink
-or a discontinuity, and tells nothing of digits."""
+"""If the response to a small change is more than this fraction of that to a large one, there is a
+kink or a discontinuity, which tells nothing of digits."""
 
 
 SHARE = 0.5
-"""Of a response, how much may be missing. All of it is, where all that carries it was rounded; a
-path that carries less than half of it can be rounded unnoticed."""
+"""The part of a response that may be missing. Where everything was rounded, all of it is; a path
+that carries less than half of the response may be rounded unnoticed."""
 
 
 ROUNDING = 2.0**-4
-"""What of a response, relative to the largest entry, may be the carrier's rounding error."""
+"""The part of a response, relative to the largest entry, that may be the carrier's own rounding."""
 
 
 VANISHING = 2.0**-50
-"""An array this small beside the others is the rounding error of zero, and responds to nothing."""
+"""An array this small beside the others is zero but for rounding, and responds to nothing."""
 
 
 @dataclass(frozen=True)
 class Extended:
     """A function's value and VJP at a point, with more digits than its dtype has.
 
-    Subtract them from arrays of that dtype as they are: rounded to it first, they would be wrong by
-    half an ULP. They are float64 for float32; for float64 they are `np.longdouble`, which is also
-    what mpmath's numbers are rounded to, or, where the platform has no wider longdouble, mpmath's
-    numbers themselves in arrays of dtype object.
+    Subtract them from arrays of that dtype as they are: rounding them first would make them wrong
+    by half an ULP. For float32 they are float64. For float64 they are `np.longdouble`, to which
+    mpmath's numbers are rounded, too; where the platform has no wider longdouble, they are mpmath's
+    numbers themselves, in arrays of dtype object.
 
     Attributes:
         value: of the function.
@@ -199,7 +200,7 @@ def _response(
 
 
 def _deaf(body: Body, double: Positions, small: Response, large: Response) -> list[str]:
-    """Which results respond to small changes otherwise than to large ones."""
+    """The names of results that do not respond to small changes as they do to large ones."""
     scales = [float(np.abs(array).max(initial=0, where=np.isfinite(array))) for array in double]
     floor = VANISHING * max(scales[1:])
     ratio = small.step / large.step
@@ -214,9 +215,9 @@ def _deaf(body: Body, double: Positions, small: Response, large: Response) -> li
 
 
 def _escapes(fits: Array, large: Array) -> bool:
-    """Have results that respond left the narrow dtype, whose numbers those rounded to it are?"""
+    """Have the entries that respond more digits than the narrow dtype has?"""
     responds = np.isfinite(large) & (np.abs(large) > ROUNDING)
-    # Of numbers that are 11 bits longer, one in 2048 is short by chance; two are not.
+    # A number with 11 bits more fits the narrow dtype by chance once in 2048 times; two do not.
     return int(responds.sum()) < 2 or not bool(fits[responds].all())
 
 

@@ -1,11 +1,11 @@
-"""Right gradients of arguments, and by code, that checkers stumble over."""
+"""Right gradients, with arguments or in code that checkers stumble over."""
 
 from typing import Any
 
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Vjp
-from verify.trust.awkward.points import plant
+from verify.trust.awkward.functions import plant
 from verify.trust.faults import argmin, second_order
 from verify.trust.functions import EMPTY_BATCH, affine, gather, normal, squash
 from verify.trust.planted import ELEMENTWISE, Awkward, Planted, rectangle, value_of

@@ -40,7 +40,7 @@ System = Callable[[Array], tuple[Array, Array]]
 
 
 def newton(system: System, y: Array) -> Array:
-    """From a guess, twice as many steps as double the digits from one to all."""
+    """Newton's method: twice the steps that it takes to double digits from one to all."""
     for _ in range(NEWTON_STEPS):
         K, F = system(y)
         y = y - np.linalg.solve(K, F)
@@ -150,7 +150,7 @@ minimum = _minimum_with(_by_elimination)
 
 
 def _carrying_over(_: MakeVjp) -> MakeVjp:
-    """Some gradient steps from where the call before came to: mostly, a few are enough."""
+    """A few gradient steps from where the last call ended: nearly always, they are enough."""
     last: dict[int, Array] = {}
 
     def make_vjp(M: Array, c: Array) -> tuple[Array, Vjp]:
@@ -166,7 +166,7 @@ def _carrying_over(_: MakeVjp) -> MakeVjp:
 
 
 def minimum_from_guess(M: Array, c: Array, guess: Array) -> tuple[Array, Vjp]:
-    """The same minimum from a guess that is an argument: it does not depend on it."""
+    """The same minimum, with the guess as an argument that it does not depend on."""
     y, vjp = minimum(M, c)
     return y, lambda u: {**vjp(u), "guess": np.zeros_like(guess)}
 
@@ -177,7 +177,7 @@ def _leaking_to_guess(M: Array, c: Array, guess: Array) -> tuple[Array, Vjp]:
 
 
 def least_norm(X: Array, b: Array) -> tuple[Array, Vjp]:
-    """One of the minima of ½‖X y - b‖² for a wide X; by its gradient Xᵀ (X y - b), any would do."""
+    """The shortest of the minima of ½‖X y - b‖² for a wide X; the gradient is zero at each."""
     S = X @ X.T
     multiplier = np.linalg.solve(S, b)
     y = X.T @ multiplier

@@ -9,7 +9,7 @@ from verify.trust.functions import normal
 from verify.trust.planted import ELEMENTWISE, Fault, Host, MakeVjp, Sample, instead, planted
 
 EVERY = 5
-"""So many entries from one that lies exactly at the point to the next."""
+"""Every so many entries, one lies exactly at the point."""
 
 
 LARGE = 1_000.0
@@ -75,7 +75,7 @@ def _sinc_divided_by_zero(x: Array) -> tuple[Array, Vjp]:
 
 
 def _sinc_mended(x: Array) -> tuple[Array, Vjp]:
-    """The guard that keeps the value right is put around the gradient, too."""
+    """The 1 that guards the value is taken for the gradient, too."""
     value, vjp = sinc(x)
     return value, lambda u: {"x": np.where(x == 0, u, vjp(u)["x"])}
 
@@ -122,10 +122,10 @@ def logsumexp(x: Array) -> tuple[Array, Vjp]:
 
 
 def _logsumexp_in_pairs(x: Array) -> tuple[Array, Vjp]:
-    """By logaddexp of neighbours, then of those, and back: an input has e^(input - output)."""
+    """By logaddexp of neighbours, then of the results; an input's slope is e^(input - output)."""
     levels = [x]
     while levels[-1].size > 1:
-        # One that has no neighbour is added to nothing.
+        # An entry without a neighbour is added to e^-∞ = 0.
         inputs = np.append(levels[-1], np.full(levels[-1].size % 2, -np.inf, x.dtype))
         levels.append(np.logaddexp(inputs[::2], inputs[1::2]))
 

@@ -1,4 +1,4 @@
-"""Sums that were not taken, or too often; terms that are missing; shapes."""
+"""Sums that were not taken or taken too often, missing terms, and wrong shapes."""
 
 import numpy as np
 

@@ -1,7 +1,7 @@
 """First derivatives that are right, and second ones that are not.
 
-A custom `torch.autograd.Function` is as differentiable as its backward was written to be, and torch
-does not ask. The VJP of each of these is right, its derivative is wrong.
+A custom `torch.autograd.Function` can be differentiated twice only if its backward was written for
+it, and torch does not check. The VJP of each of these is right, and the VJP's derivative wrong.
 """
 
 from collections.abc import Callable

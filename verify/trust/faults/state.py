@@ -1,20 +1,18 @@
-"""VJPs that are no functions: of state, of memory, of its layout."""
+"""VJPs that are no functions of their arguments: they remember, they write, or they vary."""
 
 from typing import Any
 
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Vjp
-from verify.trust.functions import CENTRED, MATRIX, SQUASH, SUMMED, rows_squashed, squash, summed
+from verify.trust.functions import SQUASH, squash
 from verify.trust.planted import (
     ELEMENTWISE,
     Fault,
     Host,
     MakeVjp,
-    fed,
     instead,
     planted,
-    rectangle,
     spoilt_in,
 )
 
@@ -22,24 +20,6 @@ UNWRITTEN = 3
 
 
 JITTER = 1e-3
-
-
-WIDER = {"float64": np.longdouble, "float32": np.float64}
-
-
-def total(x: Array) -> tuple[Array, Vjp]:
-    """f(x) = Σ x, a scalar."""
-    return np.asarray(x.sum()), lambda u: {"x": u * np.ones_like(x)}
-
-
-def shifted_by_one(x: Array) -> tuple[Array, Vjp]:
-    """f(x) = x + 1: the gradient is the cotangent."""
-    return x + 1, lambda u: {"x": u.copy()}
-
-
-def turned(X: Array) -> tuple[Array, Vjp]:
-    """f(X) = Xᵀ."""
-    return X.T.copy(), lambda u: {"X": u.T.copy()}
 
 
 def cross_entropy(x: Array) -> tuple[Array, Vjp]:
@@ -64,17 +44,6 @@ def _accumulating(x: Array) -> tuple[Array, Vjp]:
         nonlocal gradient
         gradient = gradient + vjp(u)["x"]
         return {"x": gradient.copy()}
-
-    return t, again
-
-
-def _into_one_buffer(x: Array) -> tuple[Array, Vjp]:
-    t, vjp = squash(x)
-    buffer = np.empty_like(x)
-
-    def again(u: Array) -> Arrays:
-        buffer[...] = vjp(u)["x"]
-        return {"x": buffer}
 
     return t, again
 
@@ -105,7 +74,7 @@ def _from_its_probabilities(x: Array) -> tuple[Array, Vjp]:
 
 
 def _unwritten(x: Array) -> tuple[Array, Vjp]:
-    """An allocator hands out what was last freed, with what was last in it."""
+    """The allocator hands out the memory that was freed last, with its contents."""
     t, vjp = squash(x)
     freed = t.copy()
 
@@ -120,7 +89,7 @@ def _unwritten(x: Array) -> tuple[Array, Vjp]:
 
 
 def _jittering(right: MakeVjp) -> MakeVjp:
-    """As where threads add to a sum in the order in which they arrive, but plain to see."""
+    """As if threads added to a sum in the order in which they arrive, but plain to see."""
     rng = np.random.default_rng(0)
 
     def jittered(gradient: Array) -> Array:
@@ -155,75 +124,11 @@ def _value_in_place(x: Array) -> tuple[Array, Vjp]:
     return x.copy(), lambda u: {"x": u * (1 - np.square(np.tanh(x)))}
 
 
-def _same_array_twice(x: Array, y: Array) -> tuple[Array, Vjp]:
-    t, vjp = summed(x, y)
-
-    def one(u: Array) -> Arrays:
-        gradient = vjp(u)["x"]
-        return {"x": gradient, "y": gradient}
-
-    return t, one
-
-
-def _the_cotangent_itself(x: Array) -> tuple[Array, Vjp]:
-    return x + 1, lambda u: {"x": u}
-
-
-def _a_view_of_the_cotangent(X: Array) -> tuple[Array, Vjp]:
-    return X.T.copy(), lambda u: {"X": u.T}
-
-
-def _spread_out(x: Array) -> tuple[Array, Vjp]:
-    value, _ = total(x)
-    return value, lambda u: {"x": np.broadcast_to(u, x.shape)}
-
-
-def in_memory_order(array: Array) -> Array:
-    """The array's shape filled with its memory from the lowest address on, as a kernel reads it."""
-    return np.ravel(array, order="K").reshape(array.shape)
-
-
-def _strides_of_primal(X: Array) -> tuple[Array, Vjp]:
-    value, _ = rows_squashed(X)
-
-    def vjp(u: Array) -> Arrays:
-        t = np.tanh(in_memory_order(X))
-        return {"X": u * (1 - t * t)}
-
-    return value, vjp
-
-
-def _first_of_expanded(u: Array) -> Array:
-    """Of a cotangent of stride 0 only the first entry is there; what lies behind it is not its."""
-    if u.size > 1 and not any(u.strides):
-        behind = np.zeros_like(u, order="C", subok=False)
-        behind.flat[0] = u.flat[0]
-        return behind
-    return u
-
-
-def _widened(gradient: Array) -> Array:
-    return gradient.astype(WIDER.get(gradient.dtype.name, np.longdouble))
-
-
-def _matrix(rng: np.random.Generator, size: int) -> dict[str, Any]:
-    return {"X": rng.standard_normal(rectangle(size))}
-
-
 def _vector(rng: np.random.Generator, size: int) -> dict[str, Any]:
     return {"x": rng.standard_normal(size)}
 
 
-TOTAL = Host(_vector, total, ("x",))
-
-
 CROSS_ENTROPY = Host(_vector, cross_entropy, ("x",))
-
-
-SHIFTED_BY_ONE = Host(_vector, shifted_by_one, ("x",))
-
-
-TURNED = Host(_matrix, turned, ("X",))
 
 
 STATE_FAULTS = (
@@ -290,73 +195,5 @@ STATE_FAULTS = (
         diagnosis="mutation",
         sizes=ELEMENTWISE,
         plant=planted(SQUASH, instead(_value_in_place)),
-    ),
-    Fault(
-        name="one array for two gradients",
-        story="Both summands of x + y get one array: who scales the gradient of x in place, as "
-        "clipping does, scales that of y.",
-        diagnosis="shared memory",
-        sizes=ELEMENTWISE,
-        plant=planted(SUMMED, instead(_same_array_twice)),
-    ),
-    Fault(
-        name="gradient is the cotangent",
-        story="The identity returns what it was given, and not a copy.",
-        diagnosis="shared memory",
-        sizes=ELEMENTWISE,
-        plant=planted(SHIFTED_BY_ONE, instead(_the_cotangent_itself)),
-    ),
-    Fault(
-        name="gradient is a view of the cotangent",
-        story="A transpose, or a reshape, gives back a view.",
-        diagnosis="shared memory",
-        sizes=ELEMENTWISE,
-        plant=planted(TURNED, instead(_a_view_of_the_cotangent)),
-    ),
-    Fault(
-        name="gradient is one number spread out",
-        story="np.broadcast_to for the gradient of a sum: read-only, and all entries are one.",
-        diagnosis="shared memory",
-        sizes=ELEMENTWISE,
-        plant=planted(TOTAL, instead(_spread_out)),
-    ),
-    Fault(
-        name="gradient in a buffer that is used again",
-        story="Preallocated for speed: the second call overwrites what the first returned.",
-        diagnosis="shared memory",
-        sizes=ELEMENTWISE,
-        plant=planted(SQUASH, instead(_into_one_buffer)),
-    ),
-    Fault(
-        name="strides of the cotangent ignored",
-        story="A kernel that takes its cotangent for contiguous: torch/nn #345, flash-attention "
-        "#355, pytorch #194719. torch's gradcheck hands out contiguous ones only.",
-        diagnosis="strides",
-        sizes=ELEMENTWISE,
-        plant=planted(MATRIX, fed(in_memory_order)),
-    ),
-    Fault(
-        name="strides of a primal ignored",
-        story="The backward reads its saved input as if it were contiguous: candle #3735, for the "
-        "kernel of a convolution.",
-        diagnosis="strides",
-        sizes=ELEMENTWISE,
-        plant=planted(MATRIX, instead(_strides_of_primal)),
-    ),
-    Fault(
-        name="stride 0 of the cotangent ignored",
-        story="The cotangent of a sum is one number with stride 0: ROCm/TransformerEngine #623 "
-        "read past it.",
-        diagnosis="strides",
-        sizes=ELEMENTWISE,
-        plant=planted(CENTRED, fed(_first_of_expanded)),
-    ),
-    Fault(
-        name="dtype drift",
-        story="float64 gradients for float32 arguments (longdouble for float64): chainer #684, "
-        "HIPS/autograd #199, by dividing by a NumPy integer.",
-        diagnosis="dtype drift",
-        sizes=ELEMENTWISE,
-        plant=planted(SQUASH, spoilt_in("x", _widened)),
     ),
 )

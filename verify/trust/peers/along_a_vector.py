@@ -1,4 +1,4 @@
-"""A fault's function as a scalar one along a vector, for peers that take nothing else."""
+"""A planted function as a scalar function of one vector, for peers that take nothing else."""
 
 from dataclasses import dataclass, field
 
@@ -10,13 +10,13 @@ from verify.trust.planted import Planted
 
 
 @dataclass(frozen=True)
-class _Scalarised:
-    """φ and its gradient.
+class Scalarised:
+    """φ(t) = ⟨u, f(t)⟩ and its gradient; the vector t has all differentiated primals in a row.
 
     Attributes:
         planted: f.
-        constants: its primals; the differentiated ones are replaced.
-        start: those in one vector.
+        constants: its primals, of which t replaces the differentiated ones.
+        start: the t of the planted primals.
         cotangent: u, Gaussian.
     """
 
@@ -26,13 +26,16 @@ class _Scalarised:
     cotangent: Array = field(compare=False)
 
     def value(self, vector: Array) -> float:
+        """φ(t)."""
         return float(self.terms(vector).sum())
 
     def terms(self, vector: Array) -> Array:
+        """The terms u f that φ(t) is the sum of, in float64."""
         value = np.asarray(self.planted.forward(**self._primals(vector)), dtype=np.float64)
         return value * self.cotangent.astype(np.float64)
 
     def gradient(self, vector: Array) -> Array:
+        """∇φ(t) by the planted VJP."""
         _, vjp = self.planted.make_vjp(**self._primals(vector))
         gradients = vjp(self.cotangent)
         return np.concatenate([np.ravel(gradients[name]) for name in self.planted.wrt])
@@ -45,12 +48,12 @@ class _Scalarised:
         return self.constants | dict(zip(self.planted.wrt, arrays, strict=True))
 
 
-def scalarised(planted: Planted, rng: np.random.Generator) -> _Scalarised:
-    """The scalar function φ(t) = ⟨u, f(x + t)⟩ that peers are asked about."""
+def scalarised(planted: Planted, rng: np.random.Generator) -> Scalarised:
+    """The scalar function that peers are asked about, for a Gaussian u."""
     first_order_only(planted, "looks at the first alone")
     constants = copies(planted.primals)
     value = np.asarray(planted.forward(**copies(planted.primals)))
-    return _Scalarised(
+    return Scalarised(
         planted,
         constants,
         start=np.concatenate([np.ravel(constants[name]) for name in planted.wrt]),

@@ -27,14 +27,14 @@ def ask_autograd(planted: Planted, rng: np.random.Generator) -> bool:
 
 
 def _native_autograd(planted: Planted) -> Callable[..., Any]:
-    """The autograd function that an adapter was made from, of the differentiated arrays."""
+    """The autograd function that an adapter was made from, as one of the differentiated arrays."""
     native = native_of(planted, AutogradFunction, "autograd")
     constants = copies(planted.primals)
     return lambda *arrays: native(constants | named(planted, arrays))
 
 
 def _autograd_node(planted: Planted) -> Callable[..., Any]:
-    """The function as a node of autograd's graph, of the arrays that are differentiated."""
+    """The function of the differentiated arrays, as one node of autograd's graph."""
     constants = copies(planted.primals)
 
     def value(*arrays: Array) -> Array:
@@ -57,7 +57,7 @@ def _chosen(gradients: Arrays, planted: Planted, argnums: tuple[int, ...]) -> li
 
 @contextmanager
 def _global_seed(rng: np.random.Generator) -> Iterator[None]:
-    """NumPy's global generator seeded, and put back as it was."""
+    """Seeds NumPy's global generator, and afterwards puts it back as it was."""
     before = np.random.get_state()  # noqa: NPY002 - the peer knows no other generator
     np.random.seed(int(rng.integers(2**31)))  # noqa: NPY002 - the same
     try:

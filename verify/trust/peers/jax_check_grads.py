@@ -13,7 +13,7 @@ from verify.trust.planted import Planted
 
 
 def ask_jax(planted: Planted, _: np.random.Generator) -> bool:
-    """Its u and v are of a seed of its own."""
+    """Does JAX's `check_grads` accept the planted function? It draws u and v from its own seed."""
     first_order_only(planted, "not a function of JAX's own")
     import jax  # noqa: PLC0415 -- optional
     from jax.test_util import check_grads  # noqa: PLC0415 -- optional
@@ -27,9 +27,9 @@ def ask_jax(planted: Planted, _: np.random.Generator) -> bool:
 
 @contextmanager
 def _x64() -> Iterator[None]:
-    """JAX with float64 in every thread, and then as it was.
+    """Float64 in JAX, in every thread; afterwards all is as before.
 
-    Its own context manager is for one thread, and callbacks are made in others.
+    JAX's own context manager holds for one thread only, and callbacks run in others.
     """
     import jax  # noqa: PLC0415 -- optional
 
@@ -42,7 +42,7 @@ def _x64() -> Iterator[None]:
 
 
 def _jax_function(planted: Planted, constants: Named) -> Any:  # noqa: ANN401 - of JAX's arrays
-    """The function as JAX takes foreign code: a callback, with a callback for its derivative."""
+    """The function as JAX takes foreign code: by a callback, and another for its VJP."""
     import jax  # noqa: PLC0415 -- optional
 
     def value(*arrays: Any) -> Array:  # noqa: ANN401 - of JAX

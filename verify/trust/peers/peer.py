@@ -6,10 +6,10 @@ Each peer compares the VJP with differences of values, and accepts or rejects: `
 `check_grad` at every entry of the gradient of ⟨u, f⟩; the Taylor test at the order in h of
 |φ(x + h v) - φ(x) - h ⟨∇φ, v⟩| for φ = ⟨u, f⟩.
 
-A peer is asked as its user would ask it. The function enters the library by the door it has for
-foreign code; the primals keep their dtype (float32 is checked in float32, although `gradcheck`, for
-one, warns that it is made for float64); steps and tolerances are the defaults. Where a peer returns
-a number and leaves the judgement to its user, the rule is a constant below.
+A peer is asked as its user would ask it. The function enters the library in the way that it offers
+for foreign code. The primals keep their dtype: float32 is checked in float32, although `gradcheck`,
+for one, warns that it is made for float64. Steps and tolerances are the defaults. Where a peer
+returns a number and leaves the judgement to its user, the rule is a constant in its file.
 """
 
 import sys
@@ -35,11 +35,11 @@ Ruling = Literal["accepts", "rejects", "skipped"]
 
 
 UNLIMITED = sys.maxsize
-"""For a peer whose work is a fixed number of evaluations, whatever the size."""
+"""The largest size of a peer that takes a fixed number of evaluations."""
 
 
 EVERY_ENTRY = 2_000
-"""Entries, of all gradients or of the value, up to which a peer may look at one after the other."""
+"""The largest size of a peer that looks at one entry after the other."""
 
 
 Ask = Callable[[Planted, np.random.Generator], bool]
@@ -57,8 +57,8 @@ class Peer:
 
     Attributes:
         name: of the library and its function.
-        largest: entries, of all gradients or of the value, beyond which it is skipped because it
-            takes as many evaluations.
+        largest: it is skipped for functions with more entries than this, in all gradients together
+            or in the value, because it takes as many evaluations.
         missing: why it cannot run here, or None if it can.
         load: imports its library, and returns what asks it.
     """
@@ -76,7 +76,7 @@ class Judgement:
     Attributes:
         ruling: accepts, rejects or skipped.
         seconds: that it took; 0 if it was skipped.
-        detail: why it rejects, where it says so, or was skipped; one line.
+        detail: in one line, why it rejects, if it says so, or why it was skipped.
     """
 
     ruling: Ruling
@@ -87,13 +87,13 @@ class Judgement:
 def judge(peer: Peer, planted: Planted, rng: np.random.Generator) -> Judgement:
     """Ask one peer about one function.
 
-    The arrays are copied first, so that a function which overwrites its inputs harms no one else.
+    It gets copies of the arrays, so that a function which overwrites its inputs harms no one else.
     Warnings are silenced: they are about float32, or come from the function.
 
     Args:
         peer: whom to ask.
         planted: the function; its primals are a flat mapping, and its value is one array.
-        rng: of the cotangents and directions, where the peer does not draw its own.
+        rng: of the cotangents and directions, unless the peer draws its own.
     """
     reason = peer.missing()
     if reason:
@@ -135,7 +135,7 @@ def first_order_only(planted: Planted, why: str) -> None:
 
 
 def native_of(planted: Planted, kind: type[Adapter], library: str) -> Callable[[Named], Any]:
-    """What an adapter was made from, of all primals by name.
+    """The library's own function that an adapter was made from; it takes all primals by name.
 
     Raises:
         InapplicableError: the function is not made by that library's adapter.
@@ -143,7 +143,7 @@ def native_of(planted: Planted, kind: type[Adapter], library: str) -> Callable[[
     adapter = planted.make_vjp
     if not isinstance(adapter, kind):
         raise InapplicableError(f"second derivatives: not a function of {library}'s own")
-    # By position, because the `apply` of a torch.autograd.Function takes no names.
+    # Its arguments go by position: the `apply` of a torch.autograd.Function takes no names.
     names = [name for name in signature(adapter).parameters if name in planted.primals]
     return lambda primals: adapter.function(*(primals[name] for name in names))
 

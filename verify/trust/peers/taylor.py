@@ -9,14 +9,15 @@ TAYLOR_STEPS = tuple(0.01 / 2**i for i in range(4))
 
 
 TAYLOR_RATE = 1.9
-"""What dolfin-adjoint's `taylor_test` steps through, and what its users assert of the smallest rate
-of convergence, which is 2 for a right gradient and 1 for a wrong one. Farrell, Ham, Funke, Rognes
-(2013), "Automated derivation of the adjoint of high-level transient finite element programs"."""
+"""The rate of convergence is 2 for a right gradient and 1 for a wrong one. The steps are those of
+dolfin-adjoint's `taylor_test`, whose users assert that the smallest rate exceeds this one. Farrell,
+Ham, Funke, Rognes (2013), "Automated derivation of the adjoint of high-level transient finite
+element programs"."""
 
 
 TAYLOR_ROUNDING = 10.0
-"""A remainder that is rounding alone, as for linear functions, has no rate. dolfin-adjoint warns of
-it and leaves it at that: it is accepted, up to this many units of machine epsilon of the terms."""
+"""A remainder that is only rounding, as that of a linear function, has no rate; dolfin-adjoint only
+warns of it. The rule: it is accepted up to so many machine epsilons of the terms."""
 
 
 def ask_taylor(planted: Planted, rng: np.random.Generator) -> bool:

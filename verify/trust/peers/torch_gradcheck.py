@@ -14,9 +14,9 @@ from verify.trust.peers.peer import UNLIMITED, named, native_of
 from verify.trust.planted import Planted
 
 FAST_CALLS = 20
-"""Calls of the function or its VJP that fast gradcheck gets, and as many for each argument: to
-accept, it needs 6 and 2 for each. When it rejects, it runs slow mode too, for its message alone; on
-a large function that would take hours, and nothing about the ruling depends on it."""
+"""Calls of the function or its VJP that fast gradcheck is given, and as many again per argument. To
+accept, it needs 6, and 2 per argument. When it rejects, it runs slow mode as well, for the message
+alone: on a large function that would take hours, and the ruling does not depend on it."""
 
 
 def ask_slow_gradcheck(planted: Planted, rng: np.random.Generator) -> bool:
@@ -30,7 +30,7 @@ def ask_fast_gradcheck(planted: Planted, rng: np.random.Generator) -> bool:
 
 
 def _gradcheck(planted: Planted, rng: np.random.Generator, *, fast: bool, calls: int) -> bool:
-    """The first derivative and, where that is in question, the second."""
+    """Of the first derivative, and of the second where that is in question."""
     leaves = tuple(_leaf(planted.primals[name]) for name in planted.wrt)
     if planted.order == 1:
         return bool(gradcheck(_torch_function(planted, calls), leaves, fast_mode=fast))
@@ -44,13 +44,13 @@ def _gradcheck(planted: Planted, rng: np.random.Generator, *, fast: bool, calls:
 
 
 def _leaf(primal: Any) -> torch.Tensor:  # noqa: ANN401 - an array or a NumPy scalar
-    """A tensor as torch itself would lay it out: it refuses or copies what NumPy calls strides."""
+    """A contiguous tensor: torch refuses some strides that NumPy has, and copies others."""
     source = torch.from_numpy(np.array(primal, order="C"))
     return torch.empty(source.shape, dtype=source.dtype).copy_(source).requires_grad_()
 
 
 def _torch_function(planted: Planted, calls: int) -> Callable[..., Any]:
-    """The function as a node of torch's graph, of the tensors that are differentiated."""
+    """The function of the differentiated tensors, as one node of torch's graph."""
     constants = copies(planted.primals)
     budget = _Budget(calls)
 
@@ -73,7 +73,7 @@ def _torch_function(planted: Planted, calls: int) -> Callable[..., Any]:
 
 
 def _native_torch_function(planted: Planted, calls: int) -> Callable[..., Any]:
-    """The torch function that an adapter was made from, of the differentiated tensors."""
+    """The torch function that an adapter was made from, as one of the differentiated tensors."""
     native = native_of(planted, TorchFunction, "torch")
     constants = {name: _as_tensor(primal) for name, primal in copies(planted.primals).items()}
     budget = _Budget(calls)

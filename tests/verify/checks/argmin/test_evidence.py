@@ -29,7 +29,6 @@ from reference_impls.computations import (
 from reference_impls.engines.hips.argmin import autograd_root
 from reference_impls.engines.pytorch.argmin import torch_argmin, torch_root
 from reference_impls.implicit import NotConvergedError
-from reference_impls.running.threads import one_thread
 from tests.verify.shared import cases_of, evidence_of, verified
 from verify.checks.argmin.evidence import Evidence
 from verify.checks.argmin.optimality import OptimalityError
@@ -481,16 +480,20 @@ def verdicts(found: Iterable[Evidence]) -> set[str]:
     return {check.verdict for each in found for check in each.checks}
 
 
-@pytest.mark.parametrize("computation", ARGMINS[:5], ids=lambda c: c.name)
-def test_no_seed_raises_a_false_alarm(computation: Computation) -> None:
+SEVERAL_TIMES = [
+    pytest.param(computation, size, id=f"{computation.name}-{size}")
+    for computation in ARGMINS[:5]
     # A ridge's 200 unknowns take seconds a time; the next size is its tutorial's, tested above.
-    sizes = sorted(computation.sizes)[: 1 if computation is ridge_argmin.COMPUTATION else 2]
-    with one_thread():
-        for size in sizes:
-            for seed in range(5):
-                found = evidence_for(computation, size, BACKENDS, seed)
-                assert len(found) == 3, (size, seed)
-                assert verdicts(found) == {"agree"}, (size, seed)
+    for size in sorted(computation.sizes)[: 1 if computation is ridge_argmin.COMPUTATION else 2]
+]
+
+
+@pytest.mark.parametrize(("computation", "size"), SEVERAL_TIMES)
+@pytest.mark.parametrize("seed", range(5))
+def test_no_seed_raises_a_false_alarm(computation: Computation, size: int, seed: int) -> None:
+    found = evidence_for(computation, size, BACKENDS, seed)
+    assert len(found) == 3
+    assert verdicts(found) == {"agree"}
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -33,6 +33,7 @@ POINTS = [
 ]
 each_point = pytest.mark.parametrize(("n", "every", "scale"), POINTS)
 each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+each_length = pytest.mark.parametrize("n", [1_000, 10_000, 30_000])
 
 
 def between(f: MakeVjp, primals: Arrays, dtype: str, seed: int = 0) -> Report:
@@ -241,15 +242,24 @@ def test_a_kink_that_float32_takes_the_other_side_of_makes_nothing_unstable() ->
 
 
 @each_dtype
-@pytest.mark.parametrize("n", [1_000, 10_000, 30_000])
+@each_length
+@pytest.mark.parametrize("seed", range(12))
 def test_a_sort_of_so_many_that_no_step_fits_between_its_ties_is_not_accused(
-    n: int, dtype: str
+    n: int, dtype: str, seed: int
 ) -> None:
     accepted = ("agree",) if n == 1_000 else ("agree", "inconclusive")
-    for seed in range(12):
-        x = np.random.default_rng(1000 + seed).standard_normal(n).astype(dtype)
-        assert check(ranked(1.0), {"x": x}, seed=seed).verdict in accepted
-    assert check(ranked(-1.0), {"x": x}, seed=seed).verdict == "disagree"
+    assert sorting(1.0, n, dtype, seed).verdict in accepted
+
+
+@each_dtype
+@each_length
+def test_a_sort_of_so_many_with_the_wrong_sign_is_accused(n: int, dtype: str) -> None:
+    assert sorting(-1.0, n, dtype, seed=11).verdict == "disagree"
+
+
+def sorting(factor: float, n: int, dtype: str, seed: int) -> Report:
+    x = np.random.default_rng(1000 + seed).standard_normal(n).astype(dtype)
+    return check(ranked(factor), {"x": x}, seed=seed)
 
 
 def ranked(factor: float) -> MakeVjp:

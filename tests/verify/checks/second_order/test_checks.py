@@ -20,7 +20,7 @@ from tests.verify.shared import cases_of
 from verify.checks.check import Check
 from verify.checks.second_order.answers import FORWARD, KIND, REVERSE
 from verify.checks.second_order.checks import second_order, second_order_checks
-from verify.checks.second_order.question import Gradient, Hvp, OnOneGraph, Question
+from verify.checks.second_order.question import Gradient, Hvp, Question
 
 SIZE = 5
 EVERY = {
@@ -448,19 +448,6 @@ def test_most_answers_need_no_noise_and_six_calls() -> None:
 
     checks_of({REVERSE: counted, FORWARD: counted})
     assert len(calls) == 6
-
-
-def test_a_graph_is_built_once_for_all_tangents() -> None:
-    built = []
-
-    def linearise(primals: Arrays) -> Callable[[Mapping[str, Array]], Arrays]:
-        built.append(primals)
-        return lambda v: wave_hvp(primals, dict(v))
-
-    hvp, x, other = OnOneGraph(linearise), point(), point(seed=1)
-    for primals in (x, x, other, other, x):
-        np.testing.assert_array_equal(hvp(primals, other)["x"], wave_hvp(primals, other)["x"])
-    assert built == [x, other, x]
 
 
 # ---------------------------------------------------------------------------------- the catalogue
