@@ -16,15 +16,14 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from bench.gate import hold_against_reference
 from bench.statistics import measured
 from reference_impls import (
-    BACKENDS,
     COMPUTATIONS,
     DTYPES,
-    GPU_BACKENDS,
     OPERATORS,
     Backend,
     Computation,
     draw,
 )
+from reference_impls.engines import registered
 from results.environment import utc_now
 from results.store import Appender
 from results.tables import Timing
@@ -64,8 +63,9 @@ CASES = [
     Case(computation, size, dtype, operator, backend)
     for computation in COMPUTATIONS
     for size, dtype, operator, backend in product(
-        computation.sizes, DTYPES, OPERATORS, (*BACKENDS, *GPU_BACKENDS)
+        computation.sizes, DTYPES, OPERATORS, registered()
     )
+    if backend.body_of(computation)
 ]
 
 

@@ -65,19 +65,19 @@ _HOMES = {
     "hvp": "reference_impls.derivatives",
     "jacobian": "reference_impls.derivatives",
     "jvp": "reference_impls.derivatives",
+    "registered": "reference_impls.engines.registry",
     "value": "reference_impls.derivatives",
 }
 """The modules of the names that are loaded when they are first asked for."""
+
+_DEVICES = {"BACKENDS": "cpu", "GPU_BACKENDS": "cuda"}
+"""Whose registered engines these names have."""
 
 
 def _load(name: str) -> object:
     match name:
         case "COMPUTATIONS":
             return tuple(entry.load() for entry in CATALOGUE)
-        case "BACKENDS":
-            return tuple(_loaded(name)() for name in ("Autograd", "Torch", "Manual"))
-        case "GPU_BACKENDS":
-            return tuple(_loaded(name)("cuda") for name in ("Torch", "Manual"))
         case _:
             return _loaded(name)
 
@@ -92,6 +92,8 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in _DEVICES:  # never kept: another engine may be registered
+            return _loaded("registered")(_DEVICES[name])
         globals()[name] = found = _load(name)
         return found
 

@@ -2,7 +2,8 @@
 
 from tabulate import tabulate
 
-from reference_impls import BACKENDS, COMPUTATIONS, Computation
+from reference_impls import COMPUTATIONS, Computation
+from reference_impls.engines import registered
 
 MOST_NAMES = 10
 
@@ -10,7 +11,7 @@ MOST_NAMES = 10
 def support_matrix() -> str:
     """Which computation is differentiated by whom, and with respect to what."""
     headers = ["computation", "from", "gradient for", "sizes, the tutorial's in bold"]
-    headers += [backend.name for backend in BACKENDS]
+    headers += [backend.name for backend in registered("cpu")]
     return tabulate([_row(computation) for computation in COMPUTATIONS], headers, tablefmt="github")
 
 
@@ -20,7 +21,7 @@ def _row(computation: Computation) -> list[str]:
         f"**{size:,}**" if size == computation.tutorial_size else f"{size:,}"
         for size in sorted(computation.sizes)
     ]
-    supported = ["✓" if getattr(computation, backend.body) else "—" for backend in BACKENDS]
+    supported = ["✓" if backend.body_of(computation) else "—" for backend in registered("cpu")]
     return [computation.name, tutorial, _listed(computation.wrt), ", ".join(sizes), *supported]
 
 

@@ -91,8 +91,8 @@ class Implementation:
 
 
 def implementations(computation: Computation, backends: Iterable[Backend]) -> list[Implementation]:
-    """The computation as each of the backends differentiates it."""
-    return [Implementation(computation, backend) for backend in backends]
+    """The computation as each of the backends that have a body for it differentiates it."""
+    return [Implementation(computation, each) for each in backends if each.body_of(computation)]
 
 
 def label(backend: Backend) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reference_impls.words import kind_of
+
 Vector = npt.NDArray[np.floating[Any]]
 Path = tuple[Any, ...]  # the name of a tree, then keys and indices
 Tree = Any  # a dict, list, tuple or named tuple of trees, or a leaf: a number or an array
@@ -139,13 +141,6 @@ def located(tree: Tree, name: str) -> list[Leaf]:
     leaves: list[Leaf] = []
     map_located(lambda *leaf: leaves.append(Leaf(*leaf)), tree, (name,))
     return leaves
-
-
-def kind_of(value: object) -> str:
-    """Returns the type of a value, and the dtype if it has one, for a message."""
-    kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-    dtype = getattr(value, "dtype", None)
-    return kind if dtype is None else f"{kind} of {str(dtype).removeprefix('torch.')}"
 
 
 def _written(path: Path) -> str:

@@ -47,7 +47,7 @@ class Verdict(Row):
     """One check of one implementation."""
 
     computation: Annotated[str, column("name of the computation")]
-    implementation: Annotated[str, column("who was checked: autograd, torch or manual")]
+    implementation: Annotated[str, column("who was checked: autograd, torch, manual or another")]
     device: Annotated[str, column("where it ran: cpu or cuda")]
     dtype: Annotated[str, column("of the primals: float64 or float32")]
     size: Annotated[int, column("size given to the computation's sample")]
@@ -100,7 +100,7 @@ class Argmin(Row):
     """
 
     computation: Annotated[str, column("name of the computation")]
-    implementation: Annotated[str, column("who was checked: autograd, torch or manual")]
+    implementation: Annotated[str, column("who was checked: autograd, torch, manual or another")]
     device: Annotated[str, column("where it ran: cpu or cuda")]
     size: Annotated[int, column("size given to the computation's sample")]
     tutorial_size: Annotated[bool, column("is this the tutorial's own size")]
@@ -155,7 +155,7 @@ class Timing(Row):
     operator: Annotated[
         Literal["value", "gradient"], column("what was timed; gradient is value and VJP together")
     ]
-    implementation: Annotated[str, column("who was timed: autograd, torch or manual")]
+    implementation: Annotated[str, column("who was timed: autograd, torch, manual or another")]
     device: Annotated[str, column("where it ran: cpu or cuda")]
     dtype: Annotated[str, column("of the primals: float64 or float32")]
     size: Annotated[int, column("size given to the computation's sample")]

@@ -14,7 +14,9 @@ from bench.argmin.closed_form import closed_form
 from bench.argmin.hessians import full_hessian, k_alone, k_batched
 from bench.argmin.rivals import cvxpylayers_ridge, jaxopt_ridge, torchopt_ridge
 from reference_impls.computation import Native
-from reference_impls.implicit import autograd_argmin, torch_argmin
+from reference_impls.engines.hips.argmin import autograd_argmin
+from reference_impls.engines.pytorch.argmin import torch_argmin
+from reference_impls.implicit.solvers import ConjugateGradients
 
 Solve = Callable[..., Native]
 
@@ -73,9 +75,9 @@ GENERAL = Formulation(
 )
 GENERAL_CG = Formulation(
     "general operator, CG",
-    "torch_argmin with linear_solver='cg': products with K, which is never formed",
+    "torch_argmin with ConjugateGradients(): products with K, which is never formed",
     "torch",
-    partial(torch_argmin, linear_solver="cg"),
+    partial(torch_argmin, solver=ConjugateGradients()),
 )
 GENERAL_AUTOGRAD = Formulation(
     "general operator, autograd",

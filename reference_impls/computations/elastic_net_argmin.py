@@ -25,8 +25,10 @@ from autograd.tracer import getval
 
 from reference_impls.computation import Array, Arrays, Computation, Optimality, Vjp
 from reference_impls.datasets import regression
+from reference_impls.engines.hips.argmin import autograd_argmin
+from reference_impls.engines.pytorch.argmin import torch_argmin
 from reference_impls.equations import solve as solve_system
-from reference_impls.implicit import NotConvergedError, autograd_argmin, torch_argmin
+from reference_impls.implicit import NotConvergedError
 
 FEATURES = 20
 SWEEPS = 10_000

@@ -18,9 +18,10 @@ import torch
 
 from reference_impls.computation import Array, Arrays, Computation, Optimality, Vjp
 from reference_impls.computations import sigmoid
+from reference_impls.engines.hips.argmin import autograd_argmin
+from reference_impls.engines.pytorch.argmin import torch_argmin
 from reference_impls.equations import newton
 from reference_impls.equations import solve as solve_system
-from reference_impls.implicit import autograd_argmin, torch_argmin
 
 FEATURES = 20
 

@@ -16,9 +16,10 @@ import torch
 
 from reference_impls.computation import Array, Arrays, Computation, Optimality, Vjp
 from reference_impls.computations import tanh
+from reference_impls.engines.hips.argmin import autograd_root
+from reference_impls.engines.pytorch.argmin import torch_root
 from reference_impls.equations import newton
 from reference_impls.equations import solve as solve_system
-from reference_impls.implicit import autograd_root, torch_root
 
 
 def sample(rng: np.random.Generator, size: int) -> Arrays:

@@ -31,7 +31,8 @@ from reference_impls.computations.conv_encoder import (
     stack_by_torch,
 )
 from reference_impls.datasets import stock_segments
-from reference_impls.implicit import autograd_argmin, torch_argmin
+from reference_impls.engines.hips.argmin import autograd_argmin
+from reference_impls.engines.pytorch.argmin import torch_argmin
 
 TARGET_DAYS = 10
 LEARNING_DAYS = BASE_DAYS - TARGET_DAYS

@@ -1,33 +1,26 @@
-"""Functions of torch, HIPS autograd and NumPy with the signature of a derivation by hand.
+"""How each library differentiates: one folder per library, and nothing of it anywhere else.
 
-`verify.check` judges a map from primals x to ``(f(x), u -> Jᵀu)``. Each adapter makes one of what
-a user has, NumPy in and NumPy out, and is itself callable: ``adapter(*primals)`` gives a VJP that
-returns a tuple, ``adapter(**primals)`` one that returns a dict. Primals may be nested; an array of
-floating dtype is differentiated, anything else is handed on and has None for its gradient.
+A folder has the library's *backend*, which differentiates the computations of the catalogue; its
+*adapter*, which makes of a user's function what `verify.check` judges; and, for the engines, the
+argmin and the root as layers. To add a library, write a folder with a class that has the members
+of `Backend`, and a field of `Computation` for its bodies. Or keep the bodies to yourself, and
+`register` an instance: it is then verified, timed and reported beside the others.
 
-An adapter must not make a gradient look better than it is. The two engines repair what a node
-returns: torch sums un-reduced broadcasts and casts dtypes, autograd's containers broadcast and
-cast as they accumulate. So gradients are taken where a node leaves them. Primals and cotangents
-keep their memory and strides, so that a function which writes to them is seen to.
+A library is imported when its folder is.
+
+An adapter must not make a gradient look better than it is. The engines repair what a node returns:
+torch sums broadcasts that a VJP forgot to sum, and casts dtypes; autograd's containers broadcast
+and cast as they accumulate. So gradients are taken where a node leaves them. Primals and
+cotangents keep their memory and strides, so that a function which writes to them is seen to.
 """
 
-from reference_impls.engines.adapter import Adapter, Mode, Primals, TreeVjp, TwiceDifferentiable
-from reference_impls.engines.hips.function import AutogradFunction, from_autograd
-from reference_impls.engines.manual.function import NumpyFunction, from_numpy
-from reference_impls.engines.pytorch.choice import from_torch
-from reference_impls.engines.pytorch.function import TorchFunction, TorchVjp
+from reference_impls.engines.backend import Backend, SecondOrder
+from reference_impls.engines.registry import register, registered, unregister
 
 __all__ = [
-    "Adapter",
-    "AutogradFunction",
-    "Mode",
-    "NumpyFunction",
-    "Primals",
-    "TorchFunction",
-    "TorchVjp",
-    "TreeVjp",
-    "TwiceDifferentiable",
-    "from_autograd",
-    "from_numpy",
-    "from_torch",
+    "Backend",
+    "SecondOrder",
+    "register",
+    "registered",
+    "unregister",
 ]

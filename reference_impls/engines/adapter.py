@@ -1,20 +1,20 @@
 """What all adapters have in common: the call, its checks, and derivatives of second order.
 
-An adapter of f is called with primals x and gives f(x) and the map u -> Jᵀu. One that is
-`TwiceDifferentiable` also has J v, by forward mode, and ∂/∂x ⟨Jᵀ(x) u, v⟩.
+An adapter of f takes primals x and returns f(x) and the map u -> Jᵀu. An adapter that is
+`TwiceDifferentiable` also computes J v, by forward mode, and ∂/∂x ⟨Jᵀ(x) u, v⟩.
 """
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
-import torch
 
 from reference_impls.computation import Array
-from reference_impls.nested import Tree, kind_of
+from reference_impls.engines.loaded import loaded_torch
+from reference_impls.nested import Tree
+from reference_impls.words import described, name_of
 
 Mode = Literal["reverse over reverse", "forward over reverse"]
 
@@ -27,16 +27,26 @@ TreeVjp = Callable[[Array], Tree]
 
 
 @runtime_checkable
+class RepairingVjp(Protocol):
+    """A VJP whose engine repairs gradients that it was given, and says so."""
+
+    @property
+    def repaired(self) -> Sequence[str]:
+        """What was repaired in the last call: one line each, empty if nothing was."""
+        ...
+
+
+@runtime_checkable
 class TwiceDifferentiable(Protocol):
     """A function that an engine differentiates forwards, and twice.
 
-    Primals are the tuple or the dict of one call. Tangents are like them; a leaf that is None or
-    missing is a direction of zero.
+    Primals are the tuple or the dict of one call. Tangents have the same structure; where a leaf
+    is None or missing, the tangent is zero.
     """
 
     @property
     def name(self) -> str:
-        """Of the function, in messages."""
+        """What messages call the function."""
         ...
 
     def jvp(self, primals: Primals, tangents: Primals) -> Array:
@@ -45,7 +55,7 @@ class TwiceDifferentiable(Protocol):
         Raises:
             NotImplementedError: the function, or something in it, has no forward mode.
             TypeError: a tangent is no array.
-            ValueError: a tangent has not its primal's shape.
+            ValueError: a tangent has another shape than its primal.
         """
         ...
 
@@ -59,27 +69,29 @@ class TwiceDifferentiable(Protocol):
             mode: "reverse over reverse" or "forward over reverse".
 
         Raises:
-            NotImplementedError: the function, or something in it, is not twice differentiable,
-                or has no forward mode where that is wanted.
-            TypeError: a tangent or the cotangent is no array, or of another dtype.
-            ValueError: one has another shape; or the mode is unknown.
+            NotImplementedError: the function, or something in it, cannot be differentiated twice,
+                or has no forward mode and the mode needs it.
+            TypeError: a tangent or the cotangent is no array, or has another dtype than what it
+                belongs to.
+            ValueError: one of them has another shape than what it belongs to, or the mode is
+                unknown.
         """
         ...
 
 
 class Adapter(ABC):
-    """What all three have in common.
+    """A function of the user's as `verify.check` takes it; each engine has a subclass.
 
     Attributes:
         function: the user's own.
-        name: of the function, in messages.
+        name: what messages call it.
     """
 
     def __init__(self, function: Callable[..., Tree], signature: inspect.Signature | None) -> None:
         self.function = function
         self.name = name_of(function)
         if signature is not None:
-            # `inspect.signature` reads it: the user's names of positional arguments.
+            # `inspect.signature` reads this, so the adapter has the user's names of arguments.
             self.__signature__ = signature
 
     def __repr__(self) -> str:
@@ -88,8 +100,8 @@ class Adapter(ABC):
     def __call__(self, /, *primals: Tree, **named: Tree) -> tuple[Array, TreeVjp]:
         """f at the primals, and its VJP, which may be called any number of times.
 
-        The value is an array of the function's own dtype, of shape () for a scalar. Whatever the
-        function raises is not caught.
+        The value is an array of the function's own dtype, and of shape () for a scalar. What the
+        function raises is passed on.
 
         Raises:
             TypeError: some primals are given by position and others by name; or the function
@@ -98,7 +110,7 @@ class Adapter(ABC):
         return self._make_vjp(self._one_call(primals, named))
 
     def forward(self, /, *primals: Tree, **named: Tree) -> Array:
-        """f at the primals and nothing else. They may be complex where the function takes that.
+        """f at the primals, without its VJP. They may be complex if the function takes that.
 
         Raises:
             TypeError: as `__call__`.
@@ -125,11 +137,11 @@ class Adapter(ABC):
         return np.asarray(value)
 
     def checked(self, cotangent: Tree, value: Array) -> Array:
-        """A cotangent that is like the value.
+        """The cotangent, if it has the value's dtype and shape.
 
         Raises:
             TypeError: it is no array of the value's dtype.
-            ValueError: it has not the value's shape.
+            ValueError: it has another shape than the value.
         """
         if not isinstance(cotangent, np.ndarray) or cotangent.dtype != value.dtype:
             raise TypeError(
@@ -151,14 +163,19 @@ class Adapter(ABC):
 
 
 def call(function: Callable[..., Tree], primals: Primals) -> Tree:
-    """The function at primals by position or by name."""
+    """Calls the function with primals by position or by name."""
     return function(**primals) if isinstance(primals, dict) else function(*primals)
 
 
 def check_callable(function: object, adapter: str) -> None:
-    """TypeError for what is no function, with what to give instead."""
+    """Refuses what is no function, and says what to give instead.
+
+    Raises:
+        TypeError: it is a class, or cannot be called.
+    """
     if isinstance(function, type):
-        is_custom = issubclass(function, torch.autograd.Function)
+        torch = loaded_torch()
+        is_custom = torch is not None and issubclass(function, torch.autograd.Function)
         remedy = f"{function.__name__}.apply" if is_custom else "an instance"
         raise TypeError(f"{adapter}: got the class {function.__name__}, wanted {remedy}")
     if not callable(function):
@@ -166,24 +183,8 @@ def check_callable(function: object, adapter: str) -> None:
 
 
 def signature_of(function: Callable[..., Tree]) -> inspect.Signature | None:
-    """None for what was written in C without one."""
+    """The function's signature; None if it has none, as some functions written in C."""
     try:
         return inspect.signature(function)
-    except (TypeError, ValueError):  # written in C, without one
+    except (TypeError, ValueError):
         return None
-
-
-def name_of(function: Callable[..., Tree]) -> str:
-    """What a function is called in messages."""
-    if isinstance(function, partial):
-        return name_of(function.func)
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-def described(value: object) -> str:
-    """What a value is, in messages."""
-    if value is None:
-        return "None"
-    if isinstance(value, tuple | list | dict):
-        return f"a {type(value).__name__} of {len(value)}"
-    return f"a {kind_of(value)}"

@@ -1,16 +1,20 @@
-"""How each library differentiates: the only module that knows.
+"""What the project asks of a library: the members of a backend, with NumPy at the boundary.
 
-Three adapters, one per library, with NumPy at the boundary. `make_vjp` is for checking: arrays
-in, arrays out. `prepare` is for timing: everything is converted and in place on the device before
-the returned callable is first called, and what it returns stays there.
+`make_vjp` is for checking: arrays in, arrays out. `prepare` is for timing: everything is converted
+and in place on the device before the returned callable is first called, and what it returns stays
+there.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from dataclasses import replace
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from reference_impls.computation import Array, Computation, Native, Vjp
+from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
+
+Body = Callable[..., Any]
+"""A computation written for one library."""
 
 OPERATORS = ("value", "gradient")
 
@@ -20,7 +24,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """Of the implementation: ``autograd``, ``torch`` or ``manual`` in the catalogue."""
+        """Of the implementation, as in tables: ``autograd``, ``torch``, ``manual`` or another."""
         ...
 
     @property
@@ -58,9 +62,18 @@ class Backend(Protocol):
         """
         ...
 
-    @property
-    def body(self) -> str:
-        """The field of `Computation` that holds this implementation."""
+    def body_of(self, computation: Computation) -> Body | None:
+        """The computation as written for this library, or None if it is not.
+
+        One without a body is left out of this backend's checks and timings.
+        """
+        ...
+
+    def with_body(self, computation: Computation, body: Body) -> Computation:
+        """The same computation with another body for this library.
+
+        Only asked for where a body takes the keyword ``solve`` (see `Computation`).
+        """
         ...
 
     def missing(self) -> str | None:
@@ -85,6 +98,70 @@ class Backend(Protocol):
     def synchronize(self) -> None:
         """Wait until the device has done everything it was asked to."""
         ...
+
+
+@runtime_checkable
+class SecondOrder(Backend, Protocol):
+    """A backend that can differentiate its derivatives.
+
+    Those that cannot are left out of checks of second order. What is said here of names, shapes
+    and dtypes has been checked by `reference_impls.derivatives`, but for those of the cotangent.
+    """
+
+    def jvp(
+        self,
+        computation: Computation,
+        primals: Mapping[str, Array],
+        cotangent: Array,
+        tangents: Mapping[str, Array],
+    ) -> Array:
+        """J v, of the value's shape.
+
+        Args:
+            computation: the function f.
+            primals: where.
+            cotangent: any of the value's shape but zero; the result does not depend on it.
+            tangents: v, one array per name in ``computation.wrt``.
+        """
+        ...
+
+    def second_pullback(
+        self, computation: Computation, primals: Mapping[str, Array], cotangent: Array
+    ) -> Callable[[Array], Arrays]:
+        """The VJP of the gradient map x ↦ Jᵀu, to be called any number of times.
+
+        It takes tangents v as one vector, in the order of ``computation.wrt``.
+        """
+        ...
+
+    def forward_over_reverse(
+        self,
+        computation: Computation,
+        primals: Mapping[str, Array],
+        cotangent: Array,
+        tangents: Mapping[str, Array],
+    ) -> Array:
+        """The JVP of the gradient map by the library's forward mode, as one vector.
+
+        Raises NotImplementedError if the library has no forward rule for some node.
+        """
+        ...
+
+
+class FieldBodies:
+    """For a backend whose bodies are a field of `Computation`."""
+
+    field: ClassVar[str]
+
+    def body_of(self, computation: Computation) -> Body | None:
+        """See `Backend.body_of`."""
+        body: Body | None = getattr(computation, self.field)
+        return body
+
+    def with_body(self, computation: Computation, body: Body) -> Computation:
+        """See `Backend.with_body`."""
+        changes: dict[str, Any] = {self.field: body}
+        return replace(computation, **changes)
 
 
 def seed_cotangent(value: Array) -> Array:

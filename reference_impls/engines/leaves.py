@@ -1,7 +1,7 @@
 """The leaves of nested primals: which are differentiated, their tangents, and trees of results.
 
-An array of floating dtype is differentiated. The order of these is that in which they are located
-in the tree; lists of leaves, tangents and gradients follow it.
+Arrays of floating dtype are differentiated, and no other leaves. Lists of leaves, tangents and
+gradients have the order in which `located` finds these arrays in the tree.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from reference_impls.computation import Array
-from reference_impls.engines.adapter import Primals, described
+from reference_impls.engines.adapter import Primals
 from reference_impls.nested import Path, Tree, located, map_located
+from reference_impls.words import described
 
 
 def is_floating(leaf: Tree) -> bool:
@@ -24,14 +25,18 @@ def floating(primals: Primals) -> list[Array]:
 
 
 def paths_of_floating(primals: Primals) -> list[Path]:
-    """Where they are, in the same order."""
+    """The paths of the arrays that are differentiated, in order."""
     return [leaf.path for leaf in located(primals, "primals") if is_floating(leaf.value)]
 
 
 def planted(primals: Primals, values: Sequence[Tree], other: Callable[[Tree], Tree]) -> Tree:
-    """The primals' tree with these values for its floating arrays, in the order of `floating`.
+    """The primals' tree with these values in the places of its floating arrays.
 
-    Without values, the floating arrays are treated as the other leaves are.
+    Args:
+        primals: the tree.
+        values: one for each floating array, in order; or none at all, and then the floating arrays
+            are leaves like all the others.
+        other: makes what takes the place of each of the other leaves.
     """
     remaining = iter(values)
 
@@ -42,16 +47,21 @@ def planted(primals: Primals, values: Sequence[Tree], other: Callable[[Tree], Tr
 
 
 def nothing(_: Tree) -> None:
-    """For leaves that have no gradient."""
+    """Stands for the gradient of a leaf that has none."""
 
 
 def itself(leaf: Tree) -> Tree:
-    """For leaves that are handed on."""
+    """Hands a leaf on as it is."""
     return leaf
 
 
 def directions_of(name: str, primals: Primals, tangents: Primals) -> list[Array | None]:
-    """The tangent of every floating primal, in order; None for zero."""
+    """The tangent of every floating primal, in order; None where it is zero.
+
+    Raises:
+        TypeError: a tangent is no array of its primal's dtype.
+        ValueError: a tangent has another shape than its primal.
+    """
     given = {leaf.path: leaf.value for leaf in located(tangents, "primals")}
     directions: list[Array | None] = []
     for leaf in located(primals, "primals"):

@@ -7,17 +7,13 @@ R = ∂F/∂z at the solution, dy*/dz = -K⁻¹ R, so
     Kᵀ u = ȳ,    z̄ = -Rᵀ u:
 
 one linear solve and one VJP of F. R is never formed. The solve is itself the root u of
-G(u; y, ȳ, z) = Kᵀ u - ȳ, where ∂G/∂u = Kᵀ, and it is differentiated as such: derivatives of every
-order share the one factorization of K that the solver ended with, and none needs a graph through
-iterations.
+G(u; y, ȳ, z) = Kᵀ u - ȳ, where ∂G/∂u = Kᵀ, and it is differentiated as such. Derivatives of every
+order therefore share the one factorization of K at the solution, and none needs a graph through
+the iterations.
 
-Solving and linear algebra happen in NumPy and SciPy, once for both engines (`search`, `newton`,
-`linear_solvers`). What only an engine can do, to differentiate, is in `torch_engine` and
-`autograd_engine`. `unrolled` knows nothing of all this: it differentiates the iterations.
-
-A variable that a function reads from its surroundings, rather than as a parameter, would get no
-gradient, and is refused. The layers themselves do not run inside `torch.func` transforms; a layer
-inside the objective of another needs ``linear_solver="cg"`` for the other, which forms no K.
+This room knows no library. It solves in NumPy and SciPy, and asks an `engine.Engine` for every
+derivative. `argmin.argmin` and `argmin.root` say what a layer takes and returns; the engines'
+folders have them for one library each, as in `reference_impls.engines.pytorch.argmin`.
 """
 
 from reference_impls.implicit.errors import (
@@ -29,13 +25,6 @@ from reference_impls.implicit.errors import (
     RankDeficientWarning,
     SingularError,
 )
-from reference_impls.implicit.operators import (
-    autograd_argmin,
-    autograd_root,
-    torch_argmin,
-    torch_root,
-)
-from reference_impls.implicit.unrolled import torch_unrolled_argmin, torch_unrolled_root
 
 __all__ = [
     "ConstraintRankError",
@@ -45,10 +34,4 @@ __all__ = [
     "OutputShapeError",
     "RankDeficientWarning",
     "SingularError",
-    "autograd_argmin",
-    "autograd_root",
-    "torch_argmin",
-    "torch_root",
-    "torch_unrolled_argmin",
-    "torch_unrolled_root",
 ]

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from reference_impls.computation import Native
 from reference_impls.implicit.engine import Engine
-from reference_impls.implicit.linear_solvers import Inverse
+from reference_impls.implicit.solvers import Inverse
 
 
 @dataclass(frozen=True)
 class Root:
-    """A solution of F(x, *leaves) = 0 as a function of the leaves: what its derivative needs.
+    """What the derivative of a solution of F(x, *leaves) = 0, in the leaves, needs.
 
     Attributes:
         engine: the library that differentiates.
@@ -25,7 +25,7 @@ class Root:
     def vjp(
         self, x: Native, leaves: Sequence[Native], cotangent: Native, wanted: Sequence[int]
     ) -> Native:
-        """Returns z̄ = -(∂F/∂z)ᵀ u, with Kᵀ u = x̄, for the leaves of the wanted numbers.
+        """Returns z̄ = -(∂F/∂z)ᵀ u, with Kᵀ u = x̄, for the leaves with the wanted indices.
 
         x, leaves and cotangent may be traced: the result is differentiable in each of them.
         """
@@ -49,8 +49,8 @@ class Root:
         to_numpy, constant = self.engine.to_numpy, self.engine.constant
         u = self.inverse.T(to_numpy(cotangent))
         if not self.inverse.iterates:
-            # K was formed with rounding errors, which its condition magnifies; products with it
-            # have fewer, and once refined, so has u.
+            # Forming K made rounding errors, which its condition magnifies. A VJP makes fewer:
+            # one step of refinement with it mends u.
             native = self.engine.from_numpy(u), *map(constant, (x, cotangent, *leaves))
             u = u - self.inverse.T(to_numpy(residual(*native)))
         root = Root(self.engine, residual, self.inverse.T)

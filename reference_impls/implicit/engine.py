@@ -1,4 +1,4 @@
-"""What the operators ask of a library that differentiates."""
+"""What `argmin` and `root` ask of a library that differentiates."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -8,12 +8,14 @@ from reference_impls.computation import Array, Native
 from reference_impls.nested import Tree
 
 Pullback = Callable[[Native, Sequence[Native], Native, Sequence[int]], Native]
-"""From x, the leaves it is a function of, a cotangent, and the numbers of the leaves that want a
-gradient, to those gradients."""
+"""``pullback(x, leaves, cotangent, wanted)`` returns the gradients for some of the leaves, which x
+is a function of; `wanted` has their indices."""
 
 
 class Engine(Protocol):
-    """What differentiates native arrays. Only `constant` and `to_numpy` cut derivatives off.
+    """What differentiates the arrays of one library, at the place of one problem's initial guess.
+
+    Of all that is here, only `constant` and `to_numpy` cut derivatives off.
 
     Attributes:
         array: what an array is called, in messages.
@@ -32,7 +34,7 @@ class Engine(Protocol):
         ...
 
     def observe(self, name: str, function: Callable[[Native], Tree], x: Array) -> tuple[Tree, bool]:
-        """Returns a function's value, and whether it depends on other variables than x."""
+        """Returns a function's value at x, and whether it depends on any variable but x."""
         ...
 
     def constant(self, leaf: Tree) -> Tree:
@@ -40,11 +42,11 @@ class Engine(Protocol):
         ...
 
     def to_numpy(self, leaf: Native) -> Array:
-        """Returns an array's values; whatever is not the library's own as it is."""
+        """Returns an array's values. What is not of the library is returned as it is."""
         ...
 
     def from_numpy(self, array: Array) -> Native:
-        """Returns an array where the initial guess is."""
+        """Returns an array of the library, on the device of the initial guess."""
         ...
 
     def ravel(self, leaves: Sequence[Native]) -> Native:
@@ -66,9 +68,9 @@ class Engine(Protocol):
         ...
 
     def without_graph(self) -> AbstractContextManager[object]:
-        """Returns a context for results that nobody differentiates further."""
+        """Returns a context in which no graph is recorded, as nobody differentiates the results."""
         ...
 
     def attach(self, pullback: Pullback, x: Array, leaves: Sequence[Tree]) -> Native:
-        """Returns x with the pullback as its derivative in the leaves."""
+        """Returns x as a function of the leaves, whose derivative is the pullback."""
         ...

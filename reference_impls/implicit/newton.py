@@ -1,4 +1,4 @@
-"""From near a root of F to as near as is asked for, and what must hold there."""
+"""Newton's method from near a root of F to the root, and what must hold there."""
 
 from dataclasses import dataclass
 
@@ -7,28 +7,28 @@ from scipy import linalg
 
 from reference_impls.computation import Array
 from reference_impls.implicit.errors import NotConvergedError, SingularError
-from reference_impls.implicit.linear_solvers import FACTORIZATIONS, Inverse, conjugate_gradients
 from reference_impls.implicit.precision import eps, largest, norm, resolution
-from reference_impls.implicit.problem import Numeric
+from reference_impls.implicit.solvers import Inverse, Solver
+from reference_impls.implicit.vectors import Numeric
 
 STEPS = 100
 HALVINGS = 12
-"""The lengths tried of a Newton step before it counts as no progress."""
+"""How often a Newton step is halved before it counts as no progress."""
 
 CONTRACTIONS = 4
-"""Of the steps that follow a stop within the tolerance; fewer cannot tell 1/y from a root."""
+"""Steps that must shrink after a stop within the tolerance; fewer cannot tell 1/y from a root."""
 
 SAME = 8
-"""Relative to the rows of K, in units of eps: what two products with the same K may differ by."""
+"""How far products with the same K may differ, relative to its rows, in units of eps."""
 
 FLOOR = 100
-"""In units of eps, relative to y or to 1: a step that is nothing but rounding."""
+"""A step below this is nothing but rounding: in units of eps, relative to y or to 1."""
 
 ROUNDING = 32
-"""Times the rounding of a step as measured beside y: what a last step may be."""
+"""A last step may be as long as this many times the rounding of a step, measured beside y."""
 
 DOUBT = 16
-"""Times the last step: how far y may be from the root; far enough to drown the rounding of F."""
+"""The root may be this many times the last step away: enough to drown the rounding of F."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Point:
     Attributes:
         x: (n,).
         residual: F(x), (n,).
-        K: ∂F/∂x, (n, n), or None if the linear solver only takes products with it.
+        K: ∂F/∂x, (n, n), or None if the solver only takes products with it.
         inverse: K⁻¹.
         step: K⁻¹ F, which Newton's method subtracts from x.
     """
@@ -56,34 +56,32 @@ class Newton:
 
     Attributes:
         function: F.
-        method: the linear solver for K.
+        solver: for K. Without a tolerance in it, the steps go on as long as they help.
         start: the initial guess, (n,).
-        enough: the ‖F‖ at which to stop; 0 if not before steps no longer help.
     """
 
     function: Numeric
-    method: str
+    solver: Solver
     start: Array
-    enough: float
 
-    @classmethod
-    def of(cls, function: Numeric, start: Array, method: str, tolerance: float | None) -> "Newton":
-        """Returns the method; without a tolerance, it goes on as long as steps help."""
-        return cls(function, method, start, enough=tolerance or 0.0)
+    @property
+    def enough(self) -> float:
+        """The ‖F‖ at which to stop; 0 without a tolerance."""
+        return self.solver.tolerance or 0.0
 
     def run(self, guess: Array) -> Point:
         """Returns where the steps from a guess end.
 
         Raises:
             NotConvergedError: F is not finite at the guess.
-            SingularError, NotSymmetricError: as the linear solver finds K, at any point on the way.
+            SingularError, NotSymmetricError: the solver refuses K, at any point on the way.
         """
         residual = self.function(guess)
         check_finite(residual)
         return self._refined(self._point(guess, residual))
 
     def leap(self, start: Array) -> Point | None:
-        """Returns what one whole step leads to if F is linear, as for a quadratic objective.
+        """Returns where one whole step leads if F is linear, as for a quadratic objective.
 
         Returns None, mostly before K is formed, if F is not. Raises as `run` does.
         """
@@ -112,15 +110,15 @@ class Newton:
             self._check_isolated(point, doubt=DOUBT if rounding else 0)
 
     def is_near(self, point: Point) -> bool:
-        """Is the next step so small that no part of it does better than all of it?"""
+        """Is the next step so short that taking less of it would not help?"""
         near = float(eps(point.x.dtype) ** 0.5) * norm(self._grain(point.x))
         return norm(point.step) <= near
 
     def _grain(self, x: Array) -> Array:
-        """The size of every unknown, of which rounding and probes are fractions.
+        """The size of every unknown: rounding and the steps of probes are fractions of it.
 
-        One that is zero has that of the others, or of its way from the initial guess, less the
-        digits that are lost against these.
+        The size of an unknown near zero is a fraction of the largest one, or of its way from the
+        initial guess: to the rounding of these it has been exposed.
         """
         precision = eps(x.dtype)
         sizes = np.maximum(np.abs(x), precision**0.5 * largest(x))
@@ -128,7 +126,7 @@ class Newton:
         return np.where(sizes > 0, sizes, 1).astype(x.dtype)
 
     def _looks_linear(self, x: Array, residual: Array) -> bool:
-        """Is F halfway along its own direction the mean of its ends?"""
+        """Is F at half a step along its own direction the mean of F at both ends of the step?"""
         way = residual / (norm(residual) or 1.0)
         half, whole = self.function(x - way / 2), self.function(x - way)
         bend = norm(residual - 2 * half + whole)
@@ -143,7 +141,7 @@ class Newton:
         return point
 
     def _closer(self, point: Point) -> Point | None:
-        """Returns the point after the longest part of a step that helps, or None."""
+        """Returns the point after the longest part of a step that helps, or None if none does."""
         if norm(point.residual) <= self.enough:
             return None
         taken = self.part_of_step(point)
@@ -159,10 +157,10 @@ class Newton:
         for halvings in range(1 if near else HALVINGS):
             part = 0.5**halvings
             residual = self.function(point.x - part * point.step)
-            # A linear F decreases by the whole part; half of it tells progress from rounding.
+            # A linear F would decrease by all of the part. Half of that is more than rounding does.
             if norm(residual) < (1 - part / 2) * size:
                 return part, residual
-            # ‖F‖ hardly sees the directions in which K is weak; what is left to go does.
+            # ‖F‖ is blind in directions where K is weak, but the length of the next step is not.
             if near and norm(point.inverse(residual)) < norm(point.step) / 2:
                 return part, residual
         return None
@@ -172,18 +170,14 @@ class Newton:
         return Point(x, residual, K, inverse, inverse(residual))
 
     def _linearized(self, x: Array, previous: Point | None) -> tuple[Array | None, Inverse]:
-        """Returns K and K⁻¹ at x."""
-        if self.method == "cg":
-            # Kᵀ v, but K is symmetric.
-            return None, conjugate_gradients(lambda v: self.function.vjp(x, v), x)
+        """Returns K, if it is formed, and K⁻¹ at x."""
         known = None if previous is None else previous.K
         if previous is not None and known is not None and self._is_same(known, previous.x, x):
             return known, previous.inverse
-        K = self.function.jacobian(x)
-        return K, FACTORIZATIONS[self.method](K)
+        return self.solver.linearized(self.function, x)
 
     def _is_same(self, K: Array, there: Array, here: Array) -> bool:
-        """Is K, to rounding, here what it is there, as it is for a linear F?"""
+        """Is K the same at both points, to rounding, as it is for a linear F?"""
         v = np.random.default_rng(0).uniform(1, 2, here.size).astype(here.dtype)
         change = np.abs(self.function.vjp(here, v) - self.function.vjp(there, v))
         return bool((change <= SAME * eps(here.dtype) * (v @ np.abs(K))).all())
@@ -193,13 +187,13 @@ class Newton:
         if not size <= self.enough:
             raise NotConvergedError(
                 f"not converged: ‖F‖ is {size:.1e}, the tolerance {self.enough:.1e}; start "
-                "nearer, or give a solver or another tolerance"
+                "nearer, or give a search or another tolerance"
             )
 
     def _contracts(self, point: Point) -> bool:
         """Do steps with this one K shrink in every unknown, so that they lead to a root nearby?
 
-        They do not on the way to infinity, as that of exp(-y) and 1/y, nor to where K vanishes.
+        They do not shrink on the way to infinity, where exp(-y) and 1/y lead, nor where K vanishes.
         """
         x, step = point.x, point.step
         usual = norm(step) / step.size**0.5
@@ -212,7 +206,7 @@ class Newton:
         return False
 
     def _ends_in_rounding(self, point: Point) -> bool:
-        """Is the next step, which would no longer help, nothing but rounding?
+        """Is the next step, which does not help any more, nothing but rounding?
 
         F may be small without a root: on the way to infinity, or where it jumps over zero.
         """
@@ -220,18 +214,18 @@ class Newton:
         if move <= precision * max(FLOOR * norm(x), norm(x - self.start), FLOOR):
             return True
         aside = precision**0.5 * self._grain(x) * _signs(x)
-        # Rounding is there on either side; a jump, on one.
+        # Rounding shows on both sides of x, a jump of F only on one.
         bend = min(norm(self._bend(point, way)) for way in (aside, -aside))
         return move <= min(ROUNDING * bend, float(precision**0.25) * max(norm(x), 1.0))
 
     def _check_isolated(self, point: Point, doubt: float) -> None:
-        """Raises SingularError if F is not linear to within a half, however near the root.
+        """Raises SingularError if, however near the root, F is not linear to within a half.
 
-        So it is for (a - x)⁴, where the search may end with any small K, and at a kink of F.
+        (a - x)⁴ is not, where the search may end with any small K; nor is F at a kink.
 
         Args:
             point: where K is.
-            doubt: how many of the last step the root may be away.
+            doubt: how many times the last step the root may be away.
         """
         x = point.x
         usual = norm(point.step) / x.size**0.5
@@ -245,7 +239,7 @@ class Newton:
                 )
 
     def _bend(self, point: Point, way: Array) -> Array:
-        """Returns what K⁻¹ makes of the change of F along a way, less the way: 0 if F is linear."""
+        """Returns K⁻¹ times the change of F along a way, less the way itself: 0 if F is linear."""
         return point.inverse(self.function(point.x + way) - point.residual) - way
 
 

@@ -9,7 +9,8 @@ from scipy import optimize
 from reference_impls.computation import Array, Native
 from reference_impls.implicit.errors import ConstraintRankError
 from reference_impls.implicit.precision import eps, resolution
-from reference_impls.implicit.problem import Problem, gradient_of, lagrangian_of
+from reference_impls.implicit.solvers import Solver
+from reference_impls.implicit.vectors import VectorProblem, gradient_of, lagrangian_of
 
 STEPS = 1000
 """Of L-BFGS or SLSQP, before Newton steps take over."""
@@ -17,7 +18,7 @@ STEPS = 1000
 
 @dataclass(frozen=True)
 class Search:
-    """The search for the minimum of a cost, where an equality holds if there is one.
+    """The search for the minimum of a cost, under an equality if there is one.
 
     Attributes:
         problem: the unknowns and parameters.
@@ -25,7 +26,7 @@ class Search:
         equality: c, of the same, to a vector; or None.
     """
 
-    problem: Problem
+    problem: VectorProblem
     cost: Callable[..., Native]
     equality: Callable[..., Native] | None
 
@@ -44,18 +45,18 @@ class Search:
         rows = 0 if self.equality is None else len(self.problem.at_start(self.equality))
         return np.append(start, np.zeros(rows, start.dtype))
 
-    def run(self, method: str, tolerance: float, y: Array | None) -> Array:
+    def run(self, solver: Solver, y: Array | None) -> Array:
         """Returns y or (y, ν), near the minimum.
 
         Args:
-            method: the linear solver that K will be left to.
-            tolerance: that ‖F‖ need not be below.
-            y: what to take for the result of the search.
+            solver: whose tolerance need not be undercut, and which may take dependent constraints.
+            y: the result of the user's own search, if there was one.
         """
+        tolerance = solver.tolerance or 0.0
         if self.equality is None:
             return self._lbfgs(tolerance) if y is None else y
         y = self._slsqp(self.equality, tolerance) if y is None else y
-        return np.append(y, self._multipliers(self.equality, y, method))
+        return np.append(y, self._multipliers(self.equality, y, solver))
 
     def _lbfgs(self, tolerance: float) -> Array:
         function, start = self.problem.numeric(self.cost), self.problem.start
@@ -103,12 +104,12 @@ class Search:
         )
         return np.asarray(found.x, start.dtype)
 
-    def _multipliers(self, equality: Callable[..., Native], y: Array, method: str) -> Array:
+    def _multipliers(self, equality: Callable[..., Native], y: Array, solver: Solver) -> Array:
         """Returns the ν that bring ∇f + (∂c/∂y)ᵀν closest to zero."""
         _, gradient = self.problem.numeric(self.cost).value_and_gradient(y)
         rows = self.problem.numeric(equality).jacobian(y)
         multipliers, _, rank, _ = np.linalg.lstsq(rows.T, -gradient, resolution(y.dtype))
-        if rank < len(rows) and method != "pinv":
+        if rank < len(rows) and not solver.takes_dependent_constraints:
             raise ConstraintRankError(
                 f"constraint: its Jacobian has rank {rank} for {len(rows)} constraints; drop those "
                 "that repeat or contradict others, or start elsewhere if one is stationary there"

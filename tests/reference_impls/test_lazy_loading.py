@@ -20,7 +20,29 @@ HEAVY = [
 ]
 """What takes its time to import."""
 
-LIGHT = ["", ".catalogue", ".computation", ".datasets", ".nested", ".validation"]
+LIGHT = [
+    "",
+    ".catalogue",
+    ".computation",
+    ".datasets",
+    ".derivatives",
+    ".engines",
+    ".engines.backend",
+    ".engines.manual",
+    ".engines.manual.backend",
+    ".equations",
+    ".implicit",
+    ".nested",
+    ".running.threads",
+    ".validation",
+]
+
+OF_ONE_LIBRARY = [
+    ("hips.argmin", "autograd", "torch"),
+    ("hips.backend", "autograd", "torch"),
+    ("pytorch.argmin", "torch", "autograd"),
+    ("pytorch.backend", "torch", "autograd"),
+]
 
 
 def loaded_by(code: str) -> set[str]:
@@ -37,6 +59,13 @@ def test_importing_what_only_describes_loads_nothing_heavy(module: str) -> None:
     loaded = loaded_by(f"import reference_impls{module}")
     assert "reference_impls" in loaded
     assert not loaded & set(HEAVY)
+
+
+@pytest.mark.parametrize(("module", "own", "other"), OF_ONE_LIBRARY)
+def test_the_folder_of_one_library_loads_no_other(module: str, own: str, other: str) -> None:
+    loaded = loaded_by(f"import reference_impls.engines.{module}")
+    assert own in loaded
+    assert other not in loaded
 
 
 def test_loading_one_computation_loads_no_other_and_no_scipy() -> None:

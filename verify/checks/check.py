@@ -102,6 +102,11 @@ class Worst:
         """Is the error within the tolerance?"""
         return self.error <= self.tolerance
 
+    @property
+    def in_tolerances(self) -> float:
+        """How many times its tolerance the error is; above 1, it is not accepted."""
+        return self.error / self.tolerance
+
 
 def overall(checks: Sequence[Check]) -> Verdict:
     """Disagree if any check does; agree only if all of them do, of those that count."""
@@ -128,7 +133,7 @@ OUTSIDE, UNKNOWN = "outside the subdifferential", "unknown"
 def severity(check: Check) -> tuple[int, float]:
     """By verdict, the worst last; then by the error in units of its tolerance."""
     rank = {"agree": 0, "unsupported": 1, "inconclusive": 2, "disagree": 3}[check.verdict]
-    return rank, check.worst.error / check.worst.tolerance if check.worst else 0.0
+    return rank, check.worst.in_tolerances if check.worst else 0.0
 
 
 def told(check: Check) -> list[str]:

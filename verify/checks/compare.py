@@ -70,7 +70,7 @@ def worst_entry(got: Arrays, expected: Arrays, noise: Arrays) -> Worst:
         _worst_of_array(name, got[name], array, noise[name], largest)
         for name, array in filled.items()
     ]
-    return max(candidates, key=lambda worst: worst.error / worst.tolerance)
+    return max(candidates, key=lambda worst: worst.in_tolerances)
 
 
 def _worst_of_array(name: str, got: Array, expected: Array, noise: Array, largest: float) -> Worst:

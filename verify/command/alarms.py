@@ -1,26 +1,31 @@
 """`python -m verify --seeds`: false alarms, counted over seeds."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-from rich.console import Console
-
 from results.tables import ALARMS, Alarms
-from verify.command.outcome import AGREED, DISAGREED, appender_for, interrupted
+from verify.command.appending import appender_for, record_environment
+from verify.command.console import make_console
+from verify.command.options import Options
+from verify.command.outcome import AGREED, DISAGREED, interrupted
 
 
-def show_alarms(console: Console, path: Path | None, rows: Iterator[Alarms]) -> int:
-    """Write and print rows as they come; the exit status."""
+def run(options: Options) -> int:
+    """Count alarms, and write and print the rows as they come; the exit status."""
+    plan = options.plan()
+    seeds = range(options.seed, options.seed + (options.seeds or 0))
+    console = make_console()
     counted: list[Alarms] = []
-    try:
-        with appender_for(path, ALARMS) as alarms:
-            for row in rows:
+    with appender_for(options.path, ALARMS) as alarms:
+        # It loads the engines, which takes seconds: all that can be refused has been by now.
+        from verify.trust.alarms import count_alarms  # noqa: PLC0415
+
+        try:
+            record_environment(options.path)
+            for row in count_alarms(plan, options.dtypes, seeds, options.jobs):
                 counted.append(row)
                 if alarms:
                     alarms.append(row)
                 console.print(alarm_line(row), markup=False)
-    except KeyboardInterrupt:
-        return interrupted(f"{len(counted)} rows", path)
+        except KeyboardInterrupt:
+            return interrupted(f"{len(counted)} rows", options.path)
     return DISAGREED if any(row.disagree for row in counted) else AGREED
 
 

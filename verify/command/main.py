@@ -1,56 +1,32 @@
-"""The command line: which way to run is asked for, and what it reads."""
+"""The command line: its options, and its mistakes answered in one line."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
-from reference_impls import COMPUTATIONS, DTYPES, Computation
 from reference_impls.datasets import DatasetError
 from reference_impls.validation import nearest
 from results.errors import ResultsError
-from results.tables import ARGMIN, VERDICTS
 from verify.checks.argmin.optimality import OptimalityError
-from verify.command.alarms import show_alarms
-from verify.command.catalogue import check_catalogue, sizes_of
-from verify.command.console import make_console
-from verify.command.files import check_files
-from verify.command.kills import show_kills
-from verify.command.outcome import AGREED, BAD_INPUT, INTERRUPTED, check_known
-from verify.command.summary import catalogue
-from verify.trust.alarms import count_alarms
-from verify.trust.peers.all_peers import PEERS
-from verify.user.user_file import UserFileError, is_user_file
-
-Subjects = tuple[list[Computation], list[str]]
-"""Computations of the catalogue, and functions in files as ``FILE.py:NAME``."""
+from verify.command.options import SIZE_WORDS, Options, known_dtypes, known_subjects
+from verify.command.outcome import BAD_INPUT, INTERRUPTED
+from verify.command.ways import way_of
+from verify.user.user_file import UserFileError
 
 
-NAMES, FILE, CATALOGUE = "a NAME", "FILE.py:NAME", "the checks of the catalogue"
-
-
-USED = {
-    "--list": (NAMES,),
-    FILE: (NAMES, "--seed"),
-    "--faults": ("--peers", "--entries", "--seed", "--csv"),
-    "--seeds": (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
-    CATALOGUE: (NAMES, "--dtype", "--size", "--seed", "--csv"),
-}
-"""What each way to run reads of the command line; the first that is asked for is taken."""
-
-
-SIZE_WORDS = ("tutorial", "smallest", "largest", "all")
-
-
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None = None, program: str = "python -m verify") -> int:
     """Do what the command line says; a mistake in it is answered in one line.
+
+    Args:
+        arguments: of the command line; the process's own if None.
+        program: what the help calls the command.
 
     Returns:
         The exit status.
     """
     try:
-        status: int = main.main(arguments, prog_name="python -m verify", standalone_mode=False)
+        status: int = main.main(arguments, prog_name=program, standalone_mode=False)
     except click.NoSuchOption as error:
         options = [name for parameter in main.params for name in parameter.opts if "-" in name]
         return _complain(
@@ -71,48 +47,10 @@ def _complain(message: str) -> int:
     return BAD_INPUT
 
 
-def _known_subjects(_: click.Context, __: click.Parameter, arguments: tuple[str, ...]) -> Subjects:
-    by_name = {computation.name: computation for computation in COMPUTATIONS}
-    files = [argument for argument in dict.fromkeys(arguments) if is_user_file(argument)]
-    names = [argument for argument in dict.fromkeys(arguments) if not is_user_file(argument)]
-    for name in names:
-        check_known("computation", name, by_name)
-    if names and files:
-        raise click.UsageError(f"got {names[0]} and {files[0]}, wanted computations or files alone")
-    return [by_name[name] for name in names] or list(COMPUTATIONS), files
-
-
-def _known_dtypes(
-    _: click.Context, __: click.Parameter, dtypes: tuple[str, ...]
-) -> tuple[str, ...]:
-    for dtype in dtypes:
-        check_known("dtype", dtype, DTYPES)
-    return tuple(dict.fromkeys(dtypes)) or DTYPES
-
-
-def _not_the_argmins_file(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
-    if path and path.name == ARGMIN.file_name:
-        raise click.UsageError(
-            f"--csv: got {path}, wanted another name: the evidence for argmins goes there, beside "
-            f"the checks, which go to {VERDICTS.file_name}, say"
-        )
-    return path
-
-
-def _refuse_unused(context: click.Context, mode: str) -> None:
-    """An option that would be read and forgotten."""
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        name = parameter.opts[0] if isinstance(parameter, click.Option) else NAMES
-        if source is ParameterSource.COMMANDLINE and name not in (mode, *USED[mode]):
-            homes = [each for each, used in USED.items() if name in used] or ["nothing else"]
-            raise click.UsageError(f"got {name} with {mode}; it goes with {', '.join(homes)}")
-
-
 @click.command
-@click.argument("subjects", nargs=-1, metavar="[NAME]...", callback=_known_subjects)
+@click.argument("subjects", nargs=-1, metavar="[NAME]...", callback=known_subjects)
 @click.option(
-    "--dtype", "dtypes", multiple=True, callback=_known_dtypes, help="float64, float32; or both."
+    "--dtype", "dtypes", multiple=True, callback=known_dtypes, help="float64, float32; or both."
 )
 @click.option(
     "--size",
@@ -126,7 +64,6 @@ def _refuse_unused(context: click.Context, mode: str) -> None:
     "--csv",
     "path",
     type=click.Path(path_type=Path),
-    callback=_not_the_argmins_file,
     help="Append every check here, and the evidence for argmins to argmin.csv beside it; "
     "`python -m results report` reads verdicts.csv and argmin.csv, kills.csv for --faults and "
     "alarms.csv for --seeds.",
@@ -135,6 +72,7 @@ def _refuse_unused(context: click.Context, mode: str) -> None:
 @click.option("--peers", is_flag=True, help="With --faults: ask other people's checkers, too.")
 @click.option(
     "--entries",
+    "most_entries",
     type=click.IntRange(min=1),
     help="With --faults: leave out sizes beyond this, which take most of the time.",
 )
@@ -146,20 +84,8 @@ def _refuse_unused(context: click.Context, mode: str) -> None:
 )
 @click.option("--jobs", default=1, type=click.IntRange(min=1), help="With --seeds: processes.")
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
-def main(
-    subjects: Subjects,
-    dtypes: tuple[str, ...],
-    size: str,
-    seed: int,
-    path: Path | None,
-    seeds: int | None,
-    jobs: int,
-    entries: int | None,
-    *,
-    faults: bool,
-    peers: bool,
-    only_list: bool,
-) -> int:
+@click.pass_context
+def main(context: click.Context, /, **_: object) -> int:
     """Hold every implementation of every computation NAMEd against the others and an oracle.
 
     A NAME may also be FILE.py:NAME, a function of your own, with its primals in NAME_primals.
@@ -168,20 +94,5 @@ def main(
 
     GRADJURY_DIGITS may name a folder of MNIST IDX files to use, GRADJURY_PRICES the DJIA 30 CSV.
     """
-    console = make_console()
-    computations, files = subjects
-    asked = {"--list": only_list, FILE: files, "--faults": faults, "--seeds": seeds}
-    mode = next((name for name, given in asked.items() if given), CATALOGUE)
-    _refuse_unused(click.get_current_context(), mode)
-    if only_list:
-        console.print(catalogue(computations))
-        return AGREED
-    if files:
-        return check_files(console, files, seed)
-    if faults:
-        return show_kills(console, path, seed, PEERS if peers else (), entries)
-    plan = [(each, chosen) for each in computations for chosen in sizes_of(each, size)]
-    if seeds:
-        numbers = range(seed, seed + seeds)
-        return show_alarms(console, path, count_alarms(plan, dtypes, numbers, jobs))
-    return check_catalogue(console, path, plan, seed, dtypes)
+    options = Options(**context.params)
+    return way_of(context, options).run(options)

@@ -1,4 +1,4 @@
-"""What `python -m verify` shows: a progress bar, a table, the disagreements, one summary line."""
+"""What `python -m verify` shows at its end: tables, the disagreements, and one summary line."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from reference_impls import Computation
 from verify.checks.argmin.evidence import Evidence
 from verify.checks.argmin.kinds import EvidenceKind
 from verify.checks.case import CatalogueCase
@@ -39,17 +38,6 @@ EVIDENCE = {
     "one side": (EvidenceKind.ONE_SIDE,),
 }
 """The columns of the argmins' table, and the checks each is the worst of."""
-
-
-def catalogue(computations: Sequence[Computation]) -> Table:
-    """The computations, what they are differentiated with respect to, and their sizes."""
-    table = Table(
-        "computation", "gradient for", "sizes (the tutorial's first)", "from", box=box_style()
-    )
-    for computation in computations:
-        sizes = ", ".join(map(str, computation.sizes))
-        table.add_row(computation.name, " ".join(computation.wrt), sizes, computation.origin)
-    return table
 
 
 class Summary:

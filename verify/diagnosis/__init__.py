@@ -20,7 +20,14 @@ but a fiftieth of the residual, and u⁰·⁶⁴ (6·10⁻¹¹, 2·10⁻⁵) for
 
 from verify.diagnosis.hypotheses import diagnose
 from verify.diagnosis.shapes import diagnose_shape
-from verify.diagnosis.truth import MAX_CALLS, Truth
+from verify.diagnosis.witness import MAX_CALLS, Derivative
 from verify.diagnosis.words import FAULTS, Diagnosis
 
-__all__ = ["FAULTS", "MAX_CALLS", "Diagnosis", "Truth", "diagnose", "diagnose_shape"]
+__all__ = [
+    "FAULTS",
+    "MAX_CALLS",
+    "Derivative",
+    "Diagnosis",
+    "diagnose",
+    "diagnose_shape",
+]

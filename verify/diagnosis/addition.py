@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from reference_impls.computation import Array
-from verify.diagnosis.arithmetic import dot
 from verify.diagnosis.scaling import Factor
 from verify.diagnosis.suspect import PROBES, Finding, Suspect, explains
+from verify.error_model.arrays import inner
 
 
 def additive(suspect: Suspect) -> Finding | None:
@@ -35,7 +35,7 @@ def additive(suspect: Suspect) -> Finding | None:
 
 
 def _additions(suspect: Suspect) -> Iterator[tuple[str, str, Array]]:
-    primal = suspect.oracle.primals.get(suspect.name)
+    primal = suspect.witness.primals.get(suspect.name)
     if primal is not None and np.shape(primal) == suspect.shape and np.any(primal):
         wide = np.asarray(primal, np.float64)
         yield "regularisation", suspect.name, wide
@@ -49,10 +49,10 @@ def _amount(suspect: Suspect, direction: Array) -> float | None:
     scales = np.array([probe.size for probe in probes])
     if not (scales > 0).all():
         return None
-    along = np.array([dot(direction, probe.tangent) for probe in probes]) / scales
+    along = np.array([inner(direction, probe.tangent) for probe in probes]) / scales
     residuals = np.array([probe.residual for probe in probes]) / scales
-    square = dot(along, along)
+    square = inner(along, along)
     if not square > 0:
         return None
-    amount = dot(along, residuals) / square
+    amount = inner(along, residuals) / square
     return amount if explains(suspect, suspect.got - amount * direction) else None

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verify.diagnosis.arithmetic import norm
 from verify.diagnosis.suspect import Suspect
+from verify.error_model.arrays import norm
 from verify.error_model.noise import SAFETY
 
 
@@ -29,7 +29,7 @@ class _Part:
         return abs(self.residual) > self.error_bar + self.allowed
 
 
-class Tree:
+class Halving:
     """Halves of halves of a range; a right half's residual is the whole's less the left one's."""
 
     def __init__(
@@ -95,10 +95,10 @@ class Tree:
         return found, True
 
 
-def entries_tree(suspect: Suspect) -> Tree:
+def entries_tree(suspect: Suspect) -> Halving:
     """Over the entries of an argument, with a tangent none of whose entries is nearly zero."""
-    rng, shape, count = suspect.oracle.rng, suspect.shape, suspect.got.size
-    size = suspect.oracle.size(suspect.name)
+    rng, shape, count = suspect.witness.rng, suspect.shape, suspect.got.size
+    size = suspect.witness.size(suspect.name)
     tangent = size * rng.uniform(0.5, 1.5, count) * rng.choice([-1.0, 1.0], count)
     terms = suspect.got.ravel() * tangent
     typical = SAFETY * suspect.unit * suspect.typical
@@ -106,10 +106,10 @@ def entries_tree(suspect: Suspect) -> Tree:
     def measure(low: int, high: int) -> tuple[float, float]:
         part = np.zeros(count)
         part[low:high] = tangent[low:high]
-        truth = suspect.oracle.along({suspect.name: part.reshape(shape)})
+        truth = suspect.witness.along({suspect.name: part.reshape(shape)})
         return float(terms[low:high].sum()) - truth.value, truth.error_bar
 
     def allow(low: int, high: int) -> float:
         return suspect.sharpness * norm(terms[low:high]) + typical * norm(tangent[low:high])
 
-    return Tree(count, measure, allow)
+    return Halving(count, measure, allow)

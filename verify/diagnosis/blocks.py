@@ -10,10 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.suspect import Finding, Suspect
 from verify.diagnosis.words import FEW
-from verify.error_model.arrays import index_of
+from verify.error_model.arrays import index_of, inner, norm
 from verify.error_model.noise import SAFETY
 
 MOST_OF = 15 / 16
@@ -68,12 +67,12 @@ def _block_finding(suspect: Suspect, inside: npt.NDArray[np.bool_], text: str) -
 
 def _fills(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> bool:
     """Are all entries in there wrong that could be, as far as a few of them tell?"""
-    known = suspect.oracle.known_entries(suspect.name)
+    known = suspect.witness.known_entries(suspect.name)
     places = np.flatnonzero(inside)
     if not _least_block(suspect, inside) <= len(places) <= MOST_OF * inside.size:
         return False
     if len(places) > FEW:
-        places = suspect.oracle.rng.choice(places, FEW, replace=False)
+        places = suspect.witness.rng.choice(places, FEW, replace=False)
     asked = [flat for flat in known if inside.flat[flat]]
     wrong: set[int] = set()
     for flat in dict.fromkeys(asked + places.tolist()):
@@ -92,11 +91,11 @@ def _least_block(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> int:
 def _is_right_outside(suspect: Suspect, inside: npt.NDArray[np.bool_]) -> bool:
     """Twice: that errors cancel to a hundredth for one tangent is not so rare."""
     for _ in range(2):
-        tangent = np.where(inside, 0.0, suspect.oracle.tangent(suspect.name, suspect.shape))
-        truth = suspect.oracle.along({suspect.name: tangent})
+        tangent = np.where(inside, 0.0, suspect.witness.tangent(suspect.name, suspect.shape))
+        truth = suspect.witness.along({suspect.name: tangent})
         allowed = suspect.sharpness * norm(suspect.got * tangent) + truth.error_bar
         allowed += SAFETY * suspect.unit * suspect.typical * norm(tangent)
-        if not abs(dot(suspect.got, tangent) - truth.value) <= allowed:
+        if not abs(inner(suspect.got, tangent) - truth.value) <= allowed:
             return False
     return True
 

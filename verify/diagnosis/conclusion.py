@@ -10,15 +10,15 @@ from reference_impls.computation import Array
 from verify.diagnosis.bisection import entries_tree
 from verify.diagnosis.inquiry import Inquiry
 from verify.diagnosis.suspect import Finding, Suspect, names_of
-from verify.diagnosis.truth import Oracle
+from verify.diagnosis.witness import Witness
 from verify.diagnosis.words import Diagnosis, subject, those
 from verify.error_model.arrays import index_of
 
 
-def not_finite(name: str, got: Array, oracle: Oracle) -> Diagnosis:
+def not_finite(name: str, got: Array, witness: Witness) -> Diagnosis:
     """Of a gradient with NaN or infinity in it: the first such entry."""
     flat = int(np.argmax(~np.isfinite(got)))
-    known = oracle.entry(name, flat, got.shape)
+    known = witness.entry(name, flat, got.shape)
     count = int((~np.isfinite(got)).sum())
     where = f" in {count:,} of {got.size:,} entries" if got.size > 1 else ""
     value = float(got.flat[flat])
@@ -41,7 +41,7 @@ def nothing_found(inquiry: Inquiry) -> Diagnosis:
 def unrecognised(inquiry: Inquiry) -> Finding:
     """What to say of the worst argument when every hypothesis has failed."""
     suspect = inquiry.wrong[0]
-    known = suspect.oracle.known_entries(suspect.name)
+    known = suspect.witness.known_entries(suspect.name)
     wrong = [flat for flat in known if suspect.is_wrong_at(flat)]
     if len(known) > 3 and not wrong:
         predicate = "is the one furthest off, by too little to tell how"
@@ -69,7 +69,7 @@ def report(finding: Finding, inquiry: Inquiry) -> Diagnosis:
         sentence += f"; {those(inquiry.right)} right"
     suspect = finding.suspect
     flat = _wrong_entry(suspect, finding.corrected)
-    known = suspect.oracle.entry(suspect.name, flat, suspect.shape, extra=True)
+    known = suspect.witness.entry(suspect.name, flat, suspect.shape, extra=True)
     return Diagnosis(
         fault=finding.fault,
         sentence=sentence,
@@ -85,7 +85,7 @@ def _wrong_entry(suspect: Suspect, corrected: Array | None) -> int:
     """Where h is most wrong, as far as is known; found by halving where nothing is."""
     if corrected is not None:
         return int(np.argmax(np.abs(suspect.got - corrected)))
-    known = suspect.oracle.known_entries(suspect.name)
+    known = suspect.witness.known_entries(suspect.name)
     errors = {
         flat: abs(float(suspect.got.flat[flat]) - each.value)
         for flat, each in known.items()

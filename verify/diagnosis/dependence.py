@@ -17,7 +17,7 @@ def cotangent_ignored(inquiry: Inquiry, cotangent: Array, vjp: Vjp | None) -> Fi
     if vjp is None:
         return None
     suspects = [suspect for suspect in inquiry.wrong if suspect.got.any()]
-    another = inquiry.wrong[0].oracle.rng.standard_normal(np.shape(cotangent))
+    another = inquiry.wrong[0].witness.rng.standard_normal(np.shape(cotangent))
     try:
         again = vjp(np.asarray(another, dtype=np.asarray(cotangent).dtype))
         same = [each for each in suspects if _is_close(again[each.name], each.got, each.unit)]

@@ -19,13 +19,13 @@ from verify.diagnosis.reduction import over_reduced
 from verify.diagnosis.rounding import rounded
 from verify.diagnosis.scaling import factor_of_all, factor_of_one, lengths_of
 from verify.diagnosis.suspect import Finding
-from verify.diagnosis.truth import Oracle, Truth
+from verify.diagnosis.witness import Derivative, Witness
 from verify.diagnosis.words import Diagnosis
 
 
 def diagnose(
     got: Arrays,
-    truth: Truth,
+    truth: Derivative,
     *,
     cotangent: Array,
     vjp: Vjp | None,
@@ -54,11 +54,11 @@ def diagnose(
     wide = {name: np.asarray(array, np.float64) for name, array in got.items() if np.size(array)}
     if not wide:
         raise ValueError("diagnose was given no gradient with an entry, and needs one")
-    oracle = Oracle(truth, primals, rng)
+    witness = Witness(truth, primals, rng)
     broken = [name for name, array in wide.items() if not np.isfinite(array).all()]
     if broken:
-        return not_finite(broken[0], wide[broken[0]], oracle)
-    inquiry = Inquiry.open(wide, oracle, dtype)
+        return not_finite(broken[0], wide[broken[0]], witness)
+    inquiry = Inquiry.open(wide, witness, dtype)
     if not inquiry.wrong:
         return nothing_found(inquiry)
     lengths = lengths_of(primals, cotangent)

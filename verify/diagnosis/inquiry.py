@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference_impls.computation import Arrays
-from verify.diagnosis.arithmetic import dot, norm
-from verify.diagnosis.bisection import Tree
+from verify.diagnosis.bisection import Halving
 from verify.diagnosis.suspect import Probe, Suspect, names_of
-from verify.diagnosis.truth import MAX_CALLS, Oracle
-from verify.error_model.arrays import unit_roundoff
+from verify.diagnosis.witness import MAX_CALLS, Witness
+from verify.error_model.arrays import inner, norm, unit_roundoff
 from verify.error_model.noise import SAFETY
 
 SEPARATE = 24
@@ -31,10 +30,10 @@ class Inquiry:
     names: tuple[str, ...]
 
     @classmethod
-    def open(cls, got: Arrays, oracle: Oracle, dtype: str) -> "Inquiry":
+    def open(cls, got: Arrays, witness: Witness, dtype: str) -> "Inquiry":
         """Probes every argument, or the wrong ones that halving finds where there are many."""
         unit = unit_roundoff(dtype)
-        everyone = [Suspect(name, array, oracle, unit) for name, array in got.items()]
+        everyone = [Suspect(name, array, witness, unit) for name, array in got.items()]
         suspects, complete = everyone, True
         if len(everyone) > SEPARATE:
             suspects, complete = _suspects_by_halving(everyone)
@@ -68,19 +67,19 @@ def _excess(probe: Probe, tight: float, rounding: float) -> float:
 
 def _suspects_by_halving(suspects: list[Suspect]) -> tuple[list[Suspect], bool]:
     """Those of many arguments that are wrong, and whether these are all; half the calls go here."""
-    oracle = suspects[0].oracle
-    tangents = [oracle.tangent(suspect.name, suspect.shape) for suspect in suspects]
-    pairings = [dot(suspect.got, v) for suspect, v in zip(suspects, tangents, strict=True)]
+    witness = suspects[0].witness
+    tangents = [witness.tangent(suspect.name, suspect.shape) for suspect in suspects]
+    pairings = [inner(suspect.got, v) for suspect, v in zip(suspects, tangents, strict=True)]
     squares = [norm(suspect.got * v) for suspect, v in zip(suspects, tangents, strict=True)]
 
     def measure(low: int, high: int) -> tuple[float, float]:
         chosen = {suspects[i].name: tangents[i] for i in range(low, high)}
-        truth = oracle.along(chosen)
+        truth = witness.along(chosen)
         return math.fsum(pairings[low:high]) - truth.value, truth.error_bar
 
     def allow(low: int, high: int) -> float:
         return suspects[0].tight * math.hypot(*squares[low:high])
 
-    tree = Tree(len(suspects), measure, allow)
-    found, complete = tree.wrong_leaves(SEPARATE, lambda: oracle.calls < MAX_CALLS // 2)
+    tree = Halving(len(suspects), measure, allow)
+    found, complete = tree.wrong_leaves(SEPARATE, lambda: witness.calls < MAX_CALLS // 2)
     return [suspects[i] for i in found], complete

@@ -16,7 +16,7 @@ from verify.diagnosis.rearrangement import moved_entries
 from verify.diagnosis.rounding import of_rounding
 from verify.diagnosis.scaling import some_signs
 from verify.diagnosis.suspect import SAMPLES, SMALL, Finding, Suspect, explains, nearnesses
-from verify.diagnosis.truth import MAX_CALLS
+from verify.diagnosis.witness import MAX_CALLS
 from verify.diagnosis.words import FEW, listed
 from verify.error_model.arrays import index_of
 from verify.oracles.estimate import Estimate
@@ -30,7 +30,7 @@ def located(suspect: Suspect) -> Finding | None:
     chosen = (
         range(count)
         if count <= SMALL
-        else sorted(int(i) for i in suspect.oracle.rng.choice(count, SAMPLES, replace=False))
+        else sorted(int(i) for i in suspect.witness.rng.choice(count, SAMPLES, replace=False))
     )
     known = {flat: suspect.entry(flat) for flat in chosen}
     samples = {flat: each for flat, each in known.items() if math.isfinite(each.value)}
@@ -39,7 +39,7 @@ def located(suspect: Suspect) -> Finding | None:
         _everywhere(suspect, samples, wrong)
         or (_places(suspect, wrong) if len(samples) == count else None)
         or (_by_halving(suspect, 0 if wrong else len(samples)) if count > SMALL else None)
-        or some_signs(suspect, suspect.oracle.known_entries(suspect.name))
+        or some_signs(suspect, suspect.witness.known_entries(suspect.name))
     )
 
 
@@ -79,7 +79,7 @@ def _by_halving(suspect: Suspect, right: int) -> Finding | None:
     block = block_between(suspect, first, last)
     if block:
         return block
-    found, complete = tree.wrong_leaves(FEW, lambda: suspect.oracle.calls < MAX_CALLS)
+    found, complete = tree.wrong_leaves(FEW, lambda: suspect.witness.calls < MAX_CALLS)
     if complete and all(suspect.is_wrong_at(flat) for flat in found):
         return _places(suspect, found)
     return _here_and_there(suspect, right)
@@ -89,7 +89,7 @@ def _here_and_there(suspect: Suspect, right: int) -> Finding | None:
     """Some entries are wrong, not all found; so many random ones looked at were all right."""
     if right < SAMPLES:
         return None
-    known = sorted(suspect.oracle.known_entries(suspect.name))
+    known = sorted(suspect.witness.known_entries(suspect.name))
     wrong = [index_of(flat, suspect.shape) for flat in known if suspect.is_wrong_at(flat)]
     predicate = f"has a few wrong entries, {listed(wrong)} among them; "
     predicate += f"{right} others, looked at at random, are right"

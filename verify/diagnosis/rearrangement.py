@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impls.computation import Array
-from verify.diagnosis.arithmetic import norm
 from verify.diagnosis.inquiry import Inquiry
 from verify.diagnosis.suspect import (
     SAMPLES,
@@ -27,7 +26,7 @@ from verify.diagnosis.suspect import (
     nearnesses,
 )
 from verify.diagnosis.words import FEW, listed
-from verify.error_model.arrays import index_of
+from verify.error_model.arrays import index_of, norm
 from verify.error_model.noise import SAFETY
 from verify.oracles.estimate import Estimate
 
@@ -205,8 +204,8 @@ def _same_multiset(suspect: Suspect, samples: Mapping[int, Estimate]) -> bool:
         bars = max(known.error_bar for known in samples.values())
         allowed = bars + suspect.loose * float(np.abs(expected).max())
         return bool((np.abs(np.sort(suspect.got.ravel()) - expected) <= allowed).all())
-    size = suspect.oracle.size(suspect.name)
-    total = suspect.oracle.along({suspect.name: np.full(suspect.shape, size)})
+    size = suspect.witness.size(suspect.name)
+    total = suspect.witness.along({suspect.name: np.full(suspect.shape, size)})
     allowed = total.error_bar + suspect.loose * size * norm(suspect.got)
     return abs(size * float(suspect.got.sum()) - total.value) <= allowed
 

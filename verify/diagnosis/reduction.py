@@ -6,9 +6,9 @@ pairing of the sums of g with w: so h's are the sums, or the means if they are a
 
 import numpy as np
 
-from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.suspect import PROBES, Finding, Suspect
 from verify.diagnosis.words import axes_text
+from verify.error_model.arrays import inner, norm
 from verify.error_model.noise import SAFETY
 
 
@@ -27,9 +27,9 @@ def over_reduced(suspect: Suspect) -> Finding | None:
     count = got.size // narrow.size
     sums, means = [], []
     for _ in range(PROBES - 1):
-        tangent = suspect.oracle.tangent(suspect.name, narrow.shape)
-        truth = suspect.oracle.along({suspect.name: np.broadcast_to(tangent, got.shape).copy()})
-        here = dot(narrow, tangent)
+        tangent = suspect.witness.tangent(suspect.name, narrow.shape)
+        truth = suspect.witness.along({suspect.name: np.broadcast_to(tangent, got.shape).copy()})
+        here = inner(narrow, tangent)
         size = norm(narrow * tangent)
         allowed = truth.error_bar + suspect.loose * size
         sums.append(abs(here - truth.value) <= allowed <= 0.1 * size)

@@ -13,7 +13,6 @@ from fractions import Fraction
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
-from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.inquiry import Inquiry
 from verify.diagnosis.suspect import (
     EXPLAINED,
@@ -24,6 +23,7 @@ from verify.diagnosis.suspect import (
     names_of,
     nearnesses,
 )
+from verify.error_model.arrays import inner, norm
 from verify.error_model.noise import SAFETY
 from verify.oracles.estimate import Estimate
 
@@ -94,10 +94,10 @@ def _common_factor(probes: Sequence[Probe], loose: float, unit: float) -> Factor
     got = np.array([probe.got for probe in probes]) / scales
     truths = np.array([probe.truth.value for probe in probes]) / scales
     bars = np.array([probe.truth.error_bar for probe in probes]) / scales
-    square = dot(truths, truths)
+    square = inner(truths, truths)
     if not (math.isfinite(square) and square > 0):
         return None
-    factor = dot(got, truths) / square
+    factor = inner(got, truths) / square
     left = got - factor * truths
     before = norm(got - truths)
     sharp = norm(bars) * max(abs(factor), 1.0) <= 0.1 * before

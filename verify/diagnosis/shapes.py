@@ -13,19 +13,18 @@ from itertools import combinations, permutations
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
-from verify.diagnosis.arithmetic import dot, norm
 from verify.diagnosis.rearrangement import MOST_AXES
 from verify.diagnosis.suspect import PROBES
-from verify.diagnosis.truth import Oracle, Truth
+from verify.diagnosis.witness import Derivative, Witness
 from verify.diagnosis.words import Diagnosis, axes_text
-from verify.error_model.arrays import index_of, unit_roundoff
+from verify.error_model.arrays import index_of, inner, norm, unit_roundoff
 
 
 def diagnose_shape(
     name: str,
     got: Array,
     shape: tuple[int, ...],
-    truth: Truth,
+    truth: Derivative,
     *,
     dtype: str,
     rng: np.random.Generator,
@@ -50,10 +49,10 @@ def diagnose_shape(
     wide = np.asarray(got, np.float64)
     if not wide.size or not math.prod(shape) or not np.isfinite(wide).all():
         return None
-    oracle = Oracle(truth, primals, rng)
+    witness = Witness(truth, primals, rng)
     for form in _forms(name, wide, shape, primals):
-        if _is_form(form, wide, oracle, dtype):
-            return _report_form(name, form, wide, oracle)
+        if _is_form(form, wide, witness, dtype):
+            return _report_form(name, form, wide, witness)
     return None
 
 
@@ -163,22 +162,22 @@ def _subsets(count: int) -> Iterator[tuple[int, ...]]:
         yield from combinations(range(count), size)
 
 
-def _is_form(form: _Form, got: Array, oracle: Oracle, dtype: str) -> bool:
+def _is_form(form: _Form, got: Array, witness: Witness, dtype: str) -> bool:
     loose = unit_roundoff(dtype) ** 0.4
     for _ in range(PROBES - 1):
-        tangent = oracle.tangent(form.name, form.narrow.shape)
-        truth = oracle.along({form.name: form.widen(tangent)})
+        tangent = witness.tangent(form.name, form.narrow.shape)
+        truth = witness.along({form.name: form.widen(tangent)})
         size = norm(form.narrow * tangent)
         if truth.error_bar > 0.1 * size or not got.any():
             return False
-        if not abs(dot(form.narrow, tangent) - truth.value) <= truth.error_bar + loose * size:
+        if not abs(inner(form.narrow, tangent) - truth.value) <= truth.error_bar + loose * size:
             return False
     return True
 
 
-def _report_form(name: str, form: _Form, got: Array, oracle: Oracle) -> Diagnosis:
+def _report_form(name: str, form: _Form, got: Array, witness: Witness) -> Diagnosis:
     flat = int(np.argmax(np.abs(got)))
-    known = oracle.entry(form.name, int(form.places.flat[flat]), form.shape, extra=True)
+    known = witness.entry(form.name, int(form.places.flat[flat]), form.shape, extra=True)
     return Diagnosis(
         fault=form.fault,
         sentence=f"gradient of {name} {form.predicate}",

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reference_impls.computation import Array
-from verify.diagnosis.arithmetic import dot, norm
-from verify.diagnosis.truth import Oracle
+from verify.diagnosis.witness import Witness
+from verify.error_model.arrays import inner, norm, root_mean_square
 from verify.error_model.noise import SAFETY
 from verify.oracles.estimate import Estimate
 
@@ -59,7 +59,7 @@ class Suspect:
 
     name: str
     got: Array
-    oracle: Oracle
+    witness: Witness
     unit: float
     probes: list[Probe] = field(default_factory=list)
 
@@ -81,7 +81,7 @@ class Suspect:
     def probe(self, count: int) -> list[Probe]:
         """So many probes: Gaussian, and by turns with all entries of h weighed alike."""
         while len(self.probes) < count:
-            tangent = self.oracle.tangent(self.name, self.shape)
+            tangent = self.witness.tangent(self.name, self.shape)
             if len(self.probes) % 2:
                 tangent = self._levelled(tangent)
             self.probes.append(self._measure(tangent))
@@ -89,7 +89,7 @@ class Suspect:
 
     def entry(self, flat: int) -> Estimate:
         """The true one, in the order of memory."""
-        return self.oracle.entry(self.name, flat, self.shape)
+        return self.witness.entry(self.name, flat, self.shape)
 
     def is_wrong_at(self, flat: int) -> bool:
         """Is this entry wrong by more than the oracle and rounding explain?"""
@@ -110,7 +110,7 @@ class Suspect:
     @property
     def typical(self) -> float:
         """The root mean square of the entries of h."""
-        return norm(self.got) / math.sqrt(self.got.size)
+        return root_mean_square(self.got)
 
     def _levelled(self, tangent: Array) -> Array:
         weights = np.maximum(np.abs(self.got), LEVEL * self.typical)
@@ -120,8 +120,8 @@ class Suspect:
         return np.asarray(levelled * (norm(tangent) / norm(levelled)))
 
     def _measure(self, tangent: Array) -> Probe:
-        truth = self.oracle.along({self.name: tangent})
-        return Probe(tangent, dot(self.got, tangent), truth, norm(self.got * tangent))
+        truth = self.witness.along({self.name: tangent})
+        return Probe(tangent, inner(self.got, tangent), truth, norm(self.got * tangent))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def explains(suspect: Suspect, corrected: Array) -> bool:
     for count in range(1, PROBES + 1):
         probes = suspect.probe(count)
         probe = probes[-1]
-        left.append(dot(corrected, probe.tangent) - probe.truth.value)
+        left.append(inner(corrected, probe.tangent) - probe.truth.value)
         size = max(norm(corrected * probe.tangent), abs(probe.truth.value))
         if not abs(left[-1]) <= probe.truth.error_bar + suspect.loose * size:
             return False

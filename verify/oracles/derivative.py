@@ -36,65 +36,69 @@ QUICK_STEP = 2.0**-14
 
 
 QUICK_ROWS = 2
+"""Steps from there on, each half the one before."""
 
 
 QUICK_ENOUGH = 2.0**-22
+"""An error bar that is this fraction of the derivative's terms ends the search for a narrower."""
 
 
 SHORTEST = 2.0**-27
+"""No step is shorter: rounding would be all there is."""
 
 
 ROWS_BETWEEN_KINKS = 4
-"""At the last but one, rounding may make a bar of `QUICK_ENOUGH`, at the last of twice that."""
+"""Steps that fit between kinks, each half the one before. At the last but one, rounding alone makes
+a bar of `QUICK_ENOUGH`; at the last, of twice that."""
 
 
 def derivative(phi: Functional, points: int = NOISE_POINTS) -> Estimate:
     """φ'(0) by the complex step where that is valid for φ, by Richardson extrapolation elsewhere.
 
-    Code that takes `abs`, `norm`, `max` or an SVD of complex numbers runs, and gives a wrong
-    derivative without a word. So the complex step is believed only where a central difference of
-    real values comes close to it.
+    Code that takes `abs`, `norm`, `max` or an SVD of complex numbers runs, and silently gives a
+    wrong derivative. So the complex step is believed only where a difference of real values comes
+    close to it.
 
     Args:
         phi: the function φ.
-        points: how many to measure the noise of the derivative, or of φ, at; at least 3.
+        points: at how many to measure noise, of the derivative or of φ; at least 3.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ComplexWarning)
-            stepped, centre = at_step(phi, points)
+            stepped = at_step(phi, points)
     except Exception:  # noqa: BLE001 -- in whatever way the code says that it has no complex numbers
         return richardson(phi, points)
-    doubt = doubt_about(phi, stepped.value, centre)
+    doubt = doubt_about(phi, stepped.estimate.value, stepped.centre)
     if not np.isfinite(doubt):
         return richardson(phi, points)
-    return replace(stepped, error_bar=stepped.error_bar + doubt)
+    return replace(stepped.estimate, error_bar=stepped.estimate.error_bar + doubt)
 
 
 def quickly(phis: Sequence[Functional], scales: Sequence[float], noise: float) -> list[Estimate]:
-    """`derivative` along several directions, in as few evaluations as tell it to `QUICK_ENOUGH`.
+    """`derivative` along several directions, with few evaluations, and to `QUICK_ENOUGH` only.
 
-    What is the same along all of them is found out along the first: whether the complex step is
-    valid, or whether φ is smooth enough for Richardson at `QUICK_STEP`. The error bar of a complex
-    step is that of rounding its result; the rounding before is left to the tolerance of what it is
-    compared with.
+    The first direction decides for all of them whether the complex step is valid and, if not,
+    whether φ is smooth enough for Richardson at `QUICK_STEP`. The error bar of a complex step
+    covers the rounding of its result alone: earlier roundings are for the tolerance of the
+    comparison to allow.
 
     Args:
         phis: of one function at one point.
-        scales: what each derivative is added up from is of this size, and `QUICK_ENOUGH` a fraction
-            of it: a derivative that is small by chance, among these directions, need not be known
-            to more digits than its terms. 0 where it is not known.
-        noise: the standard deviation of the rounding error in a value of φ, along whichever of the
-            directions it is largest.
+        scales: the size of the terms that each derivative is the sum of, 0 where it is unknown.
+            `QUICK_ENOUGH` is a fraction of it, so that a derivative whose terms happen to cancel
+            need not be known to more digits than its terms.
+        noise: the standard deviation of the rounding error in a value of φ, in the direction in
+            which it is largest.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ComplexWarning)
-            first, centre = at_step(phis[0], 1)
-            stepped = [first, *(complex_step(phi, 1) for phi in phis[1:])]
+            first = at_step(phis[0], 1)
+            stepped = [first.estimate, *(complex_step(phi, 1) for phi in phis[1:])]
     except Exception:  # noqa: BLE001 -- as in `derivative`
         return _richardson_quickly(phis, scales, noise)
-    doubt = doubt_about(phis[0], first.value, centre)
+    doubt = doubt_about(phis[0], first.estimate.value, first.centre)
     if not np.isfinite(doubt):
         return _richardson_quickly(phis, scales, noise)
     return [replace(each, error_bar=each.error_bar + doubt) for each in stepped]
@@ -112,7 +116,7 @@ def _richardson_quickly(
         short, best = _short_step(once, scale, noise), UNKNOWN_DERIVATIVE
         if is_smooth and not _bends(once, short, noise):
             best = extrapolate(once, QUICK_STEP, noise, QUICK_ROWS, is_enough)
-        is_smooth = is_enough(best)  # if not, nor will it be along the next direction
+        is_smooth = is_enough(best)  # otherwise the next direction need not try
         if not is_enough(best):
             best = extrapolate(once, short, noise, ROWS_BETWEEN_KINKS, is_enough)
         if is_blunt(best, scale):
@@ -122,7 +126,7 @@ def _richardson_quickly(
 
 
 def between_kinks(phi: Functional, scale: float, noise: float) -> Estimate:
-    """Another opinion on what `quickly` found between kinks, from steps half as long again.
+    """A second opinion on what `quickly` found between kinks, from steps half as long again.
 
     Args:
         phi: of a function of real numbers.
@@ -151,8 +155,8 @@ def _is_enough(scale: float, found: Estimate) -> bool:
 
 
 def _short_step(phi: Functional, scale: float, noise: float) -> float:
-    """The first of the steps that fit between kinks: as short as rounding permits."""
-    # Where nobody tells the scale, the derivative does, roughly.
+    """The first of the steps between kinks, as short as rounding lets it be."""
+    # An unknown scale is guessed from a rough derivative.
     scale = scale or abs(_slope(phi, QUICK_STEP))
     if scale == 0:
         return QUICK_STEP
@@ -161,7 +165,7 @@ def _short_step(phi: Functional, scale: float, noise: float) -> float:
 
 
 def _bends(phi: Functional, short: float, noise: float) -> bool:
-    """Is the slope another at `QUICK_STEP` than at a short step, and by more than curvature?"""
+    """Do the slopes at `QUICK_STEP` and at a short step differ by more than curvature explains?"""
     long, near = _slope(phi, QUICK_STEP), _slope(phi, short)
     return abs(long - near) > NOISE_FACTOR * noise / short + BLUNT * abs(long)
 

@@ -1,4 +1,4 @@
-"""What an oracle says: a derivative and how far off it may be."""
+"""What an oracle answers: a derivative, and how wrong it may be."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 
 NOISE_STEP = 2.0**-44
+"""From one point to the next where noise is measured: any function is straight over so little."""
 
 
 NOISE_POINTS = 8
+"""Where noise is measured, unless a caller can afford fewer only."""
 
 
 NOISE_FACTOR = 8.0
+"""From a standard deviation that a few points have told to an error that is not exceeded."""
 
 
 BLUNT = 1e-6
@@ -22,11 +25,12 @@ Scalar = complex | float
 
 
 Functional = Callable[[Scalar], Scalar]
+"""φ: a function of one number, differentiated at 0."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A derivative, the largest error it is thought to have, and the oracle it comes from."""
+    """A derivative, the largest error it is thought to have, and the oracle that gave it."""
 
     value: float
     error_bar: float
@@ -37,11 +41,11 @@ UNKNOWN_DERIVATIVE = Estimate(np.nan, np.inf, "Richardson")
 
 
 def is_blunt(estimate: Estimate, scale: float = 0.0) -> bool:
-    """Does it resolve too little beside its terms? Where nobody tells those, beside itself.
+    """Is the error bar too wide to judge a gradient by?
 
     Args:
         estimate: of a derivative.
-        scale: of what it is added up from.
+        scale: of the terms it is the sum of; 0 for an unknown one, for which the derivative stands.
     """
     return not estimate.error_bar <= BLUNT * (scale or abs(estimate.value))
 

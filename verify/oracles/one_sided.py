@@ -28,24 +28,23 @@ class Sides:
 
     @property
     def error_bar(self) -> float:
-        """Of both."""
+        """The sum of both: so far apart the two may be by error alone."""
         return self.left.error_bar + self.right.error_bar
 
 
 def kink_at(phi: Functional) -> Sides | None:
     """The two derivatives of φ at 0, where they differ by more than their error bars allow."""
-    left, right = one_sided(phi)
-    sides = Sides(left, right)
-    return sides if abs(left.value - right.value) > sides.error_bar else None
+    sides = one_sided(phi)
+    return sides if abs(sides.left.value - sides.right.value) > sides.error_bar else None
 
 
-def one_sided(phi: Functional) -> tuple[Estimate, Estimate]:
+def one_sided(phi: Functional) -> Sides:
     """φ'(0) from the left and from the right, where φ need not be differentiable.
 
-    2 s(h) - s(2h), with the slopes s(h) = (φ(h) - φ(0))/h, has lost the term of φ''. The step is as
-    short as rounding permits: another kink within it could not be told from one at 0. The error bar
-    is what the measured noise of φ amounts to, and three times the difference between the slopes:
-    at a discontinuity these grow like 1/h, and the bar covers them.
+    With the slopes s(h) = (φ(h) - φ(0))/h, the term of φ'' cancels in 2 s(h) - s(2h). The step is
+    as short as rounding permits, because another kink within it looks like one at 0. The error bar
+    is the measured noise of φ divided by the step, and three times the difference of the slopes,
+    which at a discontinuity grow like 1/h, so that the bar covers them.
     """
     near = [real(phi, k * NOISE_STEP) for k in range(NOISE_POINTS)]
     noise, centre = noise_of(near), near[0]
@@ -58,4 +57,4 @@ def one_sided(phi: Functional) -> tuple[Estimate, Estimate]:
         bar = NOISE_FACTOR * np.sqrt(6.5) * rounding / abs(step) + 3 * abs(slope - chord)
         return Estimate(2 * slope - chord, float(bar), "one side")
 
-    return from_side(-SIDE_STEP), from_side(SIDE_STEP)
+    return Sides(from_side(-SIDE_STEP), from_side(SIDE_STEP))

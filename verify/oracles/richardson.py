@@ -17,28 +17,39 @@ from verify.oracles.estimate import (
 )
 
 FIRST_STEPS = (2.0**-4, 2.0**-9, 2.0**-14)
+"""The longest step of each table; shorter ones are tried until the bar is `GOOD_ENOUGH`."""
 
 
 HALVINGS = 6
+"""Rows of a table, each with half the step of the one before."""
 
 
 GOOD_ENOUGH = 1e-10
+"""Of the derivative: an error bar so narrow ends the search."""
 
 
 SIDE_STEP = 2.0**-24
+"""As short as rounding permits, for differences that a kink nearby must not reach."""
 
 
 def richardson(phi: Functional, points: int = NOISE_POINTS) -> Estimate:
     """Central differences at halved steps, extrapolated to step zero.
 
-    T[i, j] = T[i, j-1] + (T[i, j-1] - T[i-1, j-1])/(4ʲ - 1); the error bar is the larger of the two
-    differences by which an entry improves on its neighbours (Ridders, *Accurate computation of
-    F'(x) and F'(x)F''(x)*, Advances in Engineering Software 4, 1982), but never less than what the
-    measured noise of φ amounts to at that step, nor than twice the jump between the derivatives
-    from either side, extrapolated alike: a kink so near that every step straddles it shows in
-    nothing else. A short radius of convergence, too, shows as a wide bar. Then smaller first steps
-    are tried. The jumps at several kinks may cancel; what is left over is tried against one more
-    difference, of a step as short as rounding permits, and the bar reaches it if they contradict.
+    T[i, j] = T[i, j-1] + (T[i, j-1] - T[i-1, j-1])/(4ʲ - 1). The error bar of an entry is the
+    larger of its differences from the two that it is made of (Ridders, *Accurate computation of
+    F'(x) and F'(x)F''(x)*, Advances in Engineering Software 4, 1982), and never less than
+
+    - the measured noise of φ divided by the step;
+    - twice the jump between the derivatives from either side, extrapolated in the same way: nothing
+      else shows a kink so near that every step straddles it.
+
+    A bar that is wide, as where the radius of convergence is short, makes shorter first steps be
+    tried. Since the jumps at several kinks may cancel, one more difference is taken, with a step as
+    short as rounding permits; if it contradicts the result, the bar is widened to reach it.
+
+    Args:
+        phi: the function φ.
+        points: at how many to measure its noise.
     """
     noise = noise_of([real(phi, k * NOISE_STEP) for k in range(points)])
     best = UNKNOWN_DERIVATIVE
@@ -57,10 +68,10 @@ def _short_difference(phi: Functional, noise: float) -> Estimate:
     values = {k: real(phi, k * SIDE_STEP) for k in (-2, -1, 0, 1, 2)}
     slope, chord = ((values[k] - values[-k]) / (2 * k * SIDE_STEP) for k in (1, 2))
     jump = (values[1] - 2 * values[0] + values[-1]) / SIDE_STEP
-    # Two kinks beside 0 may cancel in that.
+    # The jumps of two kinks beside 0 may cancel in that, but not on either side by itself.
     bends = sum(abs(values[2 * k] - 2 * values[k] + values[0]) for k in (1, -1)) / SIDE_STEP
     rounding = max(noise, float(np.spacing(max(map(abs, values.values())))))
-    # At so short a step noise is nearly all there is, and it was measured at few points.
+    # Noise is most of what so short a step sees, and it was measured at few points: hence the 4.
     bar = 4 * NOISE_FACTOR * rounding / SIDE_STEP + 2 * (abs(jump) + bends) + abs(slope - chord)
     return Estimate(slope, bar, "short difference")
 
@@ -72,7 +83,15 @@ def extrapolate(
     rows: int = HALVINGS,
     is_enough: Callable[[Estimate], bool] = lambda _: False,
 ) -> Estimate:
-    """φ'(0) from central differences over halved steps, from the first one on."""
+    """φ'(0) from central differences, each over half the step of the one before.
+
+    Args:
+        phi: the function φ.
+        first: the longest step.
+        noise: of a value of φ.
+        rows: how many steps at most.
+        is_enough: ends the search early.
+    """
     best, centre = UNKNOWN_DERIVATIVE, real(phi, 0.0)
     slopes: list[float] = []
     jumps: list[float] = []
@@ -100,5 +119,5 @@ def extrapolate(
 
 
 def _towards_zero(here: float, above: float, ratio: int) -> float:
-    """Cancel, between one step and twice that, the error term that shrinks by the ratio."""
+    """Without the error term that, from twice the step to this one, shrinks by the ratio."""
     return here + (here - above) / (ratio - 1)

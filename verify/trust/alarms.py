@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from multiprocessing import get_context
 
-from reference_impls import BACKENDS, COMPUTATIONS, Computation
+from reference_impls import BACKENDS, CATALOGUE, Entry
 from reference_impls.running.threads import one_thread
 from results.environment import utc_now
 from results.tables import Alarms
@@ -35,7 +35,7 @@ class Tally:
 
 
 def count_alarms(
-    plan: Sequence[tuple[Computation, int]],
+    plan: Sequence[tuple[Entry, int]],
     dtypes: Sequence[str],
     seeds: range,
     jobs: int = 1,
@@ -53,19 +53,19 @@ def count_alarms(
     """
     # Not forked: a fork inherits locks of the threads that BLAS and torch have started.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-        for computation, size in plan:
-            names, sizes, wanted = repeat(computation.name), repeat(size), repeat(tuple(dtypes))
+        for entry, size in plan:
+            names, sizes, wanted = repeat(entry.name), repeat(size), repeat(tuple(dtypes))
             counted = list(pool.map(_counted, names, sizes, wanted, seeds))
             for position, dtype in enumerate(dtypes):
                 tallies = [each[position] for each in counted]
-                yield _row((computation.name, dtype, size), seeds, tallies)
+                yield _row((entry.name, dtype, size), seeds, tallies)
 
 
 def _counted(name: str, size: int, dtypes: tuple[str, ...], seed: int) -> list[Tally]:
-    """In a process of its own, which is given names alone: a computation cannot be pickled."""
-    computation = next(each for each in COMPUTATIONS if each.name == name)
+    """In a process of its own, which loads this one computation by its name."""
+    entry = next(each for each in CATALOGUE if each.name == name)
     with one_thread():
-        found = outcomes(computation, size, seed, dtypes, BACKENDS)
+        found = outcomes(entry.load(), size, seed, dtypes, BACKENDS)
         return [_tally(outcome) for outcome in found]
 
 
@@ -86,7 +86,7 @@ def _tally(outcome: Outcome) -> Tally:
 
 
 def _fraction(check: Check) -> float:
-    return check.worst.error / check.worst.tolerance if check.worst else 0.0
+    return check.worst.in_tolerances if check.worst else 0.0
 
 
 def _named(check: Check) -> str:

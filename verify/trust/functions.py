@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reference_impls.computation import Array, Vjp
-from verify.trust.planted import Function, Sample, rectangle, side
+from verify.trust.planted import Host, Sample, rectangle, side
 
 BUMPS = 0.1
 """The weight of the penalty in `penalised`."""
@@ -180,52 +180,52 @@ def _one_column(rng: np.random.Generator, size: int) -> dict[str, Any]:
     return {"X": rng.standard_normal((size, 1))}
 
 
-SQUASH = Function(normal("x"), squash, ("x",))
+SQUASH = Host(normal("x"), squash, ("x",))
 
 
-SQUARE = Function(normal("x"), square, ("x",))
+SQUARE = Host(normal("x"), square, ("x",))
 
 
-GATED = Function(normal("x", "w"), gated, ("x", "w"))
+GATED = Host(normal("x", "w"), gated, ("x", "w"))
 
 
-SUMMED = Function(normal("x", "y"), summed, ("x", "y"))
+SUMMED = Host(normal("x", "y"), summed, ("x", "y"))
 
 
-SHIFTED = Function(_matrix_and_row, shifted, ("X", "b"))
+SHIFTED = Host(_matrix_and_row, shifted, ("X", "b"))
 
 
-SHIFTED_SQUARE = Function(_square_and_row, shifted, ("X", "b"))
+SHIFTED_SQUARE = Host(_square_and_row, shifted, ("X", "b"))
 
 
-MATRIX = Function(_matrix, rows_squashed, ("X",))
+MATRIX = Host(_matrix, rows_squashed, ("X",))
 
 
-ONE_COLUMN = Function(_one_column, rows_squashed, ("X",))
+ONE_COLUMN = Host(_one_column, rows_squashed, ("X",))
 
 
-MEAN_SQUARE = Function(normal("x", "y"), mean_square, ("x", "y"))
+MEAN_SQUARE = Host(normal("x", "y"), mean_square, ("x", "y"))
 
 
-COLUMN_MEAN = Function(_matrix, column_mean, ("X",))
+COLUMN_MEAN = Host(_matrix, column_mean, ("X",))
 
 
-MATVEC = Function(_square_and_vector, matvec, ("A", "x"))
+MATVEC = Host(_square_and_vector, matvec, ("A", "x"))
 
 
-PENALISED = Function(normal("w", "y"), penalised, ("w", "y"))
+PENALISED = Host(normal("w", "y"), penalised, ("w", "y"))
 
 
-SOFTMAX = Function(normal("x"), softmax, ("x",))
+SOFTMAX = Host(normal("x"), softmax, ("x",))
 
 
-CENTRED = Function(normal("x"), centred, ("x",))
+CENTRED = Host(normal("x"), centred, ("x",))
 
 
-GATHER = Function(_with_index, gather, ("x",))
+GATHER = Host(_with_index, gather, ("x",))
 
 
-MASKED = Function(_with_padding, masked_mean_square, ("x", "y"))
+MASKED = Host(_with_padding, masked_mean_square, ("x", "y"))
 
 
-EMPTY_BATCH = Function(_empty_batch, affine, ("X", "W", "b"))
+EMPTY_BATCH = Host(_empty_batch, affine, ("X", "W", "b"))

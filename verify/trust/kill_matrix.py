@@ -28,7 +28,7 @@ from verify.checks.report import Report
 from verify.trust.peers.peer import Peer, entries, judge
 from verify.trust.planted import Awkward, Fault, Planted
 
-Outcome = Literal["caught", "missed", "passed", "flagged", "skipped"]
+Score = Literal["caught", "missed", "passed", "flagged", "skipped"]
 
 
 CheckFunction = Callable[..., Report]
@@ -74,14 +74,14 @@ def run_matrix(
     for subject in subjects:
         for size in (each for each in subject.sizes if largest is None or each <= largest):
             for dtype in DTYPES:
-                case = _Case(subject, size, dtype, seed)
+                case = _Planting(subject, size, dtype, seed)
                 yield case.row(OURS, case.asked(check))
                 for peer in peers:
                     yield case.row(peer.name, case.judged(peer))
 
 
 @dataclass(frozen=True)
-class _Case:
+class _Planting:
     """A fault or an awkward function at one size and dtype."""
 
     subject: Fault | Awkward
@@ -118,7 +118,7 @@ class _Case:
 
     def judged(self, peer: Peer) -> _Answer:
         judgement = judge(peer, self.planted(), self._generator(crc32(peer.name.encode())))
-        rejects = None if judgement.outcome == "skipped" else judgement.outcome == "rejects"
+        rejects = None if judgement.ruling == "skipped" else judgement.ruling == "rejects"
         return _Answer(rejects, judgement.seconds, judgement.detail)
 
     def row(self, checker: str, answer: _Answer) -> Kill:
@@ -131,7 +131,7 @@ class _Case:
             dtype=self.dtype,
             seed=self.seed,
             checker=checker,
-            outcome=self._outcome(answer),
+            outcome=self._score(answer),
             verdict=answer.verdict,
             wanted=self.subject.diagnosis if isinstance(self.subject, Fault) else None,
             diagnosis=answer.diagnosis,
@@ -164,7 +164,7 @@ class _Case:
         evidence = argmin_evidence(case, noise, backends)
         return [check for each in evidence for check in each.checks]
 
-    def _outcome(self, answer: _Answer) -> Outcome:
+    def _score(self, answer: _Answer) -> Score:
         if answer.rejects is None:
             return "skipped"
         if self.is_correct:

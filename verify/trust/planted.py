@@ -96,7 +96,7 @@ class Awkward:
 
 
 @dataclass(frozen=True)
-class Function:
+class Host:
     """A function and its VJP.
 
     Attributes:
@@ -110,7 +110,7 @@ class Function:
     wrt: tuple[str, ...]
 
 
-def planted(function: Function, transformation: Transformation) -> Plant:
+def planted(function: Host, transformation: Transformation) -> Plant:
     """Plants a transformation of the function's VJP; the values are the function's own."""
 
     def plant(size: int, dtype: str, rng: np.random.Generator) -> Planted:

@@ -7,7 +7,7 @@ in about a dozen times the cost of a value and its gradient, however many entrie
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,15 @@ import numpy as np
 
 from reference_impls.computation import Array, Vjp
 from reference_impls.engines.adapter import TwiceDifferentiable
-from reference_impls.nested import Tree, kind_of
+from reference_impls.nested import Tree
+from reference_impls.words import kind_of, name_of
 from verify.checks.case import DIRECTIONS, Case, case_at, shape_of_value
 from verify.checks.check import Check, RefusalError, overall
 from verify.checks.first_order.gradients import verify_case
+from verify.checks.first_order.precision import ByHand
 from verify.checks.noises import Noises
 from verify.checks.report import Report
-from verify.user.arguments import Arguments, MakeVjp, name_of
+from verify.user.arguments import Arguments, MakeVjp
 from verify.user.expected import Comparison
 from verify.user.function import UserFunction
 from verify.user.second_order import second_order_of
@@ -151,7 +153,7 @@ class _Asked:
             yield from values
             if overall(values) != "agree":
                 return
-        by_hand = self._by_hand if self.precision else None
+        by_hand = ByHand(self._body, is_asked_for=True) if self.precision else None
         first = verify_case(case, [subject], self.noises, NOISE_POINTS, by_hand)
         yield from first
         if first[0].verdict != "agree":
@@ -160,10 +162,8 @@ class _Asked:
             yield from comparison.against_expected(self.expected)
         if self.twice and overall(first) != "disagree":
             yield from second_order_of(case, subject, self.twice)
-        if self.precision:
-            yield from _missing_precision(subject, first)
 
-    def _by_hand(self, **primals: Array) -> tuple[Array, Vjp]:
+    def _body(self, **primals: Array) -> tuple[Array, Vjp]:
         return self.subject.make_vjp(primals)
 
 
@@ -193,13 +193,6 @@ def _twice_differentiable(function: object, arguments: Arguments) -> TwiceDiffer
         f"check: order=2 needs an engine that differentiates twice; {arguments.function} is of "
         f"type {kind_of(function)}, wanted from_torch(...) or from_autograd(...)"
     )
-
-
-def _missing_precision(subject: UserFunction, checks: Sequence[Check]) -> list[Check]:
-    if any(check.kind == "precision" for check in checks):
-        return []
-    detail = "it does not carry more digits through, or is too slow with them"
-    return [Check(subject.name, "precision", "more digits", "unsupported", detail)]
 
 
 def _again(arguments: Arguments, given: Mapping[str, object]) -> str:

@@ -6,13 +6,15 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays, copies
 from reference_impls.nested import Tree
+from reference_impls.words import name_of
 from verify.checks.case import Case
 from verify.checks.check import Check, RefusalError
 from verify.checks.compare import contract_violation, worst_entry
 from verify.error_model.arrays import first_index
 from verify.error_model.noise import Noise
-from verify.user.arguments import Arguments, name_of
+from verify.user.arguments import Arguments
 from verify.user.function import UserFunction
+from verify.user.returned import gradients_from
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _wanted_gradients(arguments: Arguments, expected: Tree, value: Array) -> Arr
             "make_vjp as expected"
         )
     try:
-        wanted = arguments.gradients(expected, "check: expected holds", arguments.dtype)
+        wanted = gradients_from(expected, arguments, "check: expected holds", arguments.dtype)
     except RefusalError as error:
         raise TypeError(str(error)) from None
     for name, array in wanted.items():

@@ -7,17 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impls.computation import DTYPES, Array, Arrays, Vjp
-from reference_impls.engines.adapter import Adapter
-from reference_impls.engines.pytorch.function import TorchVjp
+from reference_impls.engines.adapter import Adapter, RepairingVjp
 from reference_impls.nested import Tree
+from reference_impls.words import described
 from verify.checks.check import RefusalError, Violation, one_line
-from verify.user.arguments import (
-    Arguments,
-    MakeVjp,
-    array_from,
-    positional_parameters,
-    with_article,
-)
+from verify.user.arguments import Arguments, MakeVjp, positional_parameters
+from verify.user.returned import array_from, gradients_from
 
 
 class UserFunction:
@@ -54,7 +49,7 @@ class UserFunction:
             return self.make_vjp(primals)[0]
         positional, named = self.arguments.with_arrays(dict(primals))
         call = f"the forward of {self.arguments.call}"
-        value = _refused(call, lambda: forward(*positional, **named))
+        value = _call_or_refuse(call, lambda: forward(*positional, **named))
         return self._value(value, call, primals)
 
     def make_vjp(self, primals: Mapping[str, Array]) -> tuple[Array, Vjp]:
@@ -65,7 +60,7 @@ class UserFunction:
         """
         positional, named = self.arguments.with_arrays(dict(primals))
         call = self.arguments.call
-        returned = _refused(call, lambda: self._make_vjp(*positional, **named), self._hint)
+        returned = _call_or_refuse(call, lambda: self._make_vjp(*positional, **named), self._hint)
         value, vjp = self._pair(returned)
         dtype = _own_dtype(primals, self.arguments.wrt)
         return self._value(value, call, primals), UserVjp(self.arguments, vjp, dtype)
@@ -96,12 +91,9 @@ class UserFunction:
     def _pair(self, returned: Tree) -> tuple[Tree, Callable[[Array], Tree]]:
         if isinstance(returned, tuple | list) and len(returned) == 2 and callable(returned[1]):
             return returned[0], returned[1]
-        given = with_article(returned)
-        if isinstance(returned, tuple | list):
-            is_pair = len(returned) == 2
-            given += (
-                f" with {with_article(returned[1])} for vjp" if is_pair else f" of {len(returned)}"
-            )
+        given = described(returned)
+        if isinstance(returned, tuple | list) and len(returned) == 2:
+            given += f" with {described(returned[1])} for vjp"
         raise RefusalError(
             f"{self.arguments.call} returned {given}, wanted (value, vjp) with a function "
             "vjp(cotangent) that returns the gradients"
@@ -131,15 +123,16 @@ class UserVjp:
             RefusalError: in place of whatever the user's function raises.
         """
         what = f"the vjp of {self._arguments.call}"
-        returned = _refused(what, lambda: self._vjp(cotangent))
-        return self._arguments.gradients(returned, f"{what} returned", self._dtype)
+        returned = _call_or_refuse(what, lambda: self._vjp(cotangent))
+        return gradients_from(returned, self._arguments, f"{what} returned", self._dtype)
 
     @property
     def mended(self) -> Violation | None:
         """What torch's engine repaired in the last call, so that it does not show."""
-        if not isinstance(self._vjp, TorchVjp) or not self._vjp.repaired:
+        vjp: object = self._vjp
+        if not isinstance(vjp, RepairingVjp) or not vjp.repaired:
             return None
-        seen = self._vjp.repaired[0]
+        seen = vjp.repaired[0]
         # It sums what was broadcast, and casts; of other shapes it makes an error.
         fault = "un-reduced broadcast" if " has shape " in seen else "dtype drift"
         return Violation(fault, f"{seen}; torch mended it")
@@ -151,7 +144,12 @@ def _own_dtype(primals: Mapping[str, Array], wrt: Sequence[str]) -> npt.DTypeLik
     return dtype if str(dtype) in DTYPES else np.float64
 
 
-def _refused(call: str, function: Callable[[], Tree], hint: str = "") -> Tree:
+def _call_or_refuse(call: str, function: Callable[[], Tree], hint: str = "") -> Tree:
+    """What the user's function returns.
+
+    Raises:
+        RefusalError: in place of whatever it raises.
+    """
     try:
         return function()
     except RefusalError:

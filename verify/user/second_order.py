@@ -7,9 +7,8 @@ from reference_impls.computation import Arrays
 from reference_impls.engines.adapter import Mode, TwiceDifferentiable
 from verify.checks.case import Case
 from verify.checks.check import Check
-from verify.checks.second_order.checks import second_order_checks
-from verify.checks.second_order.question import Question
 from verify.user.function import UserFunction
+from verify.user.returned import gradients_from
 
 MODES: tuple[Mode, ...] = ("reverse over reverse", "forward over reverse")
 
@@ -24,13 +23,18 @@ def second_order_of(
         subject: the user's function.
         function: the same, as its engine differentiates it twice.
     """
+    # These checks load torch and autograd, and a check of first order does without.
+    from verify.checks.second_order.checks import second_order_checks  # noqa: PLC0415
+    from verify.checks.second_order.question import Question  # noqa: PLC0415
+
     arguments, cotangent = subject.arguments, case.cotangent
 
     def hvp(mode: Mode) -> Callable[[Arrays, Arrays], Arrays]:
         def along(primals: Arrays, tangents: Arrays) -> Arrays:
             u = cotangent.astype(primals[case.wrt[0]].dtype)
             directions = arguments.tangents(tangents)
-            return arguments.gradients(function.hvp(arguments.tree(primals), u, directions, mode))
+            products = function.hvp(arguments.tree(primals), u, directions, mode)
+            return gradients_from(products, arguments)
 
         return along
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from reference_impls.nested import Tree, kind_of
+from reference_impls.nested import Tree
 from reference_impls.validation import nearest
+from reference_impls.words import described
 from verify.checks.check import one_line
 from verify.checks.report import Report, WrongGradientError
 from verify.user.checker import check
@@ -62,7 +63,7 @@ def _checked(argument: str, module: ModuleType, seed: int) -> Report | None:
     if isinstance(function, Report):
         return function
     if not callable(function):
-        raise UserFileError(f"{argument} is {kind_of(function)}, wanted a function")
+        raise UserFileError(f"{argument} is {described(function)}, wanted a function")
     if not hasattr(module, name + PRIMALS):
         return _own_report(argument, function, name)
     primals = getattr(module, name + PRIMALS)
@@ -127,4 +128,4 @@ def _own_report(argument: str, function: Callable[..., Any], name: str) -> Repor
         raise UserFileError(f"{argument}() {one_line(error)}; {wanted}") from error
     if report is None or isinstance(report, Report):
         return report
-    raise UserFileError(f"{argument}() returned {kind_of(report)}; {wanted}")
+    raise UserFileError(f"{argument}() returned {described(report)}; {wanted}")

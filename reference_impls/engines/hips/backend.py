@@ -1,16 +1,26 @@
 """HIPS autograd as a backend: bodies in `autograd.numpy`, traced on boxed arrays."""
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
+import autograd.numpy as anp
 import numpy as np
+from autograd.core import make_jvp as autograd_make_jvp
 from autograd.core import make_vjp as autograd_make_vjp
 
 from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
-from reference_impls.engines.backend import OPERATORS, seed_cotangent
+from reference_impls.engines.backend import OPERATORS, Body, FieldBodies, seed_cotangent
+from reference_impls.engines.gradient_map import (
+    COTANGENT,
+    check_shape,
+    gradient_map_of,
+    pairing_of,
+)
 from reference_impls.validation import check_choice, check_cotangent, check_primals
 
 
-class Autograd:
+class Autograd(FieldBodies):
     """HIPS autograd: traces `autograd.numpy` calls on boxed arrays.
 
     Bodies divide a sum by a Python integer where they mean a mean: the VJP of `anp.mean` divides by
@@ -18,9 +28,12 @@ class Autograd:
     """
 
     name = "autograd"
-    device = "cpu"
-    body = "by_autograd"
+    field = "by_autograd"
     takes_complex = True
+
+    def __init__(self, device: str = "cpu") -> None:
+        check_choice("device", device, ("cpu",))
+        self.device = device
 
     def missing(self) -> str | None:
         """Autograd is a dependency: it always runs."""
@@ -33,7 +46,7 @@ class Autograd:
     def pullback(
         self, computation: Computation, primals: Mapping[str, Native]
     ) -> tuple[Native, Callable[[Native], dict[str, Native]]]:
-        """`make_vjp` inside a traced body: primals may be boxes, and so may what comes back."""
+        """As `make_vjp`, for use inside a traced body: primals and results may be boxes."""
         wrt = {name: primals[name] for name in computation.wrt}
         fixed = {name: primal for name, primal in primals.items() if name not in wrt}
         vjp, value = autograd_make_vjp(
@@ -68,9 +81,69 @@ class Autograd:
 
         return gradient
 
+    def jvp(
+        self,
+        computation: Computation,
+        primals: Mapping[str, Array],
+        cotangent: Array,
+        tangents: Mapping[str, Array],
+    ) -> Array:
+        """See `SecondOrder.jvp`."""
+
+        def pairing(*, cotangent: Native, **primals: Native) -> Native:
+            _, pull = self.pullback(computation, primals)
+            cotangents = pull(cotangent)
+            return sum((cotangents[name] * tangents[name]).sum() for name in computation.wrt)
+
+        paired = self.with_body(pairing_of(computation), pairing)
+        value, vjp = self.make_vjp(paired, {**primals, COTANGENT: cotangent})
+        return vjp(np.ones_like(value))[COTANGENT]
+
+    def second_pullback(
+        self, computation: Computation, primals: Mapping[str, Array], cotangent: Array
+    ) -> Vjp:
+        """See `SecondOrder.second_pullback`."""
+        mapped = self.with_body(gradient_map_of(computation), self._gradient_map(computation))
+        with _quiet():
+            _, pull = self.make_vjp(mapped, {**primals, COTANGENT: cotangent})
+        return pull
+
+    def forward_over_reverse(
+        self,
+        computation: Computation,
+        primals: Mapping[str, Array],
+        cotangent: Array,
+        tangents: Mapping[str, Array],
+    ) -> Array:
+        """See `SecondOrder.forward_over_reverse`."""
+        given = check_primals(gradient_map_of(computation), {**primals, COTANGENT: cotangent})
+        fixed = {name: primal for name, primal in given.items() if name not in tangents}
+        varied = {name: given[name] for name in tangents}
+        gradient_map = self._gradient_map(computation)
+        with _quiet():
+            push = autograd_make_jvp(lambda wrt: gradient_map(**wrt, **fixed), varied)
+            return np.asarray(push(dict(tangents))[1])
+
+    def _gradient_map(self, computation: Computation) -> Body:
+        def gradient_map(*, cotangent: Native, **primals: Native) -> Native:
+            value, pull = self.pullback(computation, primals)
+            check_shape(computation, cotangent, value)
+            cotangents = pull(cotangent)
+            return anp.concatenate([anp.ravel(cotangents[name]) for name in computation.wrt])
+
+        return gradient_map
+
     def to_numpy(self, native: Native) -> Array:
         """See `Backend.to_numpy`."""
         return np.asarray(native)
 
     def synchronize(self) -> None:
         """NumPy has finished by the time it returns."""
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences autograd where a second derivative is zero, as that of a linear function."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Output seems independent of input")
+        yield

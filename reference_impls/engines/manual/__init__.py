@@ -1,1 +1,1 @@
-"""Backpropagation by hand, in NumPy or CuPy."""
+"""Backpropagation by hand, in NumPy or CuPy: its backend, its adapter for users' functions."""

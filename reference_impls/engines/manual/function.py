@@ -15,10 +15,10 @@ from reference_impls.engines.adapter import (
     TreeVjp,
     call,
     check_callable,
-    described,
     signature_of,
 )
 from reference_impls.nested import Tree, map_located
+from reference_impls.words import described
 
 
 def from_numpy(

@@ -8,15 +8,22 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
-from reference_impls.engines.backend import OPERATORS, seed_cotangent
+from reference_impls.engines.backend import OPERATORS, Body, FieldBodies, seed_cotangent
+from reference_impls.engines.gradient_map import (
+    COTANGENT,
+    check_shape,
+    gradient_map_of,
+    pairing_of,
+)
+from reference_impls.engines.pytorch.tensors import dual_level, make_dual, unpack_dual
 from reference_impls.validation import check_choice, check_cotangent, check_primals
 
 
-class Torch:
+class Torch(FieldBodies):
     """torch.autograd on one device."""
 
     name = "torch"
-    body = "by_torch"
+    field = "by_torch"
     takes_complex = False
 
     def __init__(self, device: str = "cpu") -> None:
@@ -41,7 +48,7 @@ class Torch:
     def pullback(
         self, computation: Computation, primals: Mapping[str, Native], *, create_graph: bool = False
     ) -> tuple[Native, Callable[[Native], dict[str, Native]]]:
-        """`make_vjp` on tensors that require gradients; differentiable itself on request."""
+        """As `make_vjp`, on tensors that require gradients; on request, the VJP has a graph too."""
         value = self._exactly(computation.by_torch)(**primals)
         varied = [primals[name] for name in computation.wrt]
 
@@ -92,9 +99,86 @@ class Torch:
 
         return self._exactly(gradient)
 
+    def jvp(
+        self,
+        computation: Computation,
+        primals: Mapping[str, Array],
+        cotangent: Array,
+        tangents: Mapping[str, Array],
+    ) -> Array:
+        """See `SecondOrder.jvp`."""
+
+        def pairing(*, cotangent: torch.Tensor, **primals: torch.Tensor) -> Native:
+            cotangents = self._recorded_gradient(computation, primals, cotangent)
+            return sum(
+                (cotangents[name] * cotangents[name].new_tensor(tangents[name])).sum()
+                for name in computation.wrt
+            )
+
+        paired = self.with_body(pairing_of(computation), pairing)
+        value, vjp = self.make_vjp(paired, {**primals, COTANGENT: cotangent})
+        return vjp(np.ones_like(value))[COTANGENT]
+
+    def second_pullback(
+        self, computation: Computation, primals: Mapping[str, Array], cotangent: Array
+    ) -> Vjp:
+        """See `SecondOrder.second_pullback`."""
+        mapped = self.with_body(gradient_map_of(computation), self._gradient_map(computation))
+        _, pull = self.make_vjp(mapped, {**primals, COTANGENT: cotangent})
+        return pull
+
+    def forward_over_reverse(
+        self,
+        computation: Computation,
+        primals: Mapping[str, Array],
+        cotangent: Array,
+        tangents: Mapping[str, Array],
+    ) -> Array:
+        """See `SecondOrder.forward_over_reverse`."""
+        given = check_primals(gradient_map_of(computation), {**primals, COTANGENT: cotangent})
+        with dual_level():
+            # Constants get a tangent of zeros. Without one, torch makes up a "ZeroTensor", and the
+            # second derivative of its mse_loss cannot divide that.
+            duals = {
+                name: make_dual(
+                    self._tensor(primal).requires_grad_(name in tangents),
+                    self._tensor(tangents.get(name, np.zeros_like(primal))),
+                )
+                for name, primal in given.items()
+            }
+            value, tangent = unpack_dual(self._gradient_map(computation)(**duals))
+            return self.to_numpy(torch.zeros_like(value) if tangent is None else tangent)
+
+    def _gradient_map(self, computation: Computation) -> Body:
+        def gradient_map(*, cotangent: torch.Tensor, **primals: torch.Tensor) -> torch.Tensor:
+            # The gradient of a linear f does not depend on x. It needs a graph all the same, and
+            # has one because u is a variable.
+            variable = cotangent.detach().requires_grad_()
+            cotangents = self._recorded_gradient(computation, primals, variable)
+            return torch.cat([cotangents[name].reshape(-1) for name in computation.wrt])
+
+        return gradient_map
+
+    def _recorded_gradient(
+        self,
+        computation: Computation,
+        primals: Mapping[str, torch.Tensor],
+        cotangent: torch.Tensor,
+    ) -> dict[str, torch.Tensor]:
+        """Jᵀu with a graph, whether the primals have one or not."""
+        # Constants stay so: an argmin layer refuses an objective that reads another variable.
+        varied = {
+            name: primal if primal.requires_grad else primal.detach().requires_grad_()
+            for name, primal in primals.items()
+            if name in computation.wrt
+        }
+        value, pull = self.pullback(computation, {**primals, **varied}, create_graph=True)
+        check_shape(computation, cotangent, value)
+        return pull(cotangent)
+
     def to_numpy(self, native: Native) -> Array:
         """See `Backend.to_numpy`."""
-        # A copy: what a tensor computed must not change when its storage is used again.
+        # A copy: the array must not change when torch uses the tensor's storage again.
         return np.array(native.detach().cpu().numpy())
 
     def synchronize(self) -> None:
@@ -118,11 +202,12 @@ class Torch:
 
 @contextmanager
 def _without_tf32() -> Iterator[None]:
-    """Left to itself, cuDNN convolves float32 with eleven bits: three digits, where seven are due.
+    """By default cuDNN convolves float32 in TF32: three correct digits, where seven are due.
 
-    (PyTorch's notes on CUDA semantics, *TensorFloat-32*. Matrix products are not, left to
-    themselves, but a program may have set that.) Afterwards each switch is as it was, though set
-    for itself where it had followed another.
+    It multiplies matrices in float32 by default, but a program may have changed that. Afterwards
+    each switch has its former value, but no longer follows another one if it did.
+
+    Source: PyTorch's notes on CUDA semantics, *TensorFloat-32*.
     """
     before = [(switch, name, getattr(switch, name)) for switch, name, _ in _tf32_switches()]
     for switch, name, off in _tf32_switches():
@@ -135,8 +220,8 @@ def _without_tf32() -> Iterator[None]:
 
 
 def _tf32_switches() -> list[tuple[Any, str, object]]:
-    """What says whether convolutions and matrix products may be TF32: where, its name, and no."""
+    """The switches of TF32: the object each is on, its name, and the value that forbids it."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    if hasattr(cudnn, "conv"):  # since torch 2.9, which does not read the older ones beside these
+    if hasattr(cudnn, "conv"):  # since torch 2.9; once these are set, it ignores the older ones
         return [(each, "fp32_precision", "ieee") for each in (cudnn.conv, cudnn.rnn, matmul)]
     return [(cudnn, "allow_tf32", False), (matmul, "allow_tf32", False)]

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array
-from reference_impls.engines.adapter import Primals, described
+from reference_impls.engines.adapter import Primals
 from reference_impls.engines.leaves import is_floating
 from reference_impls.engines.pytorch.function import TorchFunction, TorchVjp
 from reference_impls.engines.pytorch.graph import backward_of, is_custom
 from reference_impls.engines.pytorch.tensors import viewed
 from reference_impls.nested import Path, Tree, map_located
+from reference_impls.words import described
 
 
 class CustomFunction(TorchFunction):

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array
-from reference_impls.engines.adapter import Adapter, Mode, Primals, described, signature_of
+from reference_impls.engines.adapter import Adapter, Mode, Primals, signature_of
 from reference_impls.engines.leaves import (
     directions_of,
     floating,
@@ -37,6 +37,7 @@ from reference_impls.engines.pytorch.tensors import (
     viewed,
 )
 from reference_impls.nested import Path, Tree, located
+from reference_impls.words import described
 
 NO_TAPE = "does not require grad"
 """How torch says that a function differentiates inside, and its input has no history."""

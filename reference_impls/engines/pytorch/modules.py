@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import torch
 from torch.func import functional_call
 
-from reference_impls.engines.adapter import Primals, name_of
+from reference_impls.engines.adapter import Primals
 from reference_impls.nested import Tree, located
+from reference_impls.words import name_of
 
 
 def call_module(module: torch.nn.Module, primals: Primals) -> Tree:

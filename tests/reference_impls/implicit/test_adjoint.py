@@ -7,7 +7,7 @@ import pytest
 from reference_impls.computation import Array
 from reference_impls.implicit import (
     adjoint,
-    problem,
+    vectors,
 )
 from tests.reference_impls.implicit.shared import (
     RIDGE,
@@ -40,12 +40,12 @@ def matrix_for_its_transpose(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def damping_left_in_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = problem.Numeric.jacobian
+    right = vectors.Numeric.jacobian
 
     def wrong(function: Native, x: Array) -> Array:
         return np.asarray(right(function, x) + 0.1 * np.eye(x.size))
 
-    monkeypatch.setattr(problem.Numeric, "jacobian", wrong)
+    monkeypatch.setattr(vectors.Numeric, "jacobian", wrong)
 
 
 def jacobian_at_the_initial_guess(monkeypatch: pytest.MonkeyPatch) -> None:

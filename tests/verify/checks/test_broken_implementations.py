@@ -9,9 +9,11 @@ import pytest
 import torch
 from autograd.extend import defvjp, primitive
 
-import verify.command.main
+import verify.command.options
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Array, Arrays, Computation, Manual
+from tests.verify.entries import catalogue_of
 from tests.verify.shared import cases_of
+from verify.command.main import run as run_command
 
 LONGEST_AXIS = 16
 FACTOR = 1.001
@@ -161,11 +163,11 @@ def verdict(
     """What `python -m verify` makes of one computation: its exit status, and whom it names."""
 
     def run(computation: Computation) -> tuple[int, dict[str, str]]:
-        monkeypatch.setattr(verify.command.main, "COMPUTATIONS", (computation,))
+        catalogue_of(monkeypatch, verify.command.options, computation)
         # Whom first derivatives accuse is not asked for second ones, which would take most of the
         # time; tests/verify/test_second_order.py is about those.
         monkeypatch.setattr("verify.checks.catalogue.second_order", lambda *_: [])
-        status = verify.command.main.run([computation.name, "--size", "smallest"])
+        status = run_command([computation.name, "--size", "smallest"])
         return status, named_in(capsys.readouterr().out, computation)
 
     return run

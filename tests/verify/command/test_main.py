@@ -13,16 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import verify.command.catalogue
+import verify.command.checking
+import verify.command.faults
 import verify.command.files
-import verify.command.kills
-import verify.command.main
-from reference_impls import COMPUTATIONS, DTYPES, Computation
+import verify.command.options
+import verify.trust.alarms
+from reference_impls import CATALOGUE, DTYPES
 from reference_impls.computation import Array, Vjp
 from reference_impls.function import Function
 from results.environment import utc_now
 from results.store import read
 from results.tables import ALARMS, ARGMIN, KILLS, VERDICTS, Alarms
+from tests.verify.entries import catalogue_of
 from verify.checks.case import Case
 from verify.checks.check import Check
 from verify.checks.first_order.gradients import verify_case
@@ -32,7 +34,7 @@ from verify.trust.peers.peer import Peer
 from verify.trust.planted import Awkward, Fault, Plant, Planted, rounded
 
 ROOT = Path(__file__).parents[3]
-RELU = COMPUTATIONS[0]
+RELU = CATALOGUE[0]
 SMALL = ("--size", "smallest")
 KINDS = {"contract": 3, "stability": 3, "value": 3, "vjp": 3, "oracle": 3, "precision": 3}
 """Of three implementations: each by itself, or each pair."""
@@ -50,11 +52,11 @@ def lines(captured: str) -> list[str]:
 
 
 @pytest.fixture
-def broken_relu(monkeypatch: pytest.MonkeyPatch) -> Computation:
+def broken_relu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The catalogue is one computation, and torch has it wrong."""
-    broken = replace(RELU, by_torch=lambda x: 1.001 * RELU.by_torch(x))
-    monkeypatch.setattr(verify.command.main, "COMPUTATIONS", (broken,))
-    return broken
+    relu = RELU.load()
+    broken = replace(relu, by_torch=lambda x: 1.001 * relu.by_torch(x))
+    catalogue_of(monkeypatch, verify.command.options, broken)
 
 
 @pytest.fixture
@@ -63,9 +65,9 @@ def no_computing(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("computing has begun")
 
     computing = {
-        verify.command.catalogue: "outcomes",
-        verify.command.kills: "run_matrix",
-        verify.command.main: "count_alarms",
+        verify.command.checking: "outcomes",
+        verify.command.faults: "run_matrix",
+        verify.trust.alarms: "count_alarms",
     }
     for module, name in computing.items():
         # Not before the first is asked for.
@@ -162,10 +164,10 @@ def test_a_mistake_is_answered_in_one_line_before_any_computing(
 def test_list_shows_every_computation_with_its_sizes(capsys: Capture) -> None:
     assert run(["--list"]) == 0
     out = capsys.readouterr().out
-    for computation in COMPUTATIONS:
-        (line,) = [each for each in lines(out) if f"| {computation.name} " in each]
-        assert ", ".join(map(str, computation.sizes)) in line
-        assert computation.origin in line
+    for entry in CATALOGUE:
+        (line,) = [each for each in lines(out) if f"| {entry.name} " in each]
+        assert ", ".join(map(str, entry.sizes)) in line
+        assert entry.origin in line
 
 
 @pytest.mark.usefixtures("no_computing")
@@ -246,11 +248,11 @@ def test_what_is_no_argmin_file_is_refused_before_any_computing(
 def test_an_optimality_that_is_none_is_answered_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    computation = next(each for each in COMPUTATIONS if each.name == "root_argmin")
+    computation = next(each for each in CATALOGUE if each.name == "root_argmin").load()
     assert computation.optimality
     scalar = replace(computation.optimality, condition=lambda W, x: lambda y: (W @ y + x).sum())
     broken = replace(computation, optimality=scalar)
-    monkeypatch.setattr(verify.command.main, "COMPUTATIONS", (broken,))
+    catalogue_of(monkeypatch, verify.command.options, broken)
     assert run(["root_argmin", *SMALL]) == 2
     (line,) = lines(capsys.readouterr().err)
     assert line == (
@@ -438,7 +440,7 @@ def test_several_functions_are_reported_in_order_and_all_must_agree(
     [
         ("wave", "has no 'wave'; did you mean 'waves'?"),
         ("empty", "waves: got nothing, wanted at least one floating-point NumPy array"),
-        ("FACTOR", "FACTOR is int, wanted a function"),
+        ("FACTOR", "FACTOR is an int, wanted a function"),
     ],
 )
 def test_what_a_file_lacks_is_told_in_one_line_with_status_2(
@@ -474,10 +476,10 @@ WRONG_AFTER_ALL = Awkward("wrong after all", "a story", (3,), plant(2))
 def planting(
     monkeypatch: pytest.MonkeyPatch, faults: Sequence[Fault], awkward: Sequence[Awkward]
 ) -> None:
-    monkeypatch.setattr(verify.command.kills, "FAULTS", faults)
-    monkeypatch.setattr(verify.command.kills, "AWKWARD", awkward)
-    accepting = Peer("accepts", 10, lambda: None, lambda _, __: True)
-    monkeypatch.setattr(verify.command.main, "PEERS", (accepting,))
+    monkeypatch.setattr(verify.command.faults, "FAULTS", faults)
+    monkeypatch.setattr(verify.command.faults, "AWKWARD", awkward)
+    accepting = Peer("accepts", 10, lambda: None, lambda: lambda _, __: True)
+    monkeypatch.setattr(verify.command.faults, "PEERS", (accepting,))
 
 
 def cells(captured: str, name: str) -> list[str]:
@@ -582,7 +584,7 @@ def test_alarms_are_counted_over_the_seeds_asked_for(
         asked.extend(given)
         yield alarms("float64")
 
-    monkeypatch.setattr(verify.command.main, "count_alarms", count_alarms)
+    monkeypatch.setattr(verify.trust.alarms, "count_alarms", count_alarms)
     path = tmp_path / "alarms.csv"
     arguments = ["relu", *SMALL, "--dtype", "float64", "--seeds", "3", "--seed", "5", "--jobs", "2"]
     assert run([*arguments, "--csv", str(path)]) == 0
@@ -599,7 +601,7 @@ def test_a_false_alarm_ends_with_status_1_and_its_seed(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     found = [alarms("float64", disagree=1), alarms("float32")]
-    monkeypatch.setattr(verify.command.main, "count_alarms", lambda *_: iter(found))
+    monkeypatch.setattr(verify.trust.alarms, "count_alarms", lambda *_: iter(found))
     assert run(["relu", "--seeds", "3"]) == 1
     first, second = lines(capsys.readouterr().out)
     assert first.endswith("; seed 7: value of torch against manual")
@@ -613,7 +615,7 @@ def test_ctrl_c_among_the_seeds_keeps_the_rows(
         yield alarms("float64")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verify.command.main, "count_alarms", count_alarms)
+    monkeypatch.setattr(verify.trust.alarms, "count_alarms", count_alarms)
     path = tmp_path / "alarms.csv"
     assert run(["relu", "--seeds", "3", "--csv", str(path)]) == 130
     said = f"verify: interrupted after 1 rows; the rows so far are in {path}\n"

@@ -7,7 +7,7 @@ import pytest
 
 from reference_impls import DTYPES, Array, Arrays
 from reference_impls.computation import Vjp
-from verify.diagnosis import FAULTS, MAX_CALLS, Diagnosis, Truth, diagnose
+from verify.diagnosis import FAULTS, MAX_CALLS, Derivative, Diagnosis, diagnose
 from verify.oracles.estimate import Estimate
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -31,7 +31,7 @@ large = pytest.mark.parametrize("size", [1_000, 100_000])
 
 
 @dataclass
-class Case:
+class KnownGradient:
     """A true gradient drawn at random, and the truth about it in closed form."""
 
     shapes: Shapes
@@ -59,7 +59,7 @@ class Case:
         wrong: Arrays,
         vjp: Vjp | None = None,
         cotangent: Array = COTANGENT,
-        truth: Truth | None = None,
+        truth: Derivative | None = None,
     ) -> Diagnosis:
         got = {name: np.asarray(g, self.dtype) for name, g in (self.gradient | wrong).items()}
         found = diagnose(
@@ -101,6 +101,6 @@ def middle_of(sentence: str) -> str:
     return sentence.split("; those of", maxsplit=1)[0].split(maxsplit=3)[3]
 
 
-def without_mean(case: Case, shape: tuple[int, ...]) -> Array:
-    noise = case.rng.standard_normal(shape)
+def without_mean(known: KnownGradient, shape: tuple[int, ...]) -> Array:
+    noise = known.rng.standard_normal(shape)
     return np.asarray(noise - noise.mean())

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.verify.diagnosis.shared import SHAPES, Case, each_dtype, large, middle_of
+from tests.verify.diagnosis.shared import SHAPES, KnownGradient, each_dtype, large, middle_of
 
 
 def box(*cuts: slice | int) -> tuple[slice | int, ...]:
@@ -27,10 +27,10 @@ def box(*cuts: slice | int) -> tuple[slice | int, ...]:
 def test_a_block_of_wrong_entries_is_told_as_an_index(
     size: int, argument: str, cut: tuple[slice | int, ...], text: str, fault: str, dtype: str
 ) -> None:
-    case = Case(SHAPES[size], dtype)
-    wrong = case.gradient[argument].copy()
-    wrong[cut] = 0 if fault == "zero" else case.rng.standard_normal(wrong[cut].shape)
-    found = case.assert_found("a block of entries", argument, wrong)
+    known = KnownGradient(SHAPES[size], dtype)
+    wrong = known.gradient[argument].copy()
+    wrong[cut] = 0 if fault == "zero" else known.rng.standard_normal(wrong[cut].shape)
+    found = known.assert_found("a block of entries", argument, wrong)
     how = "zero" if fault == "zero" else "wrong"
     assert middle_of(found.sentence) == f"is {how} in a block, {text}, and right elsewhere"
 
@@ -38,11 +38,11 @@ def test_a_block_of_wrong_entries_is_told_as_an_index(
 @each_dtype
 @large
 def test_a_tail_of_memory_never_written_is_a_block(size: int, dtype: str) -> None:
-    case = Case(SHAPES[size], dtype)
-    wrong = case.gradient["W"].copy()
+    known = KnownGradient(SHAPES[size], dtype)
+    wrong = known.gradient["W"].copy()
     rows, columns = wrong.shape
     wrong.flat[wrong.size // 2 + 3 :] = 0
-    found = case.assert_found("a block of entries", "W", wrong)
+    found = known.assert_found("a block of entries", "W", wrong)
     start = np.unravel_index(wrong.size // 2 + 3, wrong.shape)
     first = f"[{int(start[0])}, {int(start[1])}]"
     says = f"from {first} to [{rows - 1}, {columns - 1}], in the order of its memory"

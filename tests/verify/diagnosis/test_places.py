@@ -4,7 +4,7 @@ import pytest
 from tests.verify.diagnosis.shared import (
     ARGUMENTS,
     SHAPES,
-    Case,
+    KnownGradient,
     each_dtype,
     each_size,
     large,
@@ -15,10 +15,10 @@ from tests.verify.diagnosis.shared import (
 @each_dtype
 @large
 def test_two_entries_exchanged_are_named(size: int, dtype: str) -> None:
-    case = Case(SHAPES[size], dtype)
-    wrong = case.gradient["b"].copy()
+    known = KnownGradient(SHAPES[size], dtype)
+    wrong = known.gradient["b"].copy()
     wrong[[3, 17]] = wrong[[17, 3]]
-    found = case.assert_found("permutation", "b", wrong)
+    found = known.assert_found("permutation", "b", wrong)
     assert middle_of(found.sentence) == "has the entries [3] and [17] exchanged among themselves"
 
 
@@ -26,24 +26,24 @@ def test_two_entries_exchanged_are_named(size: int, dtype: str) -> None:
 @each_size
 @pytest.mark.parametrize("argument", ARGUMENTS)
 def test_one_zeroed_entry_is_found(size: int, dtype: str, argument: str) -> None:
-    case = Case(SHAPES[size], dtype)
-    wrong = case.gradient[argument].copy()
+    known = KnownGradient(SHAPES[size], dtype)
+    wrong = known.gradient[argument].copy()
     flat = 2 * wrong.size // 3
     wrong.flat[flat] = 0
-    found = case.assert_found("a few entries", argument, wrong)
+    found = known.assert_found("a few entries", argument, wrong)
     at = ", ".join(str(int(i)) for i in np.unravel_index(flat, wrong.shape))
     assert found.index == f"[{at}]"
-    assert (found.got, found.expected) == (0, case.gradient[argument].flat[flat])
+    assert (found.got, found.expected) == (0, known.gradient[argument].flat[flat])
     says = f"has 1 wrong entry, [{at}] (zero); its others are right"
     assert middle_of(found.sentence) == says
 
 
 @each_dtype
 def test_an_entry_that_is_off_by_little_is_found(dtype: str) -> None:
-    case = Case(SHAPES[1_000], dtype)
-    wrong = case.gradient["x"].copy()
+    known = KnownGradient(SHAPES[1_000], dtype)
+    wrong = known.gradient["x"].copy()
     wrong[20, 3] *= 1.001
-    found = case.assert_found("a few entries", "x", wrong)
+    found = known.assert_found("a few entries", "x", wrong)
     assert found.index == "[20, 3]"
 
 
@@ -51,11 +51,11 @@ def test_an_entry_that_is_off_by_little_is_found(dtype: str) -> None:
 @large
 @pytest.mark.parametrize("argument", ARGUMENTS)
 def test_three_wrong_entries_are_all_found(size: int, dtype: str, argument: str) -> None:
-    case = Case(SHAPES[size], dtype)
-    wrong = case.gradient[argument].copy()
+    known = KnownGradient(SHAPES[size], dtype)
+    wrong = known.gradient[argument].copy()
     places = np.array([1, wrong.size // 2, wrong.size - 3])
     wrong.flat[places] += 1
-    found = case.assert_found("a few entries", argument, wrong)
+    found = known.assert_found("a few entries", argument, wrong)
     listed = [
         f"[{', '.join(str(int(i)) for i in np.unravel_index(flat, wrong.shape))}]"
         for flat in places
@@ -66,11 +66,11 @@ def test_three_wrong_entries_are_all_found(size: int, dtype: str, argument: str)
 
 @each_dtype
 def test_where_there_are_more_than_the_calls_can_find_some_are_named(dtype: str) -> None:
-    case = Case(SHAPES[100_000], dtype)
-    wrong = case.gradient["x"].copy()
+    known = KnownGradient(SHAPES[100_000], dtype)
+    wrong = known.gradient["x"].copy()
     places = [7_000, 20_000, 41_000, 43_000, 77_000, 80_000, 99_000]
     wrong[places] = 5
-    found = case.assert_found("a few entries", "x", wrong)
+    found = known.assert_found("a few entries", "x", wrong)
     assert "[7000]" in found.sentence
     assert "[99000]" in found.sentence
     assert "16 others, looked at at random, are right" in found.sentence
@@ -78,9 +78,9 @@ def test_where_there_are_more_than_the_calls_can_find_some_are_named(dtype: str)
 
 @each_dtype
 def test_entries_of_which_the_truth_is_zero_are_said_to_be(dtype: str) -> None:
-    case = Case(SHAPES[1_000], dtype)
-    wrong = case.gradient["x"].copy()
-    case.gradient["x"][7, [3, 9]] = 0
-    found = case.assert_found("a few entries", "x", wrong)
+    known = KnownGradient(SHAPES[1_000], dtype)
+    wrong = known.gradient["x"].copy()
+    known.gradient["x"][7, [3, 9]] = 0
+    found = known.assert_found("a few entries", "x", wrong)
     says = "has 2 wrong entries, [7, 3] and [7, 9] (should be zero); its others are right"
     assert middle_of(found.sentence) == says

@@ -1,53 +1,62 @@
 import numpy as np
 import pytest
 
-from tests.verify.diagnosis.shared import ARGUMENTS, SHAPES, Case, each_size, large, middle_of
+from tests.verify.diagnosis.shared import (
+    ARGUMENTS,
+    SHAPES,
+    KnownGradient,
+    each_size,
+    large,
+    middle_of,
+)
 
 
 @each_size
 @pytest.mark.parametrize("argument", ARGUMENTS)
 def test_a_float64_gradient_that_was_float32_is_told(size: int, argument: str) -> None:
-    case = Case(SHAPES[size], "float64")
-    true = case.gradient[argument]
-    found = case.assert_found("dtype downcast", argument, true.astype(np.float32))
+    known = KnownGradient(SHAPES[size], "float64")
+    true = known.gradient[argument]
+    found = known.assert_found("dtype downcast", argument, true.astype(np.float32))
     says = "was rounded to float32: every entry is a float32 number"
     assert middle_of(found.sentence) == says
 
 
 @pytest.mark.parametrize("size", [6, 1_000, 100_000])
 def test_float32_on_the_way_shows_in_the_size_of_the_errors(size: int) -> None:
-    case = Case(SHAPES[size], "float64")
-    true = case.gradient["W"]
+    known = KnownGradient(SHAPES[size], "float64")
+    true = known.gradient["W"]
     on_the_way = (true / 3).astype(np.float32).astype(np.float64) * 3
-    found = case.assert_found("dtype downcast", "W", on_the_way)
+    found = known.assert_found("dtype downcast", "W", on_the_way)
     assert "has errors the size of float32 rounding" in found.sentence
 
 
 @large
 def test_a_float32_gradient_that_was_float16_is_told(size: int) -> None:
-    case = Case(SHAPES[size], "float32")
-    wrong = case.gradient["x"].astype(np.float16)
-    found = case.assert_found("dtype downcast", "x", wrong.astype(np.float32))
+    known = KnownGradient(SHAPES[size], "float32")
+    wrong = known.gradient["x"].astype(np.float16)
+    found = known.assert_found("dtype downcast", "x", wrong.astype(np.float32))
     assert middle_of(found.sentence) == "was rounded to float16: every entry is a float16 number"
 
 
 @large
 def test_a_float32_gradient_that_was_bfloat16_is_told(size: int) -> None:
-    case = Case(SHAPES[size], "float32")
-    bits = case.gradient["x"].astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
-    found = case.assert_found("dtype downcast", "x", bits.view(np.float32))
+    known = KnownGradient(SHAPES[size], "float32")
+    bits = known.gradient["x"].astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+    found = known.assert_found("dtype downcast", "x", bits.view(np.float32))
     assert "bfloat16" in found.sentence
 
 
 @large
 def test_a_small_error_everywhere_in_float32_is_no_downcast(size: int) -> None:
-    case = Case(SHAPES[size], "float32")
-    true = case.gradient["W"]
-    case.assert_found("one argument", "W", true * (1 + 1e-3 * case.rng.standard_normal(true.shape)))
+    known = KnownGradient(SHAPES[size], "float32")
+    true = known.gradient["W"]
+    known.assert_found(
+        "one argument", "W", true * (1 + 1e-3 * known.rng.standard_normal(true.shape))
+    )
 
 
 def test_errors_of_rounding_are_told_over_many_orders_of_magnitude() -> None:
-    case = Case(SHAPES[1_000], "float64")
-    true = case.gradient["x"] = np.exp(3 * case.gradient["x"])
+    known = KnownGradient(SHAPES[1_000], "float64")
+    true = known.gradient["x"] = np.exp(3 * known.gradient["x"])
     on_the_way = (true / 3).astype(np.float32).astype(np.float64) * 3
-    case.assert_found("dtype downcast", "x", on_the_way)
+    known.assert_found("dtype downcast", "x", on_the_way)

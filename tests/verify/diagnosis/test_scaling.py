@@ -4,7 +4,7 @@ import pytest
 from tests.verify.diagnosis.shared import (
     ARGUMENTS,
     SHAPES,
-    Case,
+    KnownGradient,
     each_dtype,
     each_size,
     large,
@@ -33,8 +33,8 @@ LESS_ONE = "divided by 39 in place of 40"
 def test_a_constant_factor_is_told(
     size: int, dtype: str, argument: str, factor: float, times: str
 ) -> None:
-    case = Case(SHAPES[size], dtype)
-    found = case.assert_found("constant factor", argument, factor * case.gradient[argument])
+    known = KnownGradient(SHAPES[size], dtype)
+    found = known.assert_found("constant factor", argument, factor * known.gradient[argument])
     assert middle_of(found.sentence) == f"{times} what it should be"
 
 
@@ -42,8 +42,8 @@ def test_a_constant_factor_is_told(
 @each_size
 @pytest.mark.parametrize("argument", ARGUMENTS)
 def test_a_wrong_sign_is_told(size: int, dtype: str, argument: str) -> None:
-    case = Case(SHAPES[size], dtype)
-    found = case.assert_found("sign", argument, -case.gradient[argument])
+    known = KnownGradient(SHAPES[size], dtype)
+    found = known.assert_found("sign", argument, -known.gradient[argument])
     assert middle_of(found.sentence) == "has the wrong sign"
 
 
@@ -68,25 +68,25 @@ def test_a_wrong_sign_is_told(size: int, dtype: str, argument: str) -> None:
     ],
 )
 def test_a_factor_that_is_a_length_is_1_over_n(dtype: str, factor: float, says: str) -> None:
-    case = Case(SHAPES[1_000], dtype)
+    known = KnownGradient(SHAPES[1_000], dtype)
     for argument in ARGUMENTS:
-        found = case.assert_found("1/N", argument, factor * case.gradient[argument])
+        found = known.assert_found("1/N", argument, factor * known.gradient[argument])
         assert middle_of(found.sentence) == says
 
 
 @each_dtype
 @each_size
 def test_one_factor_of_all_gradients_is_told_once(size: int, dtype: str) -> None:
-    case = Case(SHAPES[size], dtype)
-    found = case.diagnose({name: 1.5 * g for name, g in case.gradient.items()})
+    known = KnownGradient(SHAPES[size], dtype)
+    found = known.diagnose({name: 1.5 * g for name, g in known.gradient.items()})
     assert found.fault == "constant factor"
     assert found.sentence == "every gradient is 1.5 times what it should be"
 
 
 @each_dtype
 def test_one_factor_of_some_gradients_names_them(dtype: str) -> None:
-    case = Case(SHAPES[1_000], dtype)
-    found = case.diagnose({name: -case.gradient[name] for name in ("x", "b")})
+    known = KnownGradient(SHAPES[1_000], dtype)
+    found = known.diagnose({name: -known.gradient[name] for name in ("x", "b")})
     assert found.fault == "sign"
     subject = "each of the gradients of x and b has the wrong sign"
     assert found.sentence == f"{subject}; that of W is right"
@@ -97,8 +97,8 @@ def test_a_single_number_is_off_by_some_factor_whatever_is_wrong(dtype: str) -> 
     shapes = {"x": (4,), "s": ()}
     claims = 0
     for seed in range(40):
-        case = Case(shapes, dtype, seed)
-        found = case.diagnose({"s": case.rng.standard_normal(())})
+        known = KnownGradient(shapes, dtype, seed)
+        found = known.diagnose({"s": known.rng.standard_normal(())})
         assert found.argument == "s"
         claims += found.fault != "one argument"
     assert claims <= 2
@@ -109,8 +109,8 @@ def test_a_single_number_is_off_by_some_factor_whatever_is_wrong(dtype: str) -> 
 def test_a_factor_somebody_would_write_is_told_of_a_single_number_too(
     dtype: str, factor: float
 ) -> None:
-    case = Case({"x": (5,), "s": ()}, dtype)
-    found = case.diagnose({"s": factor * case.gradient["s"]})
+    known = KnownGradient({"x": (5,), "s": ()}, dtype)
+    found = known.diagnose({"s": factor * known.gradient["s"]})
     assert found.fault == ("sign" if factor == -1 else "constant factor")
     assert found.index == ""
 
@@ -118,8 +118,8 @@ def test_a_factor_somebody_would_write_is_told_of_a_single_number_too(
 @each_dtype
 @large
 def test_lost_signs_are_told(size: int, dtype: str) -> None:
-    case = Case(SHAPES[size], dtype)
-    found = case.assert_found("sign", "x", np.abs(case.gradient["x"]))
+    known = KnownGradient(SHAPES[size], dtype)
+    found = known.assert_found("sign", "x", np.abs(known.gradient["x"]))
     says = "has lost its signs: it is the absolute value of what it should be"
     assert middle_of(found.sentence) == says
 
@@ -127,22 +127,22 @@ def test_lost_signs_are_told(size: int, dtype: str) -> None:
 @each_dtype
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
 def test_the_scale_of_a_function_does_not_matter(dtype: str, scale: float) -> None:
-    case = Case(SHAPES[1_000], dtype)
-    case.gradient = {name: scale * g for name, g in case.gradient.items()}
+    known = KnownGradient(SHAPES[1_000], dtype)
+    known.gradient = {name: scale * g for name, g in known.gradient.items()}
     for wrong, fault in (
-        (2 * case.gradient["W"], "constant factor"),
-        (case.gradient["W"].T, "transpose"),
+        (2 * known.gradient["W"], "constant factor"),
+        (known.gradient["W"].T, "transpose"),
     ):
-        case.calls = 0
-        found = case.diagnose({"W": wrong})
+        known.calls = 0
+        found = known.diagnose({"W": wrong})
         assert (found.fault, found.argument) == (fault, "W")
 
 
 @each_dtype
 def test_one_dominant_entry_does_not_speak_for_the_others(dtype: str) -> None:
-    case = Case(SHAPES[1_000], dtype)
-    case.gradient["x"][3, 4] = 1e5
-    wrong = case.gradient["x"].copy()
+    known = KnownGradient(SHAPES[1_000], dtype)
+    known.gradient["x"][3, 4] = 1e5
+    wrong = known.gradient["x"].copy()
     wrong[3, 4] *= 2
-    found = case.assert_found("a few entries", "x", wrong)
+    found = known.assert_found("a few entries", "x", wrong)
     assert found.index == "[3, 4]"

@@ -197,7 +197,7 @@ def test_the_largest_error_of_the_catalogue_uses_a_part_of_the_safety_factor(
     no_oracle = Estimate(np.nan, np.inf, "none")
     monkeypatch.setattr("verify.checks.first_order.oracle.derivative", lambda *_: no_oracle)
     used = [
-        SAFETY * check.worst.error / check.worst.tolerance
+        SAFETY * check.worst.in_tolerances
         for case in tutorial_cases()
         for check in verified(case, BACKENDS)
         if check.worst and check.kind != "oracle"

@@ -1,46 +1,17 @@
 from collections.abc import Callable
-from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
 from reference_impls import Array
-from verify.oracles.complex_step import complex_step
+from tests.verify.oracles.shared import SCALES, Smooth, each_smooth
 from verify.oracles.derivative import between_kinks, derivative, quickly
 from verify.oracles.estimate import Estimate, Functional, Scalar, noise_of
-from verify.oracles.one_sided import one_sided
 from verify.oracles.richardson import richardson
 
 POINT = np.array([0.3, -1.2, 2.0])
 WAY = np.array([1.0, 0.5, -2.0])
-SCALES = (1e-30, 1.0, 1e30)
-
-
-@dataclass(frozen=True)
-class Smooth:
-    """An analytic function, and its derivative from calculus."""
-
-    name: str
-    f: Callable[[Any], Any]
-    slope: Callable[[float], float]
-
-    def along(self, x: float, v: float, scale: float) -> Functional:
-        return lambda h: scale * self.f(x + h * v)
-
-
-SMOOTH = [
-    Smooth("constant", lambda x: 0 * x + 3, lambda _: 0),
-    Smooth("linear", lambda x: 3 * x + 1, lambda _: 3),
-    Smooth("polynomial", lambda x: x**5 - 3 * x**2, lambda x: 5 * x**4 - 6 * x),
-    Smooth("exponential", np.exp, np.exp),
-    Smooth("sine", np.sin, np.cos),
-    Smooth("logarithm", lambda x: np.log(2 + x), lambda x: 1 / (2 + x)),
-    Smooth("tanh", np.tanh, lambda x: 1 - np.tanh(x) ** 2),
-    Smooth("Runge", lambda x: 1 / (1 + x * x), lambda x: -2 * x / (1 + x * x) ** 2),
-]
-each_smooth = pytest.mark.parametrize("smooth", SMOOTH, ids=lambda smooth: smooth.name)
 
 
 @each_smooth
@@ -113,65 +84,6 @@ def test_any_other_error_of_the_code_is_not_swallowed() -> None:
 
     with pytest.raises(KeyError):
         derivative(phi)
-
-
-@pytest.mark.parametrize("level", [1e-15, 1e-12, 1e-9, 1e-6, 1e-3])
-@pytest.mark.parametrize("scale", SCALES)
-def test_noise_in_a_function_widens_the_bar_beyond_the_error(level: float, scale: float) -> None:
-    for seed in range(30):
-
-        def phi(h: Scalar, seed: int = seed) -> float:
-            bits = int(np.float64(h.real).view(np.uint64))
-            noise = np.random.default_rng([seed, bits]).standard_normal()
-            return scale * float(np.exp(0.3 + h.real) + level * noise)
-
-        estimate = richardson(phi)
-        assert abs(estimate.value - scale * np.exp(0.3)) <= estimate.error_bar
-        assert estimate.error_bar >= level * scale
-
-
-@pytest.mark.parametrize("side", [-1, 1])
-def test_a_kink_nearby_is_never_met_with_confidence(side: int) -> None:
-    rng = np.random.default_rng(0)
-    for distance in side * 10 ** rng.uniform(-13, 0, 300):
-        bend, tilt = rng.standard_normal(2)
-
-        def phi(h: Scalar, bend: float = bend, tilt: float = tilt, at: float = distance) -> float:
-            return tilt * float(np.exp(h.real)) + bend * abs(h.real - at)
-
-        estimate = richardson(phi)
-        assert abs(estimate.value - (tilt - side * bend)) <= estimate.error_bar
-
-
-def test_at_a_kink_the_bar_reaches_the_derivatives_on_both_sides() -> None:
-    estimate = richardson(abs)
-    assert estimate.error_bar >= 1
-
-
-@pytest.mark.parametrize(
-    ("f", "slope"),
-    [
-        (lambda x: x, lambda _: 1),
-        (lambda x: x * x, lambda x: 2 * x),
-        (lambda x: 1 / x, lambda x: -1 / (x * x)),
-    ],
-    ids=["x", "x²", "1/x"],
-)
-def test_the_bar_covers_what_cancellation_leaves(
-    f: Callable[[Array], Array], slope: Callable[[Fraction], Fraction]
-) -> None:
-    """Weights up to 10⁸ that cancel to nine digits; the truth is summed in fractions."""
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        half = rng.standard_normal(50) * 10.0 ** rng.integers(0, 8, 50)
-        weights = np.concatenate([half, -half * (1 + 1e-9 * rng.standard_normal(50))])
-        x, v = np.tile(rng.uniform(0.5, 2, (2, 50)), 2)
-        terms = zip(*(map(Fraction, numbers.tolist()) for numbers in (weights, x, v)), strict=True)
-        truth = sum(w * slope(at) * way for w, at, way in terms)
-
-        estimate = complex_step(lambda h, w=weights, x=x, v=v: np.sum(w * f(x + h * v)).item())  # type: ignore[misc]
-
-        assert abs(Fraction(estimate.value) - truth) <= estimate.error_bar
 
 
 def real_alone(phi: Functional) -> Functional:
@@ -279,35 +191,6 @@ def test_quickly_a_derivative_that_is_small_by_chance_need_not_be_known_better()
     assert bars[1] <= 2**-22
 
 
-def test_kinks_on_both_sides_are_never_met_with_confidence() -> None:
-    """Their jumps cancel in φ(h) - 2 φ(0) + φ(-h), and not in its slope."""
-    rng = np.random.default_rng(0)
-    for power in rng.uniform(-7, -3, 100):
-        at = 10**power * rng.choice([-1, 1], 8)
-        bends = rng.standard_normal(8)
-        truth = bends @ -np.sign(at)
-
-        def phi(h: Scalar, at: Array = at, bends: Array = bends) -> float:
-            return float(bends @ np.abs(h.real - at))
-
-        estimate = richardson(phi)
-        assert abs(estimate.value - truth) <= estimate.error_bar
-
-
-@pytest.mark.parametrize("weight", [1.0, 1e-3, 1e-6, 1e-9, 1e-12])
-def test_at_a_kink_the_complex_step_is_as_unsure_as_the_jump_is_large(weight: float) -> None:
-    """Which side of it a complex number is on, code decides in its own way."""
-
-    def phi(h: Scalar) -> Scalar:
-        right = h.real > 0 or (h.real == 0 and h.imag > 0)
-        value: Scalar = np.exp(1 + h) + (weight * h if right else 0)
-        return value
-
-    estimate = complex_step(phi, 3)
-    for slope in (0, weight):
-        assert abs(estimate.value - np.e - slope) <= estimate.error_bar + 1e-15
-
-
 @pytest.mark.parametrize("weight", [1.0, 1e-3, 1e-5, 1e-7, 1e-8])
 @pytest.mark.parametrize("at", [0.0, 1.0])
 def test_a_modulus_beside_larger_terms_is_found_or_allowed_for(at: float, weight: float) -> None:
@@ -316,40 +199,3 @@ def test_a_modulus_beside_larger_terms_is_found_or_allowed_for(at: float, weight
     slopes = (1 + weight, 1 - weight) if at == 0 else (1 + weight,)
     for slope in slopes:
         assert abs(estimate.value - slope) <= estimate.error_bar + 1e-15
-
-
-@each_smooth
-@pytest.mark.parametrize("scale", SCALES)
-def test_where_a_function_is_smooth_both_sides_have_its_derivative(
-    smooth: Smooth, scale: float
-) -> None:
-    for seed in range(50):
-        rng = np.random.default_rng(seed)
-        x, v = rng.uniform(-1, 1), rng.uniform(0.1, 3)
-        for estimate in one_sided(smooth.along(x, v, scale)):
-            assert abs(estimate.value - scale * v * smooth.slope(x)) <= estimate.error_bar
-            assert estimate.error_bar <= 1e-4 * scale * v
-
-
-@pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("constant", [0.0, 1.0, 1e3])
-def test_at_a_kink_each_side_has_its_own(constant: float, scale: float) -> None:
-    for seed in range(50):
-        tilt, bend = np.random.default_rng(seed).standard_normal(2)
-
-        def phi(h: Scalar, tilt: float = tilt, bend: float = bend) -> float:
-            return scale * (constant + tilt * float(np.sin(h.real)) + bend * abs(h.real))
-
-        for side, estimate in zip((-1, 1), one_sided(phi), strict=True):
-            assert abs(estimate.value - scale * (tilt + side * bend)) <= estimate.error_bar
-            assert estimate.error_bar <= 1e-5 * scale * (1 + constant)
-
-
-def test_curvature_does_not_bend_one_side() -> None:
-    for side, estimate in zip((-1, 1), one_sided(lambda h: 1e3 * h.real**2 + abs(h)), strict=True):
-        assert estimate.value == pytest.approx(side, rel=1e-8)
-
-
-def test_at_a_jump_the_bar_of_one_side_covers_that_of_the_other() -> None:
-    left, right = one_sided(lambda h: float(h.real > 0))
-    assert abs(left.value - right.value) <= left.error_bar + right.error_bar

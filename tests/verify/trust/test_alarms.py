@@ -5,15 +5,17 @@ from typing import Any, Self
 import pytest
 
 import verify.trust.alarms
-from reference_impls import COMPUTATIONS, Computation
+from reference_impls import CATALOGUE, Computation, Entry
 from results.tables import Alarms
+from tests.verify.entries import catalogue_of
 from verify.checks.catalogue import Outcome
 from verify.checks.check import Check, Worst
 from verify.checks.compare import make_worst
 from verify.trust.alarms import count_alarms
 
-RELU = COMPUTATIONS[0]
-TANH = next(each for each in COMPUTATIONS if each.name == "tanh")
+RELU, TANH = (
+    next(each for each in CATALOGUE if each.name == name).load() for name in ("relu", "tanh")
+)
 
 
 class Serial:
@@ -34,13 +36,13 @@ def serial(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify.trust.alarms, "ProcessPoolExecutor", Serial)
 
 
-Plan = list[tuple[Computation, int]]
+Plan = list[tuple[Entry, int]]
 
 
 def catalogue(monkeypatch: pytest.MonkeyPatch, *computations: Computation) -> Plan:
     """Computations, each at its smallest size."""
-    monkeypatch.setattr(verify.trust.alarms, "COMPUTATIONS", computations)
-    return [(computation, min(computation.sizes)) for computation in computations]
+    entries = catalogue_of(monkeypatch, verify.trust.alarms, *computations)
+    return [(entry, min(entry.sizes)) for entry in entries]
 
 
 def numbers(row: Alarms) -> tuple[int, ...]:
@@ -119,7 +121,8 @@ def test_rows_come_as_soon_as_a_computation_is_done(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_process_counts_what_is_counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    (elsewhere,) = count_alarms([(RELU, 32)], ["float32"], range(2))
+    plan = [(CATALOGUE[0], 32)]
+    (elsewhere,) = count_alarms(plan, ["float32"], range(2))
     monkeypatch.setattr(verify.trust.alarms, "ProcessPoolExecutor", Serial)
-    (here,) = count_alarms([(RELU, 32)], ["float32"], range(2))
+    (here,) = count_alarms(plan, ["float32"], range(2))
     assert elsewhere == here.model_copy(update={"measured_at": elsewhere.measured_at})

@@ -10,7 +10,7 @@ from reference_impls.computation import Array, Vjp
 from results.tables import Kill
 from verify.checks.check import Check, Verdict
 from verify.checks.report import Report
-from verify.command.kills import matrix_table
+from verify.command.faults import matrix_table
 from verify.trust.faults.argmin import ARGMIN_FAULTS
 from verify.trust.kill_matrix import run_matrix
 from verify.trust.peers.all_peers import PEERS
@@ -65,7 +65,7 @@ def peer(outcome: str) -> Peer:
             raise InapplicableError("not today")
         return outcome == "accepts"
 
-    return Peer(outcome, 10, lambda: None, accepts)
+    return Peer(outcome, 10, lambda: None, lambda: accepts)
 
 
 def matrix(*reports: Report, peers: tuple[Peer, ...] = (), seed: int = 0) -> list[Kill]:
@@ -181,7 +181,7 @@ class TestPlanting:
             planted.make_vjp(**planted.primals)
             return False
 
-        two = [Peer(name, 10, lambda: None, looks) for name in "ab"]
+        two = [Peer(name, 10, lambda: None, lambda: looks) for name in "ab"]
         rows = list(run_matrix([replace(NAMELESS, plant=once)], [], two, 0, Checker(DISAGREE)))
         assert {row.detail for row in rows if row.checker != "gradjury"} == {""}
 
@@ -193,7 +193,7 @@ class TestPlanting:
                 numbers.append(rng.standard_normal())
                 return True
 
-            pair = [Peer(name, 10, lambda: None, accepts) for name in "ab"]
+            pair = [Peer(name, 10, lambda: None, lambda: accepts) for name in "ab"]
             list(run_matrix([NAMELESS], [], pair, 0, Checker(AGREE)))
             return numbers
 

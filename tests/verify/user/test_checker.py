@@ -255,7 +255,10 @@ class TestWhatIsNoGradient:
             (instead(3), "returned an int, wanted (value, vjp)"),
             (
                 lambda x: (x, x),
-                "returned a tuple with a numpy.ndarray of float64 for vjp, wanted (value, vjp)",
+                (
+                    "returned a tuple of 2 with a numpy.ndarray of float64 for vjp, "
+                    "wanted (value, vjp)"
+                ),
             ),
             (lambda x: (x, x.copy, 3), "returned a tuple of 3, wanted (value, vjp)"),
             (
@@ -265,7 +268,7 @@ class TestWhatIsNoGradient:
             (giving(lambda *_: None), "returned None, wanted a dict of gradients"),
             (giving(lambda *_: 3), "returned an int, wanted a dict of gradients"),
             (giving(lambda *_: {"x": 3}), "returned an int for x, wanted an array of shape (3, 2)"),
-            (giving(lambda _, x: {"x": x.tolist()}), "returned a list for x, wanted an array"),
+            (giving(lambda _, x: {"x": x.tolist()}), "returned a list of 3 for x, wanted an array"),
             (giving(lambda *_: {}), "returned no gradient for x (got none)"),
             (giving(lambda _, x: {"xs": x}), "returned a gradient for 'xs', which is none of x"),
             (giving(lambda _, x: {"x": torch.tensor(x)}), "wrap a torch function in from_torch"),
@@ -301,8 +304,9 @@ class TestWhatIsNoGradient:
 
     def test_a_dict_of_gradients_for_primals_that_are_none_is_pointed_at(self) -> None:
         report = check(giving(lambda u, x: {"x": u * x}), X)
-        assert "returned a dict for x, wanted an array of shape (3, 2), as x is no dict" in str(
-            report
+        assert (
+            "returned a dict of 1 for x, wanted an array of shape (3, 2), as x is no dict"
+            in str(report)
         )
 
     def test_a_shape_that_was_not_given_is_told_in_the_functions_own_words(self) -> None:
@@ -352,7 +356,7 @@ class TestWhatIsNoGradient:
 
         report = check(Alternating(), {"x": X})
         assert report.verdict == "unsupported"
-        assert "the vjp of Alternating(x: (3, 2) float64) returned a list for x" in str(report)
+        assert "the vjp of Alternating(x: (3, 2) float64) returned a list of 3 for x" in str(report)
 
 
 @pytest.mark.parametrize(
@@ -486,11 +490,21 @@ class TestPrecision:
         assert found.worst
         assert 0 < found.worst.ulps < 2
 
-    def test_that_is_not_to_be_had_is_not_kept_quiet(self) -> None:
+    def test_that_is_not_to_be_had_is_reported_with_the_reason(self) -> None:
         report = check(from_torch(torch.sin), X, precision=True)
         assert report.verdict == "unsupported"
-        assert kinds(report)[-1] == "precision"
+        assert report.checks[-1].kind == "precision"
+        assert "mpmath: raised RefusalError: sin(" in report.checks[-1].detail
         assert check(from_torch(torch.sin), X).verdict == "agree"
+
+    def test_at_a_kink_there_is_nothing_to_count_them_of(self) -> None:
+        def relu(x: Array) -> Pair:
+            return np.maximum(x, 0), lambda u: {"x": u * (x > 0)}
+
+        report = check(relu, {"x": np.array([0.0, 1.0])}, precision=True)
+        assert report.verdict == "unsupported"
+        assert report.checks[-1].kind == "precision"
+        assert "there is a kink here" in report.checks[-1].detail
 
 
 class Cube(torch.autograd.Function):

@@ -109,7 +109,7 @@ def test_dataclasses_in_a_file_find_their_module(file: Path) -> None:
     ("text", "name", "said"),
     [
         (SINES, "sinus", r"FILE has no 'sinus'; did you mean 'sines'\?"),
-        ("sines = 3", "sines", r"FILE:sines is int, wanted a function"),
+        ("sines = 3", "sines", r"FILE:sines is an int, wanted a function"),
         ("def sines(:", "sines", r"FILE raised SyntaxError: .*line 1.*"),
         ("1 / 0", "sines", r"FILE raised ZeroDivisionError: division by zero"),
         ("import no_such_module", "sines", r"FILE raised ModuleNotFoundError: .*no_such_module.*"),
@@ -122,7 +122,7 @@ def test_dataclasses_in_a_file_find_their_module(file: Path) -> None:
         (
             "def sines():\n    return 3",
             "sines",
-            r"FILE:sines\(\) returned int; .*, or a function that returns verify.check\(...\)",
+            r"FILE:sines\(\) returned an int; .*, or a function that returns verify.check\(...\)",
         ),
         (
             f"{SINES}def sines_primals(rng):\n    raise OSError('no data\\nhere')",

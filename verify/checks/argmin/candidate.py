@@ -79,7 +79,7 @@ def run_body(computation: Computation, case: CatalogueCase, backend: Backend) ->
     Raises:
         Exception: whatever the body raises.
     """
-    body = getattr(computation, backend.body)
+    body = backend.body_of(computation)
     if body is None:
         return None
     operator = operator_of(body)

@@ -14,7 +14,7 @@ from verify.checks.argmin.kinds import EvidenceKind
 from verify.checks.argmin.operators import (
     WITHOUT_OPERATOR,
     Operator,
-    with_body,
+    body_with,
     with_operator,
 )
 from verify.checks.argmin.solution import Solution
@@ -36,7 +36,7 @@ def invariance_checks(trial: Trial, each: Candidate) -> list[Check]:
     if each.is_by_hand:
         return []
     if each.operator is None:
-        reason = f"{each.backend.body} {WITHOUT_OPERATOR}"
+        reason = f"the body for {each.backend.name} {WITHOUT_OPERATOR}"
         kinds = (EvidenceKind.SCALED, EvidenceKind.INITIAL_GUESS, EvidenceKind.GUESS_GRADIENT)
         return [unsupported(each.name, kind, reason) for kind in kinds]
     shift = SHIFT * float(np.sqrt(np.mean(np.square(trial.solution.y)))) or 1.0
@@ -124,13 +124,12 @@ def _no_gradient_for_the_guess(trial: Trial, each: Candidate, operator: Operator
 
 def _with_guess(computation: Computation, each: Candidate, operator: Operator) -> Computation:
     """The computation with one more primal, a number that is added to the initial guess."""
-    body = getattr(computation, each.backend.body)
 
     def moved(guess: Any, **primals: Any) -> Any:
-        return body(**primals, solve=_shifted(operator, guess))
+        return body_with(computation, each.backend, _shifted(operator, guess))(**primals)
 
     return replace(
-        with_body(computation, each.backend, moved),
+        each.backend.with_body(computation, moved),
         wrt=(*computation.wrt, "guess"),
         shapes={**computation.shapes, "guess": ""} if computation.shapes else {},
     )

@@ -1,19 +1,20 @@
 """The operator in an engine's body of an argmin, and the body with another in its place."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from inspect import signature
 from typing import Any
 
 from reference_impls.computation import Computation
-from reference_impls.engines.backend import Backend
+from reference_impls.engines.backend import Backend, Body
 
 WITHOUT_OPERATOR = "takes no keyword `solve` with an operator as its default"
 
 
 Operator = Callable[..., Any]
-"""Such as `reference_impls.implicit.torch_argmin`: a body takes one as its keyword ``solve``."""
+"""Such as `reference_impls.engines.pytorch.argmin.torch_argmin`.
+
+A body takes one as its keyword ``solve``."""
 
 
 def operator_of(body: Callable[..., Any]) -> Operator | None:
@@ -23,15 +24,20 @@ def operator_of(body: Callable[..., Any]) -> Operator | None:
 
 
 def with_operator(computation: Computation, backend: Backend, operator: Operator) -> Computation:
-    """The computation with another operator in the backend's body."""
-    body = partial(getattr(computation, backend.body), solve=operator)
-    return with_body(computation, backend, body)
+    """The computation with another operator in the backend's body; raises as `body_with` does."""
+    return backend.with_body(computation, body_with(computation, backend, operator))
 
 
-def with_body(computation: Computation, backend: Backend, body: Callable[..., Any]) -> Computation:
-    """The computation with another body for the backend."""
-    changes: dict[str, Any] = {backend.body: body}
-    return replace(computation, **changes)
+def body_with(computation: Computation, backend: Backend, operator: Operator) -> Body:
+    """The backend's body with another operator.
+
+    Raises:
+        ValueError: the computation has no body for the backend.
+    """
+    body = backend.body_of(computation)
+    if body is None:
+        raise ValueError(f"{computation.name} has no body for {backend.name}")
+    return partial(body, solve=operator)
 
 
 class Recorder:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from reference_impls.computation import Arrays
 from reference_impls.engines.manual.backend import Manual
 from reference_impls.engines.pytorch.backend import Torch
-from reference_impls.implicit import torch_unrolled_argmin, torch_unrolled_root
+from reference_impls.engines.pytorch.unrolled import torch_unrolled_argmin, torch_unrolled_root
 from verify.checks.argmin.candidate import Candidate
 from verify.checks.argmin.kinds import EvidenceKind
 from verify.checks.argmin.operators import WITHOUT_OPERATOR, operator_of, with_operator
@@ -51,7 +51,7 @@ def rows_by_hand(
 
 def by_unrolling(trial: Trial, implicit: Sequence[Estimate]) -> MaybeReference:
     """torch's cotangents through the iterations, if the implicit function confirms them."""
-    body = getattr(trial.case.computation, Torch.body)
+    body = Torch().body_of(trial.case.computation)
     if body is None:
         return None
     if not operator_of(body):

@@ -10,7 +10,7 @@ from verify.checks.case import Case
 from verify.checks.check import NOT_FINITE, NOT_LINEAR, UNKNOWN, WRONG_SHAPE, Check, Violation
 from verify.checks.first_order.observation import Broken, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle
-from verify.diagnosis import Diagnosis, Truth, diagnose, diagnose_shape
+from verify.diagnosis import Derivative, Diagnosis, diagnose, diagnose_shape
 from verify.error_model.arrays import scale_of
 from verify.error_model.noise import VALUE
 from verify.oracles.estimate import BLUNT
@@ -115,7 +115,7 @@ class _Explanation:
         return replace(self.wrong, detail=detail, fault=seen.fault)
 
 
-def diagnosed(case: Case, got: Arrays, truth: Truth, vjp: Vjp) -> Diagnosis:
+def diagnosed(case: Case, got: Arrays, truth: Derivative, vjp: Vjp) -> Diagnosis:
     """How cotangents at a case's point are wrong, that are known to be; see `diagnose`."""
     return diagnose(
         got,

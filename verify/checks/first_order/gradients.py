@@ -10,8 +10,8 @@ In this order, each step resting on the ones before it:
 6. extremes: finite far away, where the derivative is (`extremes`).
 7. precision: f and Jᵀu, entry by entry, against the manual derivation carried out in a wider dtype.
 
-At a kink, where the derivative is another on either side, steps 4 to 7 give way to one: the
-gradients beside it against values, and the choice against what lies between those (`kink`).
+At a kink, where the derivative is another on either side, one step stands for 4 to 6: the gradients
+beside it against values, and the choice against what lies between those (`kink`).
 
 Step 5 differentiates the values of an implementation that step 3 found no fault with, always in
 float64: a float32 gradient is judged against the float64 derivative at the same point. What it
@@ -36,7 +36,12 @@ from verify.checks.first_order.kink import KinkTest, beside, noises_beside
 from verify.checks.first_order.observation import Broken, Kept, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle, Values
 from verify.checks.first_order.pairs import blamed, compare_values, compare_vjps, suspects
-from verify.checks.first_order.precision import ByHand, precision_checks, undecided
+from verify.checks.first_order.precision import (
+    ByHand,
+    precision_at_kink,
+    precision_checks,
+    undecided,
+)
 from verify.checks.first_order.stability import stability_check
 from verify.checks.noises import Noises
 from verify.oracles.estimate import NOISE_POINTS
@@ -63,7 +68,7 @@ def verify_case(
             catalogue is its own.
     """
     if by_hand is None and isinstance(case, CatalogueCase):
-        by_hand = case.computation.by_hand
+        by_hand = ByHand(case.computation.by_hand)
     noises = noises or Noises.of(case, functions)
     look = _Look(case, tuple(functions), noises, points, by_hand)
     checks: list[Check] = []
@@ -216,6 +221,10 @@ def _kink(look: _Look, _: Sequence[Check]) -> list[Check]:
     return [check for test in tests for check in test.checks()]
 
 
+def _precision_at_kink(look: _Look, _: Sequence[Check]) -> list[Check]:
+    return precision_at_kink(look.by_hand, look.results) if look.by_hand else []
+
+
 Step = Callable[[_Look, Sequence[Check]], list[Check]]
 """From a look at a case, and the checks before, to more checks."""
 
@@ -228,5 +237,5 @@ WHERE_SMOOTH: tuple[Step, ...] = (
     _extremes,
     _precision,
 )
-AT_KINK: tuple[Step, ...] = (_contract, _stability, _values, _kink)
+AT_KINK: tuple[Step, ...] = (_contract, _stability, _values, _kink, _precision_at_kink)
 """The steps, in the order of the list above."""

@@ -1,7 +1,7 @@
 """Every entry against the derivation by hand in a wider dtype: how many digits are right."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reference_impls.computation import Arrays
@@ -10,30 +10,53 @@ from verify.checks.check import Check, Verdict
 from verify.checks.compare import worst_entry
 from verify.error_model.noise import Noise
 from verify.oracles.more_digits.ulps import digits_lost
-from verify.oracles.more_digits.wider import in_extended_precision
+from verify.oracles.more_digits.wider import NotCarried, in_extended_precision
 
-ByHand = Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]]
-"""A derivation by hand, ``by_hand(**primals) -> (value, vjp)``, in plain NumPy functions."""
+Body = Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]]
+"""``body(**primals) -> (value, vjp)``, in plain NumPy functions."""
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """The derivation that is carried out with more digits.
+
+    Attributes:
+        body: the derivation.
+        is_asked_for: did somebody ask for the digits? Then what stands in the way is told.
+    """
+
+    body: Body
+    is_asked_for: bool = False
 
 
 def precision_checks(
     case: Case, by_hand: ByHand, results: Sequence[Result], noise: Noise
 ) -> list[Check]:
     """Every result against the derivation by hand in a wider dtype, where that can be had."""
-    exact = in_extended_precision(by_hand, case.primals, case.cotangent, case.wrt)
-    if exact is None:
-        return []
+    exact = in_extended_precision(by_hand.body, case.primals, case.cotangent, case.wrt)
+    if isinstance(exact, NotCarried):
+        return [_uncounted(each, str(exact)) for each in results] if by_hand.is_asked_for else []
     checks = []
     for result in results:
         found = [
             worst_entry({"value": result.value}, {"value": exact.value}, noise.value),
             worst_entry(result.cotangents, exact.cotangents, noise.cotangents),
         ]
-        worst = max(found, key=lambda each: each.error / each.tolerance)
+        worst = max(found, key=lambda each: each.in_tolerances)
         verdict: Verdict = "agree" if worst.accepted else "disagree"
         detail = _fewest_digits(result.cotangents, exact.cotangents)
         checks.append(Check(result.name, "precision", exact.carrier, verdict, detail, worst))
     return checks
+
+
+def precision_at_kink(by_hand: ByHand, results: Sequence[Result]) -> list[Check]:
+    """Digits are counted of the one right gradient, and at a kink there are many."""
+    detail = "there is a kink here, and so no one gradient to count digits of"
+    return [_uncounted(each, detail) for each in results] if by_hand.is_asked_for else []
+
+
+def _uncounted(result: Result, why: str) -> Check:
+    return Check(result.name, "precision", "more digits", "unsupported", why)
 
 
 def undecided(check: Check, refused: str) -> Check:

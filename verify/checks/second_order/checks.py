@@ -28,7 +28,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from reference_impls.engines.backend import Backend
+from reference_impls.engines.backend import Backend, SecondOrder
+from reference_impls.engines.manual.backend import Manual
 from reference_impls.function import label
 from verify.checks.case import CatalogueCase
 from verify.checks.check import Check, overall
@@ -53,17 +54,19 @@ def second_order(case: CatalogueCase, backends: Sequence[Backend]) -> list[Check
     """Every check above, of each engine among the backends, at one case of the catalogue.
 
     The oracle differentiates the derivation by hand; without it among the backends, the first one.
-    A mode is left out where the engine has no rule for some node of f: autograd has no forward
-    rules for `pinv` and `convolve`, and neither engine has one for an argmin layer.
+    An engine that does not differentiate its derivatives is left out; so is a mode for which it
+    has no rule at some node of f: autograd has no forward rules for `pinv` and `convolve`, and
+    neither engine has one for an argmin layer.
 
     Args:
         case: the computation, its primals x and the cotangent u.
         backends: those that no first-order check speaks against.
     """
-    engines = [backend for backend in backends if backend.body != "by_hand"]
+    twice = [backend for backend in backends if isinstance(backend, SecondOrder)]
+    engines = [backend for backend in twice if backend.name != Manual.name]
     if not engines:
         return []
-    by_hand = [backend for backend in backends if backend.body == "by_hand"]
+    by_hand = [backend for backend in twice if backend.name == Manual.name]
     rng = case.generator(2)
     checks = second_order_checks(
         {label(backend): modes_of(case, backend) for backend in engines},

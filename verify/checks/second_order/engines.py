@@ -5,6 +5,7 @@ import numpy as np
 from reference_impls.computation import Array, Arrays
 from reference_impls.derivatives import SecondVjp, forward_over_reverse, second_pullback
 from reference_impls.engines.backend import Backend
+from reference_impls.engines.manual.backend import Manual
 from verify.checks.case import CatalogueCase
 from verify.checks.second_order.answers import FORWARD, REVERSE
 from verify.checks.second_order.question import Gradient, Hvp, OnOneGraph
@@ -32,7 +33,7 @@ def gradient_of(case: CatalogueCase, backend: Backend) -> Gradient:
 
     def gradient(primals: Arrays) -> Arrays:
         # `make_vjp` refuses complex primals, which a body by hand may take.
-        if backend.body == "by_hand":
+        if backend.name == Manual.name:
             return case.computation.by_hand(**primals)[1](cotangent)
         return backend.make_vjp(case.computation, primals)[1](cotangent)
 

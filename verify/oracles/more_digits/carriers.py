@@ -1,4 +1,8 @@
-"""Number types with more digits, and how a derivation by hand is carried through them."""
+"""Number types with more digits, and how a derivation by hand is carried through them.
+
+A carrier says whether it is wider than a dtype, raises `NotCarriedError` for a body that it will
+not try, makes its numbers of a body's arrays, and looks at what comes back.
+"""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,22 +11,25 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays, Vjp
 from verify.oracles.more_digits.mpmath_arrays import DIGITS, Native, Workshop
 
 ENTRIES = 5_000
-"""In the primals, at most, for mpmath."""
+"""The most that the primals may have together, for mpmath."""
 
 
 SLOW = 0.05
-"""Seconds of this thread in float64 beyond which longdouble is not tried: without BLAS it takes up
-to 50 times as long."""
+"""Where float64 takes longer than so many seconds, longdouble is not tried: it does without BLAS,
+and takes up to 50 times as long."""
 
 
 Positions = list[Array]
 """The value, then the cotangents in the order of ``wrt``."""
+
+
+class NotCarriedError(Exception):
+    """A carrier cannot give more digits here; the message says why, in one line."""
 
 
 @dataclass(frozen=True)
@@ -47,23 +54,24 @@ class Body:
         return np.dtype(np.result_type(*(self.primals[name].dtype for name in self.wrt)))
 
     @cached_property
-    def double(self) -> tuple[Positions, float]:
-        """The results in float64, and the seconds they took."""
-        fastest = np.inf
-        for _ in range(2):
-            start = time.thread_time()
-            results = self.results(to_double, 0.0)
-            fastest = min(fastest, time.thread_time() - start)
-            if fastest <= SLOW:  # else perhaps a first call, which need not tell
-                break
-        return results, fastest
+    def double(self) -> "Timed":
+        """The results in float64, and how long they took."""
+        timed = self._timed()
+        # A first call may be slow for reasons of its own, so a slow one is repeated.
+        return timed if timed.seconds <= SLOW else min(timed, self._timed(), key=_seconds)
+
+    def _timed(self) -> "Timed":
+        start = time.thread_time()
+        results = self.results(to_double, 0.0)
+        return Timed(results, time.thread_time() - start)
 
     def results(self, take: Callable[[Array], Native], step: float) -> Positions:
-        """The value and the cotangents, with every entry of the input changed by up to a step.
+        """The value and the cotangents, at the primals or beside them.
 
         Args:
-            take: from an array to the carrier's.
-            step: of the change, relative to the entry.
+            take: makes the carrier's array of one of ours.
+            step: every entry of the primals and of the cotangent is changed by a random fraction of
+                itself, at most this one; 0 for the primals themselves.
         """
         ways = np.random.default_rng(0)
 
@@ -82,26 +90,39 @@ class Body:
 
 
 @dataclass(frozen=True)
+class Timed:
+    """Results in float64, and the seconds of this thread that they took."""
+
+    results: Positions
+    seconds: float
+
+
+def _seconds(timed: Timed) -> float:
+    return timed.seconds
+
+
+@dataclass(frozen=True)
 class Double:
     """float64, for float32."""
 
     body: Body
     label = "float64"
+    dtype = np.dtype(np.float64)
 
-    def refusal(self) -> str:
-        """Why it is not even tried; empty if it is."""
-        return _too_narrow(np.float64, self.body)
+    @staticmethod
+    def eps() -> float:
+        """The spacing of the carrier's numbers at 1."""
+        return float(np.finfo(np.float64).eps)
+
+    def check_feasible(self) -> None:
+        """Nothing speaks against it."""
 
     def take(self, array: Array) -> Array:
         """The carrier's own copy of an array."""
         return to_double(array)
 
-    def fault(self, array: Array) -> str:
-        """What is wrong with a result; empty if nothing is."""
-        return "" if array.dtype == np.float64 else f"is {array.dtype}"
-
     def keep(self, array: Array) -> Array:
-        """A result, in the form in which others can compute with it."""
+        """A result in the form in which others can compute with it."""
         return array
 
 
@@ -111,21 +132,22 @@ class LongDouble:
 
     body: Body
     label = "extended precision (longdouble)"
+    dtype = np.dtype(np.longdouble)
 
-    def refusal(self) -> str:
-        """See `Double.refusal`."""
-        if reason := _too_narrow(np.longdouble, self.body):
-            return reason
-        _, seconds = self.body.double
-        return f"too slow: float64 takes {seconds:.2g} s" if seconds > SLOW else ""
+    @staticmethod
+    def eps() -> float:
+        """See `Double.eps`."""
+        return float(np.finfo(np.longdouble).eps)
+
+    def check_feasible(self) -> None:
+        """NotCarriedError, if it would take too long."""
+        seconds = self.body.double.seconds
+        if seconds > SLOW:
+            raise NotCarriedError(f"too slow: float64 takes {seconds:.2g} s")
 
     def take(self, array: Array) -> Array:
         """See `Double.take`."""
         return array.astype(np.longdouble)
-
-    def fault(self, array: Array) -> str:
-        """See `Double.fault`."""
-        return "" if array.dtype == np.longdouble else f"is {array.dtype}"
 
     def keep(self, array: Array) -> Array:
         """See `Double.keep`."""
@@ -138,24 +160,27 @@ class Mpmath:
 
     body: Body
     label = f"{DIGITS} digits (mpmath)"
+    dtype = np.dtype(np.object_)
 
-    def refusal(self) -> str:
-        """See `Double.refusal`."""
+    @staticmethod
+    def eps() -> float:
+        """See `Double.eps`."""
+        return float(10.0**-DIGITS)
+
+    def check_feasible(self) -> None:
+        """NotCarriedError, if there are too many numbers."""
         entries = sum(primal.size for primal in self.body.primals.values() if _is_floating(primal))
-        return f"too large: {entries:,} entries, of {ENTRIES:,}" if entries > ENTRIES else ""
+        if entries > ENTRIES:
+            raise NotCarriedError(f"too large: {entries:,} entries, of {ENTRIES:,}")
 
     @cached_property
     def workshop(self) -> Workshop:
-        """Where the numbers are made; its allowance is for all that the carrier does."""
+        """Where the numbers are made; all that the carrier does counts against its allowance."""
         return Workshop()
 
     def take(self, array: Array) -> Array:
         """See `Double.take`."""
         return self.workshop.digits(array)
-
-    def fault(self, array: Array) -> str:
-        """See `Double.fault`."""
-        return "" if array.dtype == np.object_ else f"is {array.dtype}"
 
     def keep(self, array: Array) -> Array:
         """See `Double.keep`."""
@@ -171,7 +196,7 @@ class Mpmath:
 Carrier = Double | LongDouble | Mpmath
 
 
-CARRIERS: Mapping[str, Callable[[Body], Carrier]] = {
+CARRIERS: Mapping[str, type[Carrier]] = {
     "float64": Double,
     "longdouble": LongDouble,
     "mpmath": Mpmath,
@@ -180,12 +205,7 @@ CARRIERS: Mapping[str, Callable[[Body], Carrier]] = {
 
 def longdouble_is_wider() -> bool:
     """Has `np.longdouble` more digits than float64 here?"""
-    return float(np.finfo(np.longdouble).eps) < float(np.finfo(np.float64).eps)
-
-
-def _too_narrow(dtype: npt.DTypeLike, body: Body) -> str:
-    wider = np.finfo(np.dtype(dtype)).eps < np.finfo(body.narrow).eps
-    return "" if wider else f"no wider than {body.narrow}"
+    return LongDouble.eps() < Double.eps()
 
 
 def to_double(array: Array) -> Array:

@@ -12,7 +12,6 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-import mpmath
 import numpy as np
 
 from reference_impls.computation import Array
@@ -52,6 +51,8 @@ class Workshop:
     """
 
     def __init__(self) -> None:
+        import mpmath  # noqa: PLC0415 -- few functions are carried in so many digits
+
         self.context = mpmath.MPContext()
         self.context.dps = DIGITS
         self.left = WORK

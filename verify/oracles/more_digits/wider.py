@@ -16,14 +16,21 @@ for the narrow dtype, as it does to larger ones. An intermediate result that was
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Vjp
 from reference_impls.validation import check_choice
-from verify.oracles.more_digits.carriers import CARRIERS, Body, Carrier, Positions, to_double
+from verify.oracles.more_digits.carriers import (
+    CARRIERS,
+    Body,
+    Carrier,
+    NotCarriedError,
+    Positions,
+    to_double,
+)
 from verify.oracles.more_digits.mpmath_arrays import Native
 
 STEPS = (0.5, 0.7)
@@ -70,6 +77,20 @@ class Extended:
     carrier: str
 
 
+@dataclass(frozen=True)
+class NotCarried:
+    """Why a function's value and VJP cannot be had with more digits.
+
+    Attributes:
+        reasons: one for every carrier that was tried, by its name.
+    """
+
+    reasons: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return "; ".join(f"{carrier}: {reason}" for carrier, reason in self.reasons.items())
+
+
 def in_extended_precision(
     make_vjp: Callable[..., tuple[Array, Vjp]],
     primals: Arrays,
@@ -77,70 +98,67 @@ def in_extended_precision(
     wrt: Sequence[str],
     *,
     carrier: str | None = None,
-) -> Extended | None:
-    """The value and Jᵀu with more digits, or None where they cannot be had; see `attempt`."""
-    outcome = attempt(make_vjp, primals, cotangent, wrt, carrier=carrier)
-    return outcome if isinstance(outcome, Extended) else None
-
-
-def attempt(
-    make_vjp: Callable[..., tuple[Array, Vjp]],
-    primals: Arrays,
-    cotangent: Array,
-    wrt: Sequence[str],
-    *,
-    carrier: str | None = None,
-) -> Extended | str:
-    """The value and Jᵀu with more digits, or why they cannot be had, carrier by carrier.
+) -> Extended | NotCarried:
+    """The value and Jᵀu with more digits, or why they cannot be had.
 
     Args:
         make_vjp: ``make_vjp(**primals) -> (value, vjp)``, and ``vjp(cotangent)`` a gradient per
             name in ``wrt``, in plain NumPy functions.
-        primals: copies of those that are floating-point arrays become wide; others are passed as
+        primals: wide copies are made of those that are floating-point arrays; others are passed as
             they are.
         cotangent: u, of the value's shape.
         wrt: the names of the primals that it is differentiated with respect to.
-        carrier: ``float64``, ``longdouble`` or ``mpmath``; if None, the first that is wide enough
-            and works, in this order.
+        carrier: ``float64``, ``longdouble`` or ``mpmath``; if None, the first that is wider than
+            the primals and works, in this order.
 
     Raises:
         ValueError: another carrier.
     """
-    names = list(CARRIERS) if carrier is None else [carrier]
-    for name in names:
-        check_choice("carrier", name, CARRIERS)
     body = Body(make_vjp, primals, cotangent, tuple(wrt))
-    reasons = []
+    if carrier is not None:
+        check_choice("carrier", carrier, CARRIERS)
+    names = [each for each in CARRIERS if _is_wider(each, body)] if carrier is None else [carrier]
+    reasons: dict[str, str] = {}
     for name in names:
-        outcome = _carried(body, CARRIERS[name](body))
-        if isinstance(outcome, Extended):
-            return outcome
-        reasons.append(f"{name}: {outcome}")
-    return "; ".join(reasons)
+        try:
+            if not _is_wider(name, body):
+                raise NotCarriedError(f"no wider than {body.narrow}")  # noqa: TRY301
+            return _carried(body, CARRIERS[name](body))
+        except NotCarriedError as error:
+            reasons[name] = str(error)
+        except Exception as error:  # noqa: BLE001 -- a body need not be written for this
+            reasons[name] = f"raised {type(error).__name__}: {error}".splitlines()[0]
+    return NotCarried(reasons)
 
 
-def _carried(body: Body, carrier: Carrier) -> Extended | str:
-    """The results in the carrier, or what speaks against them."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the narrow dtype has warned of what there is
-            outcome = carrier.refusal() or _proven(body, carrier)
-    except Exception as error:  # noqa: BLE001 -- a body need not be written for this
-        return f"raised {type(error).__name__}: {error}".splitlines()[0]
-    if isinstance(outcome, str):
-        return outcome
-    value, *cotangents = map(carrier.keep, outcome)
+def _is_wider(carrier: str, body: Body) -> bool:
+    return CARRIERS[carrier].eps() < float(np.finfo(body.narrow).eps)
+
+
+def _carried(body: Body, carrier: Carrier) -> Extended:
+    """The results in the carrier, put to the proof; NotCarriedError if it is no use here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the narrow dtype has warned of what there is
+        carrier.check_feasible()
+        exact = body.results(carrier.take, 0.0)
+        _check_form(exact, body, carrier)
+        _check_responds(exact, body, carrier)
+    value, *cotangents = map(carrier.keep, exact)
     return Extended(value, dict(zip(body.wrt, cotangents, strict=True)), carrier.label)
 
 
-def _proven(body: Body, carrier: Carrier) -> Positions | str:
-    """The results in the carrier, if they respond to what is too small for the narrow dtype."""
-    exact = body.results(carrier.take, 0.0)
-    double, _ = body.double
-    for name, array, like in zip(("value", *body.wrt), exact, double, strict=True):
-        fault = carrier.fault(array)
-        if fault or array.shape != like.shape:
-            return f"{name} {fault or f'has shape {array.shape}, {like.shape} in float64'}"
+def _check_form(exact: Positions, body: Body, carrier: Carrier) -> None:
+    """Are they the carrier's numbers, and of the shapes that float64 gives?"""
+    for name, array, like in zip(("value", *body.wrt), exact, body.double.results, strict=True):
+        if array.dtype != carrier.dtype:
+            raise NotCarriedError(f"{name} is {array.dtype}")
+        if array.shape != like.shape:
+            raise NotCarriedError(f"{name} has shape {array.shape}, {like.shape} in float64")
+
+
+def _check_responds(exact: Positions, body: Body, carrier: Carrier) -> None:
+    """Do they respond to changes that are too small for the narrow dtype?"""
+    double = body.double.results
     spacing = float(np.finfo(body.narrow).eps)
     small = _response(exact, body, carrier.take, spacing / 4)  # so little rounds back to nothing
     deaf: list[str] = []
@@ -148,8 +166,8 @@ def _proven(body: Body, carrier: Carrier) -> Positions | str:
         large = _response(double, body, to_double, spacing**exponent)
         deaf = _deaf(body, double, small, large)
         if not deaf:
-            return exact
-    return f"{', '.join(deaf)}: rounded to fewer digits somewhere inside"
+            return
+    raise NotCarriedError(f"{', '.join(deaf)}: rounded to fewer digits somewhere inside")
 
 
 @dataclass(frozen=True)

@@ -297,13 +297,13 @@ AWKWARD_INPUTS = (
         name="double backward by torch",
         story="A torch function whose derivatives are torch's own, to any order.",
         sizes=second_order.SIZES,
-        plant=second_order.planted(lambda: second_order.cube, second_order.cube, "x"),
+        plant=second_order.planted(lambda _: second_order.cube, second_order.cube, "x"),
     ),
     Awkward(
         name="double backward by hand, no forward mode",
         story="A custom Function with a right second derivative and no jvp: there is no forward "
         "over reverse to compare it with.",
         sizes=second_order.SIZES,
-        plant=second_order.planted(second_order.by_hand, second_order.cube, "x"),
+        plant=second_order.planted(lambda custom: custom.by_hand(), second_order.cube, "x"),
     ),
 )

@@ -15,7 +15,7 @@ from verify.trust.functions import normal, softmax
 from verify.trust.planted import (
     ELEMENTWISE,
     Awkward,
-    Function,
+    Host,
     MakeVjp,
     Plant,
     Planted,
@@ -43,7 +43,7 @@ OFFSET = 1e6
 
 def plant(sample: Sample, make_vjp: MakeVjp, *wrt: str, true: MakeVjp | None = None) -> Plant:
     """Plants a function as it is."""
-    right = planted(Function(sample, make_vjp, wrt), lambda unchanged: unchanged)
+    right = planted(Host(sample, make_vjp, wrt), lambda unchanged: unchanged)
     return lambda size, dtype, rng: replace(right(size, dtype, rng), true_vjp=true)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Computation, Optimality, Vjp
-from verify.trust.planted import Fault, Function, MakeVjp, Planted, instead, planted, rounded
+from verify.trust.planted import Fault, Host, MakeVjp, Planted, instead, planted, rounded
 
 SIZES = (4, 20, 100)
 
@@ -236,13 +236,13 @@ def _convex_with_guess(rng: np.random.Generator, size: int) -> dict[str, Any]:
     return _convex(rng, size) | {"guess": rng.standard_normal(size)}
 
 
-ROOT = Function(_contraction, root, ("W", "x"))
+ROOT = Host(_contraction, root, ("W", "x"))
 
 
-MINIMUM = Function(_convex, minimum, ("M", "c"))
+MINIMUM = Host(_convex, minimum, ("M", "c"))
 
 
-FROM_GUESS = Function(_convex_with_guess, minimum_from_guess, ("M", "c", "guess"))
+FROM_GUESS = Host(_convex_with_guess, minimum_from_guess, ("M", "c", "guess"))
 
 
 ARGMIN_FAULTS = (

@@ -3,14 +3,13 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import erf
 
 from reference_impls.computation import Array, Arrays, Vjp
 from verify.trust.functions import GATED, MATVEC, SQUARE, SQUASH, gated, normal
 from verify.trust.planted import (
     ELEMENTWISE,
     Fault,
-    Function,
+    Host,
     MakeVjp,
     fed,
     instead,
@@ -88,6 +87,8 @@ def tiny(x: Array) -> tuple[Array, Vjp]:
 
 def gelu(x: Array) -> tuple[Array, Vjp]:
     """f(x) = x Φ(x), with f' = Φ(x) + x φ(x)."""
+    from scipy.special import erf  # noqa: PLC0415 -- no other fault needs SciPy
+
     distribution = (1 + erf(SQRT_HALF * x)) / 2
 
     def vjp(u: Array) -> Arrays:
@@ -147,16 +148,16 @@ def _off_zero(rng: np.random.Generator, size: int) -> dict[str, Any]:
     return {"z": rng.uniform(0.1, 2.0, size) * np.where(np.arange(size) % 2, 1, -1)}
 
 
-TINY_FUNCTION = Function(normal("x"), tiny, ("x",))
+TINY_FUNCTION = Host(normal("x"), tiny, ("x",))
 
 
-GELU = Function(normal("x"), gelu, ("x",))
+GELU = Host(normal("x"), gelu, ("x",))
 
 
-ELU = Function(_off_zero, elu, ("z",))
+ELU = Host(_off_zero, elu, ("z",))
 
 
-TWICE = Function(normal("x"), twice, ("x",))
+TWICE = Host(normal("x"), twice, ("x",))
 
 
 ELEMENTWISE_FAULTS = (

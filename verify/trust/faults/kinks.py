@@ -6,7 +6,7 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays, Vjp
 from verify.trust.functions import normal
-from verify.trust.planted import ELEMENTWISE, Fault, Function, MakeVjp, Sample, instead, planted
+from verify.trust.planted import ELEMENTWISE, Fault, Host, MakeVjp, Sample, instead, planted
 
 EVERY = 5
 """So many entries from one that lies exactly at the point to the next."""
@@ -196,28 +196,28 @@ def with_ties(rng: np.random.Generator, size: int) -> dict[str, Any]:
     return {"X": X}
 
 
-RELU = Function(with_zeros("x"), relu, ("x",))
+RELU = Host(with_zeros("x"), relu, ("x",))
 
 
-SMOOTH_ELU = Function(_with_large, smooth_elu, ("z",))
+SMOOTH_ELU = Host(_with_large, smooth_elu, ("z",))
 
 
-ORDINARY_ELU = Function(normal("z"), smooth_elu, ("z",))
+ORDINARY_ELU = Host(normal("z"), smooth_elu, ("z",))
 
 
-SINC = Function(with_zeros("x"), sinc, ("x",))
+SINC = Host(with_zeros("x"), sinc, ("x",))
 
 
-SQUARED_LENGTHS = Function(_with_a_row_of_zeros, squared_lengths, ("X",))
+SQUARED_LENGTHS = Host(_with_a_row_of_zeros, squared_lengths, ("X",))
 
 
-LENGTHS = Function(_with_a_row_of_zeros, lengths, ("X",))
+LENGTHS = Host(_with_a_row_of_zeros, lengths, ("X",))
 
 
-LOGSUMEXP = Function(after_infinities, logsumexp, ("x",))
+LOGSUMEXP = Host(after_infinities, logsumexp, ("x",))
 
 
-LARGEST = Function(with_ties, largest_in_row, ("X",))
+LARGEST = Host(with_ties, largest_in_row, ("X",))
 
 
 KINK_FAULTS = (

@@ -9,7 +9,7 @@ from verify.trust.functions import CENTRED, MATRIX, SQUASH, SUMMED, rows_squashe
 from verify.trust.planted import (
     ELEMENTWISE,
     Fault,
-    Function,
+    Host,
     MakeVjp,
     fed,
     instead,
@@ -214,16 +214,16 @@ def _vector(rng: np.random.Generator, size: int) -> dict[str, Any]:
     return {"x": rng.standard_normal(size)}
 
 
-TOTAL = Function(_vector, total, ("x",))
+TOTAL = Host(_vector, total, ("x",))
 
 
-CROSS_ENTROPY = Function(_vector, cross_entropy, ("x",))
+CROSS_ENTROPY = Host(_vector, cross_entropy, ("x",))
 
 
-SHIFTED_BY_ONE = Function(_vector, shifted_by_one, ("x",))
+SHIFTED_BY_ONE = Host(_vector, shifted_by_one, ("x",))
 
 
-TURNED = Function(_matrix, turned, ("X",))
+TURNED = Host(_matrix, turned, ("X",))
 
 
 STATE_FAULTS = (

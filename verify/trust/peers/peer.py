@@ -31,7 +31,7 @@ Named = dict[str, Any]
 """Primals by name: arrays, and whatever else the function takes."""
 
 
-Outcome = Literal["accepts", "rejects", "skipped"]
+Ruling = Literal["accepts", "rejects", "skipped"]
 
 
 UNLIMITED = sys.maxsize
@@ -40,6 +40,11 @@ UNLIMITED = sys.maxsize
 
 EVERY_ENTRY = 2_000
 """Entries, of all gradients or of the value, up to which a peer may look at one after the other."""
+
+
+Ask = Callable[[Planted, np.random.Generator], bool]
+"""``ask(planted, rng)``: does the peer find the gradient right? An `InapplicableError` says that it
+cannot be asked about this function; anything else that is raised counts as no."""
 
 
 class InapplicableError(Exception):
@@ -55,14 +60,13 @@ class Peer:
         largest: entries, of all gradients or of the value, beyond which it is skipped because it
             takes as many evaluations.
         missing: why it cannot run here, or None if it can.
-        accepts: ``accepts(planted, rng)``: does it find the gradient right? Whatever it raises
-            counts as no, but an `InapplicableError`.
+        load: imports its library, and returns what asks it.
     """
 
     name: str
     largest: int
     missing: Callable[[], str | None]
-    accepts: Callable[[Planted, np.random.Generator], bool]
+    load: Callable[[], Ask]
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,12 @@ class Judgement:
     """What a peer made of a function.
 
     Attributes:
-        outcome: accepts, rejects or skipped.
+        ruling: accepts, rejects or skipped.
         seconds: that it took; 0 if it was skipped.
         detail: why it rejects, where it says so, or was skipped; one line.
     """
 
-    outcome: Outcome
+    ruling: Ruling
     seconds: float = 0.0
     detail: str = ""
 
@@ -91,18 +95,22 @@ def judge(peer: Peer, planted: Planted, rng: np.random.Generator) -> Judgement:
         planted: the function; its primals are a flat mapping, and its value is one array.
         rng: of the cotangents and directions, where the peer does not draw its own.
     """
+    reason = peer.missing()
+    if reason:
+        return Judgement("skipped", detail=reason)
+    ask = peer.load()
     start = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            _check_applicable(peer, planted)
-            outcome: Outcome = "accepts" if peer.accepts(planted, rng) else "rejects"
+            _check_size(peer, planted)
+            ruling: Ruling = "accepts" if ask(planted, rng) else "rejects"
             detail = ""
         except InapplicableError as error:
             return Judgement("skipped", detail=str(error))
         except Exception as error:  # noqa: BLE001 - of whatever kind, it is how a peer says no
-            outcome, detail = "rejects", one_line(error)
-    return Judgement(outcome, perf_counter() - start, detail)
+            ruling, detail = "rejects", one_line(error)
+    return Judgement(ruling, perf_counter() - start, detail)
 
 
 def entries(planted: Planted) -> int:
@@ -110,10 +118,7 @@ def entries(planted: Planted) -> int:
     return sum(np.size(planted.primals[name]) for name in planted.wrt)
 
 
-def _check_applicable(peer: Peer, planted: Planted) -> None:
-    reason = peer.missing()
-    if reason:
-        raise InapplicableError(reason)
+def _check_size(peer: Peer, planted: Planted) -> None:
     if peer.largest == UNLIMITED:
         return
     size = max(entries(planted), np.size(planted.forward(**copies(planted.primals))))

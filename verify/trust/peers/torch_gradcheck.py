@@ -16,7 +16,7 @@ from verify.trust.planted import Planted
 FAST_CALLS = 20
 """Calls of the function or its VJP that fast gradcheck gets, and as many for each argument: to
 accept, it needs 6 and 2 for each. When it rejects, it runs slow mode too, for its message alone; on
-a large function that would take hours, and nothing about the outcome depends on it."""
+a large function that would take hours, and nothing about the ruling depends on it."""
 
 
 def ask_slow_gradcheck(planted: Planted, rng: np.random.Generator) -> bool:

@@ -26,12 +26,9 @@ from reference_impls.computations import (
     ridge_argmin,
     root_argmin,
 )
-from reference_impls.implicit import (
-    NotConvergedError,
-    autograd_root,
-    torch_argmin,
-    torch_root,
-)
+from reference_impls.engines.hips.argmin import autograd_root
+from reference_impls.engines.pytorch.argmin import torch_argmin, torch_root
+from reference_impls.implicit import NotConvergedError
 from reference_impls.running.threads import one_thread
 from tests.verify.shared import cases_of, evidence_of, verified
 from verify.checks.argmin.evidence import Evidence

@@ -13,7 +13,7 @@ from verify.oracles.more_digits import carriers
 from verify.oracles.more_digits.carriers import longdouble_is_wider
 from verify.oracles.more_digits.mpmath_arrays import DIGITS
 from verify.oracles.more_digits.ulps import digits_lost, ulp_errors
-from verify.oracles.more_digits.wider import Extended, attempt, in_extended_precision
+from verify.oracles.more_digits.wider import Extended, NotCarried, in_extended_precision
 
 NOT_IN_LONGDOUBLE = {"least_squares": "unsupported in linalg"}
 NOT_IN_MPMATH = {
@@ -51,13 +51,12 @@ def arrays(value: Array, cotangents: Arrays) -> Arrays:
 
 def attempted(computation: Computation, carrier: str, unable: dict[str, str]) -> Extended | None:
     """What the carrier makes of it; None where it is said to be unable, and says why itself."""
-    outcome = attempt(*smallest(computation), carrier=carrier)
+    outcome = in_extended_precision(*smallest(computation), carrier=carrier)
     if computation.name not in unable:
         assert isinstance(outcome, Extended), outcome
         return outcome
-    assert isinstance(outcome, str)
-    assert outcome.startswith(f"{carrier}: ")
-    assert unable[computation.name] in outcome
+    assert isinstance(outcome, NotCarried)
+    assert unable[computation.name] in outcome.reasons[carrier]
     return None
 
 
@@ -83,7 +82,7 @@ def test_the_two_carriers_agree_a_hundred_times_better_than_float64_does(
     assert precise.carrier == f"{DIGITS} digits (mpmath)"
     by_hand, primals, cotangent, wrt = smallest(computation)
     wide = in_extended_precision(by_hand, primals, cotangent, wrt, carrier="longdouble")
-    assert wide is not None
+    assert isinstance(wide, Extended)
     value, vjp = by_hand(**primals)
     double = arrays(value, vjp(cotangent))
     wider = arrays(wide.value, wide.cotangents)
@@ -102,9 +101,9 @@ def test_without_a_wide_longdouble_mpmath_takes_its_place_on_small_arrays(
     value, vjp = by_hand(**primals)
     cotangents = vjp(cotangent)
     monkeypatch.setattr(np, "longdouble", np.float64)
-    outcome = attempt(by_hand, primals, cotangent, wrt)
-    if isinstance(outcome, str):
-        assert "longdouble: no wider than float64" in outcome
+    outcome = in_extended_precision(by_hand, primals, cotangent, wrt)
+    if isinstance(outcome, NotCarried):
+        assert list(outcome.reasons) == ["mpmath"]
         assert computation.name in NOT_IN_MPMATH
         return
     assert computation.name not in NOT_IN_MPMATH
@@ -118,7 +117,7 @@ def test_without_a_wide_longdouble_mpmath_takes_its_place_on_small_arrays(
 def test_float32_is_judged_by_float64(computation: Computation) -> None:
     by_hand, primals, cotangent, wrt = smallest(computation, "float32")
     outcome = in_extended_precision(by_hand, primals, cotangent, wrt)
-    assert outcome is not None
+    assert isinstance(outcome, Extended)
     assert outcome.carrier == "float64"
     value, vjp = by_hand(**{name: primal.astype(np.float64) for name, primal in primals.items()})
     np.testing.assert_array_equal(outcome.value, value)
@@ -204,11 +203,10 @@ def test_what_is_no_wider_is_not_taken_for_the_truth(
 ) -> None:
     if carrier == "longdouble" and not longdouble_is_wider():
         pytest.skip("np.longdouble is float64 on this platform")
-    outcome = attempt(body, {"x": POINT}, UPWARDS, ["x"], carrier=carrier)
-    assert isinstance(outcome, str)
-    assert outcome.startswith(f"{carrier}: {reason}")
-    assert "\n" not in outcome
-    assert in_extended_precision(body, {"x": POINT}, UPWARDS, ["x"], carrier=carrier) is None
+    outcome = in_extended_precision(body, {"x": POINT}, UPWARDS, ["x"], carrier=carrier)
+    assert isinstance(outcome, NotCarried)
+    assert outcome.reasons[carrier].startswith(reason)
+    assert "\n" not in str(outcome)
 
 
 def test_a_downcast_to_float32_is_seen_in_float64_too() -> None:
@@ -216,9 +214,9 @@ def test_a_downcast_to_float32_is_seen_in_float64_too() -> None:
         t = np.tanh(x.astype(np.float32)).astype(x.dtype)
         return t * t, lambda u: {"x": 2 * u * t * (1 - t * t)}
 
-    primals = {"x": POINT.astype(np.float32)}
-    outcome = attempt(body, primals, UPWARDS.astype(np.float32), ["x"], carrier="float64")
-    assert outcome == "float64: value, x: rounded to fewer digits somewhere inside"
+    x, u = POINT.astype(np.float32), UPWARDS.astype(np.float32)
+    outcome = in_extended_precision(body, {"x": x}, u, ["x"], carrier="float64")
+    assert outcome == NotCarried({"float64": "value, x: rounded to fewer digits somewhere inside"})
 
 
 def linear(x: Array) -> Result:
@@ -261,7 +259,7 @@ def test_what_is_wider_is_taken_at_any_scale(
         return value * magnitude, lambda u: vjp(u * magnitude)
 
     u = seed_cotangent(np.asarray(body(POINT)[0]))
-    outcome = attempt(scaled, {"x": POINT}, u, ["x"], carrier=carrier)
+    outcome = in_extended_precision(scaled, {"x": POINT}, u, ["x"], carrier=carrier)
     assert isinstance(outcome, Extended), outcome
     value, vjp = scaled(POINT)
     got = {"value": np.asarray(value), **vjp(u)}
@@ -279,7 +277,7 @@ def test_empty_arrays_and_what_is_no_number_pass_through(carrier: str) -> None:
         return x**power, lambda u: {"x": power * u * x ** (power - 1), "y": 0 * y}
 
     primals: Any = {"x": POINT, "y": np.zeros((0, 3)), "power": 3, "name": "cube"}
-    outcome = attempt(body, primals, UPWARDS, ["x", "y"], carrier=carrier)
+    outcome = in_extended_precision(body, primals, UPWARDS, ["x", "y"], carrier=carrier)
     assert isinstance(outcome, Extended), outcome
     assert outcome.cotangents["y"].shape == (0, 3)
     # Digits that float64 has not: the cube of a double is not one.
@@ -291,7 +289,7 @@ def test_the_truth_by_mpmath_is_the_derivative_to_fifty_digits(
 ) -> None:
     monkeypatch.setattr(np, "longdouble", np.float64)
     outcome = in_extended_precision(smooth, {"x": POINT}, UPWARDS, ["x"])
-    assert outcome is not None
+    assert isinstance(outcome, Extended)
     with mpmath.workdps(60):
         for i, (x, u) in enumerate(zip(POINT, UPWARDS, strict=True)):
             t = mpmath.tanh(mpmath.mpf(x))
@@ -319,26 +317,32 @@ def test_work_is_refused_before_it_takes_long(monkeypatch: pytest.MonkeyPatch) -
         return x @ x @ x, lambda u: {"x": u @ x}
 
     square = np.random.default_rng(0).standard_normal((70, 70))
-    outcome = attempt(products, {"x": square}, square, ["x"], carrier="mpmath")
-    assert outcome == "mpmath: raised RuntimeError: more than 400,000 operations"
+    outcome = in_extended_precision(products, {"x": square}, square, ["x"], carrier="mpmath")
+    assert outcome == NotCarried({"mpmath": "raised RuntimeError: more than 400,000 operations"})
     large = np.ones(5001)
-    outcome = attempt(smooth, {"x": large}, large, ["x"], carrier="mpmath")
-    assert outcome == "mpmath: too large: 5,001 entries, of 5,000"
+    outcome = in_extended_precision(smooth, {"x": large}, large, ["x"], carrier="mpmath")
+    assert outcome == NotCarried({"mpmath": "too large: 5,001 entries, of 5,000"})
     if longdouble_is_wider():
         monkeypatch.setattr(carriers, "SLOW", 0.0)
-        outcome = attempt(smooth, {"x": POINT}, UPWARDS, ["x"], carrier="longdouble")
+        outcome = in_extended_precision(smooth, {"x": POINT}, UPWARDS, ["x"], carrier="longdouble")
         assert str(outcome).startswith("longdouble: too slow: float64 takes ")
 
 
 def test_an_unknown_carrier_is_refused() -> None:
     with pytest.raises(ValueError, match=r"carrier.*'decimal'.*float64, longdouble, mpmath"):
-        attempt(smooth, {"x": POINT}, UPWARDS, ["x"], carrier="decimal")
+        in_extended_precision(smooth, {"x": POINT}, UPWARDS, ["x"], carrier="decimal")
 
 
 def test_no_carrier_is_narrower_than_what_it_judges() -> None:
-    assert attempt(smooth, {"x": POINT}, UPWARDS, ["x"], carrier="float64") == (
-        "float64: no wider than float64"
-    )
+    outcome = in_extended_precision(smooth, {"x": POINT}, UPWARDS, ["x"], carrier="float64")
+    assert outcome == NotCarried({"float64": "no wider than float64"})
+
+
+def test_why_not_is_told_of_every_carrier_that_is_wider() -> None:
+    outcome = in_extended_precision(lacking_a_key, {"x": POINT}, UPWARDS, ["x"])
+    wider = ["longdouble", "mpmath"] if longdouble_is_wider() else ["mpmath"]
+    assert outcome == NotCarried(dict.fromkeys(wider, "raised KeyError: 'x'"))
+    assert str(outcome) == "; ".join(f"{carrier}: raised KeyError: 'x'" for carrier in wider)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

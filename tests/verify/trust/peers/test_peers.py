@@ -79,9 +79,9 @@ def peer(name: str) -> Peer:
     return found
 
 
-def outcome(of: Peer | str, planted: Planted, seed: int = 0) -> str:
+def ruling(of: Peer | str, planted: Planted, seed: int = 0) -> str:
     asked = peer(of) if isinstance(of, str) else of
-    return judge(asked, planted, np.random.default_rng(seed)).outcome
+    return judge(asked, planted, np.random.default_rng(seed)).ruling
 
 
 each_peer = pytest.mark.parametrize("each", PEERS, ids=lambda each: each.name)
@@ -89,7 +89,7 @@ each_peer = pytest.mark.parametrize("each", PEERS, ids=lambda each: each.name)
 
 def ask(each: Peer, planted: Planted) -> Judgement:
     judgement = judge(each, planted, np.random.default_rng(0))
-    if judgement.outcome == "skipped":
+    if judgement.ruling == "skipped":
         pytest.skip(judgement.detail)
     return judgement
 
@@ -98,7 +98,7 @@ class TestEveryPeer:
     @each_peer
     def test_accepts_a_right_gradient(self, each: Peer) -> None:
         judgement = ask(each, scaled_tanh())
-        assert (judgement.outcome, judgement.detail) == ("accepts", "")
+        assert (judgement.ruling, judgement.detail) == ("accepts", "")
         assert judgement.seconds > 0
 
     @each_peer
@@ -116,11 +116,11 @@ class TestEveryPeer:
         ids=["sign", "factor 2", "dropped w", "rolled x", "NaN", "forgotten w", "None"],
     )
     def test_rejects_a_wrong_one(self, each: Peer, spoil: Spoil) -> None:
-        assert ask(each, scaled_tanh(spoil)).outcome == "rejects"
+        assert ask(each, scaled_tanh(spoil)).ruling == "rejects"
 
     @each_peer
     def test_accepts_a_linear_function(self, each: Peer) -> None:
-        assert ask(each, linear(np.array([1.0, -2.0, 0.5]))).outcome == "accepts"
+        assert ask(each, linear(np.array([1.0, -2.0, 0.5]))).ruling == "accepts"
 
     @each_peer
     @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ class TestEveryPeer:
     def test_it_is_not_the_wrapping_that_is_rejected(self, each: Peer, x: Array) -> None:
         right = elementwise(np.tanh, lambda x: 1 - np.tanh(x) ** 2, x)
         judgement = ask(each, right)
-        assert (judgement.outcome, judgement.detail) == ("accepts", "")
+        assert (judgement.ruling, judgement.detail) == ("accepts", "")
 
     @each_peer
     def test_its_answer_repeats_and_global_generators_stay_as_they_were(self, each: Peer) -> None:
@@ -141,7 +141,7 @@ class TestEveryPeer:
             ask(each, scaled_tanh(times(1 + 1e-5))),
             ask(each, scaled_tanh(times(1 + 1e-5))),
         )
-        assert (first.outcome, first.detail) == (second.outcome, second.detail)
+        assert (first.ruling, first.detail) == (second.ruling, second.detail)
         after = np.random.get_state()  # noqa: NPY002 - the same
         assert all(np.array_equal(a, b) for a, b in zip(numpy_state, after, strict=True))
         assert torch.equal(torch_state, torch.random.get_rng_state())
@@ -170,7 +170,7 @@ class TestEveryPeer:
             return result
 
         warned = replace(planted, make_vjp=warns)
-        assert ask(each, warned).outcome == "accepts"
+        assert ask(each, warned).ruling == "accepts"
 
     @each_peer
     def test_second_derivatives_of_a_plain_function_are_nothing_it_can_look_at(
@@ -179,7 +179,7 @@ class TestEveryPeer:
         planted = scaled_tanh()
         second = replace(planted, order=2)
         judgement = judge(each, second, np.random.default_rng(0))
-        assert judgement.outcome == "skipped"
+        assert judgement.ruling == "skipped"
         assert judgement.seconds == 0
         if not each.missing():
             assert judgement.detail.startswith("second derivatives: ")
@@ -192,7 +192,7 @@ def test_who_raises_rejects_and_says_so_in_one_line() -> None:
     planted = scaled_tanh()
     broken = replace(planted, make_vjp=raises)
     judgement = judge(peer("scipy check_grad"), broken, np.random.default_rng(0))
-    assert (judgement.outcome, judgement.detail) == ("rejects", "raised ValueError: first")
+    assert (judgement.ruling, judgement.detail) == ("rejects", "raised ValueError: first")
 
 
 class TestSkipped:
@@ -208,12 +208,12 @@ class TestSkipped:
     def test_the_entries_of_the_value_count_too(self) -> None:
         x = np.array([1.0])
         wide = elementwise(lambda x: np.tile(x, 3_000), lambda x: x, x)
-        assert outcome("torch gradcheck", wide) == "skipped"
+        assert ruling("torch gradcheck", wide) == "skipped"
 
     @each_peer
     def test_the_others_go_on(self, each: Peer) -> None:
         if each.largest == UNLIMITED:
-            assert ask(each, scaled_tanh(n=3_000)).outcome == "accepts"
+            assert ask(each, scaled_tanh(n=3_000)).ruling == "accepts"
 
     def test_without_jax(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(jax_check_grads, "find_spec", lambda _: None)
@@ -226,17 +226,17 @@ class TestBlindSpots:
 
     @pytest.mark.parametrize("name", ["torch gradcheck", "torch gradcheck, fast"])
     def test_gradcheck_takes_a_relative_error_of_5e_4(self, name: str) -> None:
-        assert outcome(name, scaled_tanh(times(1 + 5e-4))) == "accepts"
-        assert outcome(name, scaled_tanh(times(1 + 5e-3))) == "rejects"
+        assert ruling(name, scaled_tanh(times(1 + 5e-4))) == "accepts"
+        assert ruling(name, scaled_tanh(times(1 + 5e-3))) == "rejects"
 
     @pytest.mark.parametrize(
         "name", ["autograd check_grads", "scipy check_grad", "jax check_grads"]
     )
     def test_others_do_not(self, name: str) -> None:
-        assert ask(peer(name), scaled_tanh(times(1 + 5e-4))).outcome == "rejects"
+        assert ask(peer(name), scaled_tanh(times(1 + 5e-4))).ruling == "rejects"
 
     def test_the_taylor_test_lets_it_pass_with_some_directions(self) -> None:
-        found = {outcome("Taylor test", scaled_tanh(times(1 + 5e-4)), seed) for seed in range(10)}
+        found = {ruling("Taylor test", scaled_tanh(times(1 + 5e-4)), seed) for seed in range(10)}
         assert found == {"accepts", "rejects"}
 
     @pytest.mark.parametrize(
@@ -253,9 +253,9 @@ class TestBlindSpots:
         """Its tolerance grows with the entries of argument and value both."""
         x = np.random.default_rng(0).standard_normal(n)
         wrong = elementwise(np.tanh, lambda x: factor * (1 - np.tanh(x) ** 2), x)
-        assert outcome("torch gradcheck, fast", wrong) == expected
+        assert ruling("torch gradcheck, fast", wrong) == expected
         if n <= 900:
-            assert outcome("torch gradcheck", wrong) == "rejects"
+            assert ruling("torch gradcheck", wrong) == "rejects"
 
     @pytest.mark.parametrize(("n", "copies"), [(5_000, 1), (1, 5_000)])
     def test_fast_gradcheck_rejects_a_large_function_without_looking_at_every_entry(
@@ -276,7 +276,7 @@ class TestBlindSpots:
 
         wrong = Planted(make_vjp, {"x": np.ones(n)}, lambda x: np.tile(x, copies), ("x",), None)
         judgement = judge(peer("torch gradcheck, fast"), wrong, np.random.default_rng(0))
-        assert judgement.outcome == "rejects"
+        assert judgement.ruling == "rejects"
         assert "cut short" in judgement.detail
         assert calls <= 40
 
@@ -287,15 +287,15 @@ class TestBlindSpots:
         small = elementwise(
             lambda x: 1e-7 * np.tanh(x), lambda x: 3e-7 / np.cosh(x) ** 2, np.ones(3)
         )
-        assert ask(peer(name), small).outcome == "accepts"
-        assert outcome("scipy check_grad", small) == "rejects"
+        assert ask(peer(name), small).ruling == "accepts"
+        assert ruling("scipy check_grad", small) == "rejects"
 
     @each_peer
     def test_a_right_relu_at_zero_is_rejected(self, each: Peer) -> None:
         """By the Taylor test only where its direction leads to the other side of the kink."""
         if each.missing():
             pytest.skip("not installed")
-        found = {outcome(each, relu_at_zero(), seed) for seed in range(5)}
+        found = {ruling(each, relu_at_zero(), seed) for seed in range(5)}
         assert found == ({"accepts", "rejects"} if each.name == "Taylor test" else {"rejects"})
 
     @pytest.mark.parametrize(
@@ -310,14 +310,14 @@ class TestBlindSpots:
         ],
     )
     def test_a_right_gradient_in_float32(self, name: str, expected: str) -> None:
-        assert ask(peer(name), scaled_tanh(dtype="float32")).outcome == expected
+        assert ask(peer(name), scaled_tanh(dtype="float32")).ruling == expected
 
     @each_peer
     def test_a_cast_to_float32_on_the_way(self, each: Peer) -> None:
         def rounded(g: Arrays) -> Arrays:
             return {k: np.asarray(a.astype(np.float32).astype(np.float64)) for k, a in g.items()}
 
-        assert ask(each, scaled_tanh(rounded)).outcome == "accepts"
+        assert ask(each, scaled_tanh(rounded)).ruling == "accepts"
 
 
 class DetachedSquare(torch.autograd.Function):
@@ -348,22 +348,22 @@ class TestSecondOrder:
 
     @pytest.mark.parametrize("name", ["torch gradcheck", "torch gradcheck, fast"])
     def test_torch_sees_what_is_detached_if_asked(self, name: str) -> None:
-        assert outcome(name, self.planted(from_torch(self.sine))) == "accepts"
-        assert outcome(name, self.planted(from_torch(self.detached))) == "rejects"
-        assert outcome(name, self.planted(from_torch(self.detached), order=1)) == "accepts"
+        assert ruling(name, self.planted(from_torch(self.sine))) == "accepts"
+        assert ruling(name, self.planted(from_torch(self.detached))) == "rejects"
+        assert ruling(name, self.planted(from_torch(self.detached), order=1)) == "accepts"
 
     def test_torchs_generator_stays_as_it_was(self) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(123)
             before = torch.random.get_rng_state()
-            assert outcome("torch gradcheck", self.planted(from_torch(self.sine))) == "accepts"
+            assert ruling("torch gradcheck", self.planted(from_torch(self.sine))) == "accepts"
             assert torch.equal(before, torch.random.get_rng_state())
 
     def test_torch_takes_a_function_by_its_apply(self) -> None:
         adapter = from_torch(DetachedSquare.apply)
         planted = Planted(adapter, {"x": np.array([0.5])}, adapter.forward, ("x",), None, 2)
         judgement = judge(peer("torch gradcheck"), planted, np.random.default_rng(0))
-        assert judgement.outcome == "rejects"
+        assert judgement.ruling == "rejects"
         assert "GradcheckError" in judgement.detail
 
     def test_autograd_looks_at_functions_of_its_own(self) -> None:
@@ -371,18 +371,18 @@ class TestSecondOrder:
         defvjp(detached, lambda _, x: lambda g: 2 * g * getval(x))
         wrong = self.planted(from_autograd(lambda x, p: p * detached(x)))
         adapter = from_autograd(lambda x, p: p * anp.sin(x))
-        assert outcome("autograd check_grads", self.planted(adapter)) == "accepts"
-        assert outcome("autograd check_grads", wrong) == "rejects"
-        assert outcome("autograd check_grads", replace(wrong, order=1)) == "accepts"
-        assert outcome("torch gradcheck", self.planted(adapter)) == "skipped"
-        assert outcome("autograd check_grads", self.planted(from_torch(self.sine))) == "skipped"
+        assert ruling("autograd check_grads", self.planted(adapter)) == "accepts"
+        assert ruling("autograd check_grads", wrong) == "rejects"
+        assert ruling("autograd check_grads", replace(wrong, order=1)) == "accepts"
+        assert ruling("torch gradcheck", self.planted(adapter)) == "skipped"
+        assert ruling("autograd check_grads", self.planted(from_torch(self.sine))) == "skipped"
 
 
 def test_taylor_rates_tell_a_right_gradient_from_one_that_is_nearly_so() -> None:
     x = np.linspace(-1.0, 1.0, 7)
-    assert outcome("Taylor test", elementwise(np.exp, np.exp, x)) == "accepts"
-    assert outcome("Taylor test", elementwise(np.exp, lambda x: 1.01 * np.exp(x), x)) == "rejects"
-    assert outcome("Taylor test", elementwise(np.exp, lambda x: np.exp(x) * 0, x)) == "rejects"
+    assert ruling("Taylor test", elementwise(np.exp, np.exp, x)) == "accepts"
+    assert ruling("Taylor test", elementwise(np.exp, lambda x: 1.01 * np.exp(x), x)) == "rejects"
+    assert ruling("Taylor test", elementwise(np.exp, lambda x: np.exp(x) * 0, x)) == "rejects"
 
 
 def test_scipys_rule_is_relative_to_the_gradient() -> None:
@@ -397,6 +397,6 @@ def test_scipys_rule_is_relative_to_the_gradient() -> None:
             return np.asarray(scale * np.cos(x))
 
         x = np.linspace(0.0, 1.0, 5)
-        assert outcome("scipy check_grad", elementwise(curve, slope, x)) == "accepts"
+        assert ruling("scipy check_grad", elementwise(curve, slope, x)) == "accepts"
         wrong = elementwise(curve, lambda x, slope=slope: 1.001 * slope(x), x)  # type: ignore[misc]
-        assert outcome("scipy check_grad", wrong) == "rejects"
+        assert ruling("scipy check_grad", wrong) == "rejects"

@@ -11,10 +11,10 @@ from contextlib import suppress
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
-from verify.diagnosis.arithmetic import norm
+from verify.error_model.arrays import scale_of
 from verify.oracles.estimate import Estimate
 
-Truth = Callable[[Arrays], Estimate]
+Derivative = Callable[[Arrays], Estimate]
 """From tangents v by argument, zero for those that are missing, to an estimate of ⟨u, J v⟩."""
 
 MAX_CALLS = 96
@@ -23,10 +23,10 @@ MAX_CALLS = 96
 BLIND = Estimate(np.nan, np.inf, "none")
 
 
-class Oracle:
+class Witness:
     """The truth, asked no more often than allowed; it never raises, and an entry is asked once."""
 
-    def __init__(self, truth: Truth, primals: Arrays, rng: np.random.Generator) -> None:
+    def __init__(self, truth: Derivative, primals: Arrays, rng: np.random.Generator) -> None:
         self._truth = truth
         self._entries: dict[tuple[str, int], Estimate] = {}
         self.primals = primals
@@ -35,10 +35,7 @@ class Oracle:
 
     def size(self, name: str) -> float:
         """The scale of an argument, and so of its tangents; 1 for one that is zero."""
-        if name not in self.primals:
-            return 1.0
-        size = norm(self.primals[name]) / math.sqrt(max(np.size(self.primals[name]), 1))
-        return size if math.isfinite(size) and size > 0 else 1.0
+        return scale_of(np.asarray(self.primals[name])) if name in self.primals else 1.0
 
     def along(self, tangents: Arrays) -> Estimate:
         """⟨g, v⟩; `BLIND` when nothing more may be asked."""

@@ -1,14 +1,14 @@
-"""The argmin and the root again, differentiated through the iterations that find them.
+"""The argmin and the root in torch once more, differentiated through the iterations.
 
 Newton's method is y ← y - K⁻¹ F(y, z). At a root, where F = 0, a step turns whatever dy/dz the
 iterate has into
 
     dy/dz - K⁻¹ (K dy/dz + ∂F/∂z) = -K⁻¹ ∂F/∂z,
 
-so that ordinary differentiation of the steps arrives at the derivative of the root, one step after
-the iterate arrives at the root, and at the second derivative one step after that. Nothing here uses
-that formula, or anything of `adjoint`: what the layers of `operators` return can be held against
-it. It costs far more, in time and memory.
+Differentiating the steps as they are therefore gives the derivative of the root one step after the
+iterate is at the root, and the second derivative one step after that. Nothing here uses that
+formula, nor anything of `implicit.adjoint`, so that the layers of `argmin` can be held against the
+result. It costs far more time and memory than they do.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array, Native
-from reference_impls.implicit.linear_solvers import FACTORIZATIONS
+from reference_impls.engines.pytorch.argmin import TorchEngine, for_graphs
 from reference_impls.implicit.newton import (
     STEPS,
     Newton,
@@ -27,12 +27,12 @@ from reference_impls.implicit.newton import (
     check_minimum,
 )
 from reference_impls.implicit.precision import searching
-from reference_impls.implicit.problem import Problem, lagrangian_of
-from reference_impls.implicit.torch_engine import TorchEngine, for_graphs
+from reference_impls.implicit.solvers import LU
+from reference_impls.implicit.vectors import VectorProblem, lagrangian_of
 from reference_impls.nested import Tree
 
 ORDERS = 2
-"""Of derivatives that are right: so many steps follow where ‖F‖ no longer decreases."""
+"""Of derivatives that are to be right: so many steps follow once ‖F‖ no longer decreases."""
 
 Condition = Callable[..., Native]
 """F, of a vector and the leaves of the parameters."""
@@ -46,11 +46,11 @@ def torch_unrolled_argmin(
 ) -> Tree:
     """Returns the y near `initial` that minimizes `objective(y, *parameters)`.
 
-    Found by damped Newton steps from the initial guess, each of which stays in the graph. Without
-    a search before them they may end in another place than `torch_argmin`, or nowhere.
+    Damped Newton steps from the initial guess find it; all of them stay in the graph. As no search
+    goes before them, they may end in another place than `torch_argmin`, or nowhere.
 
     Args:
-        objective: as for `torch_argmin`, and within what `torch.func` transforms.
+        objective: as for `torch_argmin`, and such that `torch.func` can transform it.
         initial: as for `torch_argmin`.
         parameters: as for `torch_argmin`.
         constraint: as for `torch_argmin`; multipliers start from zero.
@@ -66,7 +66,7 @@ def torch_unrolled_argmin(
 
     Source: Gilbert, *Automatic differentiation and iterative processes*, 1992.
     """
-    problem = Problem.of(TorchEngine.of(initial, parameters), initial, parameters)
+    problem = VectorProblem.of(TorchEngine.of(initial, parameters), initial, parameters)
     problem.check_scalar("objective", objective)
     cost = problem.of_vectors(objective)
     function, start = cost, problem.start
@@ -85,7 +85,7 @@ def torch_unrolled_root(condition: Callable[..., Tree], initial: Tree, *paramete
     """Returns the y near `initial` where `condition(y, *parameters)` is zero.
 
     Args:
-        condition: as for `torch_root`, and within what `torch.func` transforms.
+        condition: as for `torch_root`, and such that `torch.func` can transform it.
         initial: as for `torch_root`.
         parameters: as for `torch_root`.
 
@@ -99,7 +99,7 @@ def torch_unrolled_root(condition: Callable[..., Tree], initial: Tree, *paramete
 
     Source: as `torch_unrolled_argmin`.
     """
-    problem = Problem.of(TorchEngine.of(initial, parameters), initial, parameters)
+    problem = VectorProblem.of(TorchEngine.of(initial, parameters), initial, parameters)
     problem.check_vector("condition", condition, problem.size)
     with _outside_inference_mode():
         x, _ = _iterated(problem, problem.raveled(condition), problem.start)
@@ -107,15 +107,15 @@ def torch_unrolled_root(condition: Callable[..., Tree], initial: Tree, *paramete
 
 
 def _outside_inference_mode() -> AbstractContextManager[object]:
-    """Returns a context without that mode, whose tensors cannot be part of any graph, even F's."""
+    """Returns a context without inference mode, whose tensors no graph accepts, not even F's."""
     if not torch.is_inference_mode_enabled():
         return nullcontext()
-    # Leaving the mode would enable the graph too.
+    # Leaving the mode alone would start recording a graph, which nobody asked for.
     return TorchEngine.without_graph()
 
 
 def _attached(x: torch.Tensor, guesses: list[torch.Tensor]) -> torch.Tensor:
-    """Returns x with derivatives of zero in each guess."""
+    """Returns x as a function of the guesses too, with derivatives of zero."""
     return x + sum((0 * guess).sum() for guess in guesses)
 
 
@@ -124,11 +124,11 @@ def _gradient_of(function: Callable[..., Native]) -> Condition:
 
 
 def _iterated(
-    problem: Problem, condition: Condition, start: Array
+    problem: VectorProblem, condition: Condition, start: Array
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns the root of F with the graph of all steps to it, and K there."""
+    """Returns the root of F, with the graph of all steps to it, and K there."""
     with torch.no_grad(), searching():
-        newton = Newton.of(problem.numeric(condition), start, "lu", None)
+        newton = Newton(problem.numeric(condition), LU(), start)
         check_finite(newton.function(start))
     leaves = list(map(for_graphs, problem.leaves))
     x = problem.engine.from_numpy(start)
@@ -157,9 +157,9 @@ def _linearized(
 
 
 def _without_graph(
-    problem: Problem, x: torch.Tensor, K: torch.Tensor, residual: torch.Tensor
+    problem: VectorProblem, x: torch.Tensor, K: torch.Tensor, residual: torch.Tensor
 ) -> Point:
-    """Returns the same in numbers; raises SingularError."""
+    """Returns the same point in NumPy; raises SingularError."""
     x_, K_, residual_ = map(problem.engine.to_numpy, (x, K, residual))
-    inverse = FACTORIZATIONS["lu"](K_)
+    inverse = LU().inverse(K_)
     return Point(x_, residual_, K_, inverse, inverse(residual_))

@@ -8,8 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from reference_impls import implicit
+from reference_impls.engines.pytorch.argmin import torch_argmin, torch_root
 from reference_impls.implicit import ConstraintRankError, OutputShapeError
+from reference_impls.implicit.solvers import (
+    LU,
+    Cholesky,
+    ConjugateGradients,
+    PseudoInverse,
+    Solver,
+)
 from tests.reference_impls.implicit.shared import (
     BOUND,
     POINTS,
@@ -36,8 +43,8 @@ from tests.reference_impls.implicit.shared import (
 @every_engine
 @every_solver
 @every_order
-def test_ridge_regression_has_a_closed_form(engine: Engine, linear_solver: str, order: int) -> None:
-    layer = ridge_layer(engine, linear_solver=linear_solver)
+def test_ridge_regression_has_a_closed_form(engine: Engine, solver: Solver, order: int) -> None:
+    layer = ridge_layer(engine, solver=solver)
     got = derivative(engine, layer, order)(engine.array(2.0))
     # The issue has ten digits of the second derivative.
     assert close(got, RIDGE[order], BOUND if order < 2 else 1e-8)
@@ -45,14 +52,12 @@ def test_ridge_regression_has_a_closed_form(engine: Engine, linear_solver: str, 
 
 @every_engine
 @every_solver
-def test_second_derivatives_are_those_of_the_closed_form(
-    engine: Engine, linear_solver: str
-) -> None:
+def test_second_derivatives_are_those_of_the_closed_form(engine: Engine, solver: Solver) -> None:
     S, Y = map(np.array, POINTS)
     A = S.T @ S / 3 + 2.0 / 2 * np.eye(2)
     w = np.linalg.solve(A, S.T @ Y / 3)
     second = np.linalg.solve(A, np.linalg.solve(A, w)) / 2
-    layer = ridge_layer(engine, linear_solver=linear_solver)
+    layer = ridge_layer(engine, solver=solver)
     assert close(derivative(engine, layer, 2)(engine.array(2.0)), second)
     third = -np.linalg.solve(A, second) * 3 / 2
     assert close(derivative(engine, layer, 3)(engine.array(2.0)), third)
@@ -61,12 +66,12 @@ def test_second_derivatives_are_those_of_the_closed_form(
 @every_engine
 @every_solver
 @every_order
-def test_the_minimum_of_a_quartic_is_known(engine: Engine, linear_solver: str, order: int) -> None:
+def test_the_minimum_of_a_quartic_is_known(engine: Engine, solver: Solver, order: int) -> None:
     def quartic(y: Native, x: Native) -> Native:
         return x * y**4 + 2 * x**2 * y**3 - 12 * y**2
 
     def layer(x: Native) -> Native:
-        return engine.argmin(quartic, engine.array(-3.3), x, linear_solver=linear_solver)
+        return engine.argmin(quartic, engine.array(-3.3), x, solver=solver)
 
     # f_y = 0 is 2xy² + 3x²y = 12, a quadratic equation.
     y, x = -(3 + np.sqrt(105)) / 4, 1.0
@@ -80,7 +85,7 @@ def test_the_minimum_of_a_quartic_is_known(engine: Engine, linear_solver: str, o
 @every_engine
 @every_solver
 def test_logistic_regression_has_no_closed_form_but_is_known(
-    engine: Engine, linear_solver: str
+    engine: Engine, solver: Solver
 ) -> None:
     X = engine.array([[1, 2], [2, -1], [-1, 1], [0, 1], [1, -1]])
     labels = engine.array([1, 0, 1, 0, 1])
@@ -91,7 +96,7 @@ def test_logistic_regression_has_no_closed_form_but_is_known(
         return nll.sum() / 5 + penalty / 2 * (w**2).sum()
 
     def layer(penalty: Native) -> Native:
-        return engine.argmin(loss, engine.array([0, 0]), penalty, linear_solver=linear_solver)
+        return engine.argmin(loss, engine.array([0, 0]), penalty, solver=solver)
 
     penalty = engine.array(0.1)
     assert close(layer(penalty), (-0.143488102, 0.3802242388), 1e-9)
@@ -119,9 +124,9 @@ def test_a_constrained_minimum_keeps_the_dtype(engine: Engine) -> None:
 
 
 @every_engine
-@pytest.mark.parametrize("linear_solver", [None, "lu", "pinv"])
+@pytest.mark.parametrize("solver", [None, LU(), PseudoInverse()], ids=str)
 def test_a_quadratic_programme_is_solved_through_its_kkt_conditions(
-    engine: Engine, linear_solver: str | None
+    engine: Engine, solver: Solver | None
 ) -> None:
     Q = engine.array([[4, 1], [1, 2]])
 
@@ -132,7 +137,7 @@ def test_a_quadratic_programme_is_solved_through_its_kkt_conditions(
             c,
             b,
             constraint=lambda x, c, b: x.sum() - b,  # noqa: ARG005
-            linear_solver=linear_solver,
+            solver=solver,
         )
 
     c, b = engine.array([1, 1]), engine.array(1)
@@ -159,39 +164,39 @@ def test_curved_constraints_have_first_and_second_derivatives(engine: Engine) ->
 
 
 @every_engine
-@pytest.mark.parametrize("linear_solver", ["lu", "pinv"])
-def test_a_root_tells_the_jacobian_from_its_transpose(engine: Engine, linear_solver: str) -> None:
-    assert root_error(engine, linear_solver) <= BOUND
+@pytest.mark.parametrize("solver", [LU(), PseudoInverse()], ids=str)
+def test_a_root_tells_the_jacobian_from_its_transpose(engine: Engine, solver: Solver) -> None:
+    assert root_error(engine, solver) <= BOUND
 
 
 @every_engine
-@pytest.mark.parametrize("linear_solver", ["cholesky", "cg", "lu", "pinv"])
-def test_a_symmetric_root_is_that_of_the_argmin(engine: Engine, linear_solver: str) -> None:
+@pytest.mark.parametrize(
+    "solver", [Cholesky(), ConjugateGradients(), LU(), PseudoInverse()], ids=str
+)
+def test_a_symmetric_root_is_that_of_the_argmin(engine: Engine, solver: Solver) -> None:
     A = engine.array([[2.0, 0.5], [0.5, 1.0]])
 
     def layer(b: Native) -> Native:
-        return engine.root(cubic, engine.array([0, 0]), A, b, linear_solver=linear_solver)
+        return engine.root(cubic, engine.array([0, 0]), A, b, solver=solver)
 
     b = engine.array([1.0, -2.0])
     _, wanted = cubic_at_its_root(numbers(layer(b)), numbers(A))
     assert close(engine.jacobian(layer)(b), wanted)
 
 
-@pytest.mark.parametrize("linear_solver", ["lu", "pinv"])
-def test_second_derivatives_of_a_root_pass_torchs_check(linear_solver: str) -> None:
+@pytest.mark.parametrize("solver", [LU(), PseudoInverse()], ids=str)
+def test_second_derivatives_of_a_root_pass_torchs_check(solver: Solver) -> None:
     A, b = (torch_array(array).requires_grad_() for array in skewed())
 
     def layer(A: torch.Tensor, b: torch.Tensor) -> Native:
-        return implicit.torch_root(
-            cubic, torch_array(np.zeros(4)), A, b, linear_solver=linear_solver
-        )
+        return torch_root(cubic, torch_array(np.zeros(4)), A, b, solver=solver)
 
     assert torch.autograd.gradcheck(layer, (A, b))
     assert torch.autograd.gradgradcheck(layer, (A, b))
 
 
 @every_solver
-def test_second_derivatives_of_an_argmin_pass_torchs_check(linear_solver: str) -> None:
+def test_second_derivatives_of_an_argmin_pass_torchs_check(solver: Solver) -> None:
     rng = np.random.default_rng(1)
     S, Y = (torch_array(rng.standard_normal(shape)).requires_grad_() for shape in ((5, 3), 5))
 
@@ -200,7 +205,7 @@ def test_second_derivatives_of_an_argmin_pass_torchs_check(linear_solver: str) -
 
     def layer(S: torch.Tensor, Y: torch.Tensor) -> Native:
         initial = torch_array(np.zeros(3))
-        return implicit.torch_argmin(loss, initial, S, Y, linear_solver=linear_solver)
+        return torch_argmin(loss, initial, S, Y, solver=solver)
 
     assert torch.autograd.gradcheck(layer, (S, Y))
     assert torch.autograd.gradgradcheck(layer, (S, Y))
@@ -213,7 +218,7 @@ class Line(NamedTuple):
 
 @every_engine
 @every_solver
-def test_unknowns_and_parameters_may_be_nested(engine: Engine, linear_solver: str) -> None:
+def test_unknowns_and_parameters_may_be_nested(engine: Engine, solver: Solver) -> None:
     def distance(y: dict[str, Any], target: dict[str, Any], scale: Native) -> Native:
         [(line,), last] = y["lines"], y["last"]
         return (
@@ -227,9 +232,7 @@ def test_unknowns_and_parameters_may_be_nested(engine: Engine, linear_solver: st
 
     def layer(scale: Native) -> dict[str, Any]:
         target = {"slopes": scale * engine.array(slopes), "numbers": (2.0, scale)}
-        result: dict[str, Any] = engine.argmin(
-            distance, initial, target, scale, linear_solver=linear_solver
-        )
+        result: dict[str, Any] = engine.argmin(distance, initial, target, scale, solver=solver)
         return result
 
     y = layer(engine.array(3.0))
@@ -269,7 +272,7 @@ def test_only_tensors_that_want_a_gradient_get_one() -> None:
         return (((S @ w - Y) ** power).sum() / 3) + penalty * (w**2).sum() / 2
 
     unused = torch_array([1.0]).requires_grad_()
-    w = implicit.torch_argmin(loss, initial, S, Y, 2, unused, penalty)
+    w = torch_argmin(loss, initial, S, Y, 2, unused, penalty)
     w.sum().backward()
     assert Y.grad is None
     assert initial.grad is not None
@@ -285,7 +288,7 @@ def test_only_tensors_that_want_a_gradient_get_one() -> None:
 def test_one_gradient_can_be_asked_for_alone() -> None:
     penalty = torch_array(2.0).requires_grad_()
     Y = torch_array(POINTS[1]).requires_grad_()
-    w = implicit.torch_argmin(ridge, torch_array([0.0, 0.0]), penalty, torch_array(POINTS[0]), Y)
+    w = torch_argmin(ridge, torch_array([0.0, 0.0]), penalty, torch_array(POINTS[0]), Y)
     (slope,) = torch.autograd.grad(w[0], penalty)
     assert close(slope, RIDGE[1][0])
 
@@ -293,7 +296,7 @@ def test_one_gradient_can_be_asked_for_alone() -> None:
 def test_nothing_requires_a_gradient_if_no_argument_does() -> None:
     initial = torch_array([0.0, 0.0])
     S, Y = (torch_array(values) for values in POINTS)
-    assert not implicit.torch_argmin(ridge, initial, 2.0, S, Y).requires_grad
+    assert not torch_argmin(ridge, initial, 2.0, S, Y).requires_grad
     with torch.no_grad():
         assert not ridge_layer(TORCH)(torch_array(2.0).requires_grad_()).requires_grad
 
@@ -400,16 +403,18 @@ def test_the_result_aliases_no_input_and_nothing_is_mutated(engine: Engine) -> N
     given = [engine.array(values) for values in ([25 / 39, 31 / 39], 2.0, *POINTS)]
     before = [numbers(array).copy() for array in given]
     initial, *parameters = given
-    w = engine.argmin(ridge, initial, *parameters, solver=lambda _, initial, *__: initial)
+    w = engine.argmin(
+        ridge, initial, *parameters, solver=Cholesky(search=lambda _, initial, *__: initial)
+    )
     w[:] = 7.0
     for array, copy in zip(given, before, strict=True):
         np.testing.assert_array_equal(numbers(array), copy)
 
 
-def test_a_solver_may_write_into_its_initial_guess() -> None:
+def test_a_search_may_write_into_its_initial_guess() -> None:
     initial = torch_array([0.0, 0.0])
 
-    def solver(objective: Native, w: torch.Tensor, *parameters: Native) -> torch.Tensor:
+    def search(objective: Native, w: torch.Tensor, *parameters: Native) -> torch.Tensor:
         optimizer = torch.optim.SGD([w.requires_grad_()], lr=0.3)
         for _ in range(50):
             optimizer.zero_grad()
@@ -419,20 +424,20 @@ def test_a_solver_may_write_into_its_initial_guess() -> None:
 
     penalty = torch_array(2.0).requires_grad_()
     S, Y = (torch_array(values) for values in POINTS)
-    w = implicit.torch_argmin(ridge, initial, penalty, S, Y, solver=solver)
+    w = torch_argmin(ridge, initial, penalty, S, Y, solver=Cholesky(search=search))
     assert close(w, RIDGE[0])
     assert initial.tolist() == [0.0, 0.0]
     assert penalty.grad is None
 
 
 @every_engine
-def test_a_solver_chooses_among_several_solutions(engine: Engine) -> None:
+def test_a_search_chooses_among_several_solutions(engine: Engine) -> None:
     def layer(x: Native) -> Native:
         return engine.root(
             lambda y, x: y**2 - x,
             engine.array(1.0),
             x,
-            solver=lambda condition, y, x: -y - condition(y, x) * 0.1,
+            solver=LU(search=lambda condition, y, x: -y - condition(y, x) * 0.1),
         )
 
     assert close(layer(engine.array(4.0)), -2.0)
@@ -459,11 +464,11 @@ def test_a_batch_is_one_argmin_of_a_sum(engine: Engine) -> None:
 
 @every_engine
 @every_solver
-def test_single_precision_is_kept(engine: Engine, linear_solver: str) -> None:
+def test_single_precision_is_kept(engine: Engine, solver: Solver) -> None:
     initial, S, Y, penalty = (engine.array(values, "float32") for values in ([0, 0], *POINTS, 2.0))
 
     def layer(penalty: Native) -> Native:
-        return engine.argmin(ridge, initial, penalty, S, Y, linear_solver=linear_solver)
+        return engine.argmin(ridge, initial, penalty, S, Y, solver=solver)
 
     for order in range(3):
         got = numbers(derivative(engine, layer, order)(penalty))
@@ -480,11 +485,9 @@ def test_numbers_are_solved_in_double_precision(engine: Engine) -> None:
 
 @every_engine
 @every_solver
-def test_a_small_hessian_is_not_a_singular_one(engine: Engine, linear_solver: str) -> None:
+def test_a_small_hessian_is_not_a_singular_one(engine: Engine, solver: Solver) -> None:
     def layer(x: Native) -> Native:
-        return engine.argmin(
-            lambda y, x: 1e-7 * ((y - x) ** 2).sum(), x * 0, x, linear_solver=linear_solver
-        )
+        return engine.argmin(lambda y, x: 1e-7 * ((y - x) ** 2).sum(), x * 0, x, solver=solver)
 
     assert close(engine.jacobian(layer)(engine.array([1.0, 2.0])), np.eye(2))
 
@@ -495,16 +498,19 @@ def test_wrong_arguments_are_refused(engine: Engine) -> None:
         return (y**2).sum()
 
     start = engine.array([1.0, 1.0])
-    with pytest.raises(ValueError, match=r"unknown linear solver 'choleski'.*mean 'cholesky'\?"):
-        engine.argmin(square, start, linear_solver="choleski")
-    with pytest.raises(ValueError, match=r"unknown linear solver 'luu'.*did you mean 'lu'"):
-        engine.root(square, start, linear_solver="luu")
-    with pytest.raises(ValueError, match="for a constraint 'cg': accepted are lu, pinv"):
-        engine.argmin(square, start, constraint=square, linear_solver="cg")
+    every = r"wanted Cholesky\(\), LU\(\), ConjugateGradients\(\) or PseudoInverse\(\)$"
+    with pytest.raises(ValueError, match=f"^solver: got 'cholesky', {every}"):
+        engine.argmin(square, start, solver="cholesky")
+    with pytest.raises(ValueError, match=f"^solver: got <class .*LU'>, {every}"):
+        engine.root(square, start, solver=LU)
+    for unfit in (Cholesky(), ConjugateGradients()):
+        message = r"^solver for a constraint: got .*, wanted LU\(\) or PseudoInverse\(\)$"
+        with pytest.raises(ValueError, match=message):
+            engine.argmin(square, start, constraint=square, solver=unfit)
     with pytest.raises(ValueError, match="initial: got no entries"):
         engine.argmin(square, engine.array([]))
     with pytest.raises(ValueError, match="must have the structure and shapes of initial"):
-        engine.argmin(square, start, solver=lambda _, y: [y])
+        engine.argmin(square, start, solver=Cholesky(search=lambda _, y: [y]))
 
 
 INITIAL: list[tuple[str, Any, str]] = [
@@ -527,8 +533,8 @@ def test_a_wrong_initial_guess_is_refused(engine: Engine, initial: Native, messa
     start = engine.array([1, 1], initial) if of_dtype else initial
     with pytest.raises(TypeError, match=f"^{message}"):
         engine.argmin(lambda y: (y**2).sum(), start)
-    with pytest.raises(TypeError, match=f"^{message.replace('initial', 'solver', 1)}"):
-        engine.root(lambda y: y, engine.array([1.0, 1.0]), solver=lambda *_: start)
+    with pytest.raises(TypeError, match=f"^{message.replace('initial', 'search', 1)}"):
+        engine.root(lambda y: y, engine.array([1.0, 1.0]), solver=LU(search=lambda *_: start))
 
 
 def test_a_dtype_that_numpy_lacks_is_refused() -> None:
@@ -536,10 +542,10 @@ def test_a_dtype_that_numpy_lacks_is_refused() -> None:
     with pytest.raises(
         TypeError, match=r"^initial: got torch\.Tensor of bfloat16, wanted a tensor"
     ):
-        implicit.torch_argmin(lambda y: (y**2).sum(), half)
-    with pytest.raises(TypeError, match=r"^solver: got torch\.Tensor of bfloat16, wanted a tensor"):
-        implicit.torch_argmin(
-            lambda y: (y**2).sum(), torch_array([1.0, 1.0]), solver=lambda *_: half
+        torch_argmin(lambda y: (y**2).sum(), half)
+    with pytest.raises(TypeError, match=r"^search: got torch\.Tensor of bfloat16, wanted a tensor"):
+        torch_argmin(
+            lambda y: (y**2).sum(), torch_array([1.0, 1.0]), solver=Cholesky(search=lambda *_: half)
         )
 
 
@@ -573,17 +579,6 @@ def test_another_dtype_than_that_of_the_initial_guess_is_refused(engine: Engine)
         engine.root(lambda y, b: y - b, single, double)
     with pytest.raises(TypeError, match=f"^objective: {message}"):
         engine.argmin(lambda y, b: ((y - b) ** 2).sum(), single, double)
-
-
-@every_engine
-@pytest.mark.parametrize("tolerance", ["x", 0, -1.0, float("nan"), 1j])
-def test_a_tolerance_that_is_not_positive_is_refused(engine: Engine, tolerance: Native) -> None:
-    start = engine.array([1.0, 1.0])
-    message = "^tolerance: got .*, wanted a positive number$"
-    with pytest.raises(ValueError, match=message):
-        engine.argmin(lambda y: (y**2).sum(), start, tolerance=tolerance)
-    with pytest.raises(ValueError, match=message):
-        engine.root(lambda y: y, start, tolerance=tolerance)
 
 
 @every_engine

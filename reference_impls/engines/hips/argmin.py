@@ -1,4 +1,4 @@
-"""HIPS autograd as the library that differentiates."""
+"""The argmin and the root as layers of HIPS autograd."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -12,9 +12,39 @@ from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import getval, isbox
 
 from reference_impls.computation import Array, Native
+from reference_impls.implicit.argmin import argmin, root
 from reference_impls.implicit.engine import Pullback
+from reference_impls.implicit.problem import Equation, Minimization
+from reference_impls.implicit.solvers import Solver
 from reference_impls.implicit.trees import leaves_of
 from reference_impls.nested import Tree
+
+
+def autograd_argmin(
+    objective: Callable[..., Native],
+    initial: Tree,
+    *parameters: Tree,
+    constraint: Callable[..., Tree] | None = None,
+    solver: Solver | None = None,
+) -> Tree:
+    """Returns the y near `initial` that minimizes ``objective(y, *parameters)``, as a layer.
+
+    Arguments are those of `implicit.problem.Minimization` and `implicit.argmin.argmin`, with
+    functions in `autograd.numpy`; so are the value and the errors.
+    """
+    problem = Minimization(objective, initial, parameters, constraint)
+    return argmin(AutogradEngine(), problem, solver)
+
+
+def autograd_root(
+    condition: Callable[..., Tree], initial: Tree, *parameters: Tree, solver: Solver | None = None
+) -> Tree:
+    """Returns the y near `initial` where ``condition(y, *parameters)`` is zero, as a layer.
+
+    Arguments are those of `implicit.problem.Equation` and `implicit.argmin.root`, with functions
+    in `autograd.numpy`; so are the value and the errors.
+    """
+    return root(AutogradEngine(), Equation(condition, initial, parameters), solver)
 
 
 class AutogradEngine:
@@ -65,7 +95,7 @@ class AutogradEngine:
         return pull(cotangent)
 
     def jacobian(self, function: Callable[[Native], Native], x: Native) -> Native:
-        """See `Engine.jacobian`: one row at a time, as there are no batches."""
+        """See `Engine.jacobian`. autograd has no batches: K is formed row by row."""
         pull, value = self._trace(function, x)
         return np.stack([pull(row) for row in np.eye(value.size, dtype=value.dtype)])
 
@@ -78,7 +108,7 @@ class AutogradEngine:
         return _attached(pullback, x, *leaves)
 
     def _trace(self, function: Callable[[Native], Native], x: Native) -> Native:
-        # A derivative of zero is nothing to warn of: F may well be linear in y or in a parameter.
+        # Autograd warns of a derivative that is zero by structure, but F may be linear.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Output seems independent of input")
             return make_vjp(function, x)

@@ -7,14 +7,13 @@ import pytest
 import torch
 
 from reference_impls.computation import Array
+from reference_impls.engines.pytorch.argmin import torch_argmin
+from reference_impls.engines.pytorch.unrolled import torch_unrolled_argmin, torch_unrolled_root
 from reference_impls.implicit import (
     NotConvergedError,
     OutputShapeError,
     SingularError,
     adjoint,
-    torch_argmin,
-    torch_unrolled_argmin,
-    torch_unrolled_root,
 )
 from tests.reference_impls.implicit.shared import (
     POINTS,

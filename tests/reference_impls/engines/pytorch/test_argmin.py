@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from reference_impls.implicit import SingularError, torch_argmin, torch_engine, torch_root
-from reference_impls.implicit.torch_engine import TorchEngine
+from reference_impls.engines.pytorch import argmin as argmin_of_torch
+from reference_impls.engines.pytorch.argmin import TorchEngine, torch_argmin, torch_root
+from reference_impls.implicit import SingularError
+from reference_impls.implicit.solvers import Cholesky, ConjugateGradients
 from tests.reference_impls.implicit.shared import Native, close, torch_array
 
 
@@ -29,14 +31,14 @@ def test_fewer_rows_of_the_matrix_are_formed_at_once_as_the_parameters_grow() ->
 def test_rows_that_are_formed_apart_make_the_same_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, z = TorchEngine(torch.device("cpu"), 40), torch_array([1.0, 2.0, 3.0, 4.0, 5.0])
     batches: list[int] = []
-    gradients = torch_engine._gradients  # noqa: SLF001 -- it alone sees the batches
+    gradients = argmin_of_torch._gradients  # noqa: SLF001 -- it alone sees the batches
 
     def spy(value: Native, inputs: Native, rows: Native, *, batched: bool) -> Native:
         batches.append(len(rows))
         return gradients(value, inputs, rows, batched=batched)
 
-    monkeypatch.setattr(torch_engine, "_gradients", spy)
-    monkeypatch.setattr(torch_engine, "ENTRIES_AT_ONCE", 80)
+    monkeypatch.setattr(argmin_of_torch, "_gradients", spy)
+    monkeypatch.setattr(argmin_of_torch, "ENTRIES_AT_ONCE", 80)
     J = engine.jacobian(lambda y: y * z + y.sum() ** 2, z)
     assert batches == [2, 2, 1]
     assert close(J, np.diag(z) + 2 * 15.0)
@@ -80,7 +82,7 @@ def test_an_objective_may_have_a_layer_in_it() -> None:
         return ((w - z) ** 2).sum() + (y**2).sum() / 4
 
     z = torch_array([0.3, 0.2]).requires_grad_()
-    y = torch_argmin(outer, torch_array([0.1, 0.1]), z, linear_solver="cg")
+    y = torch_argmin(outer, torch_array([0.1, 0.1]), z, solver=ConjugateGradients())
     assert close(y, [0.3, 0.2])
     assert close(torch.autograd.grad(y.sum(), z)[0], [1.0, 1.0])
 
@@ -93,7 +95,11 @@ def test_a_matrix_of_zeros_is_singular_even_if_something_else_wants_a_gradient()
     with pytest.raises(SingularError):
         torch_root(lambda y: 0 * y.detach() + 1, torch_array([0.0, 0.0, 0.0]))
     with torch.no_grad(), pytest.raises(SingularError):
-        torch_argmin(lambda y: (y * slope).sum(), torch_array([0.0, 0.0, 0.0]), tolerance=9.0)
+        torch_argmin(
+            lambda y: (y * slope).sum(),
+            torch_array([0.0, 0.0, 0.0]),
+            solver=Cholesky(tolerance=9.0),
+        )
 
 
 def test_inference_mode_has_values() -> None:

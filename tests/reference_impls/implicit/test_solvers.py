@@ -1,19 +1,28 @@
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from reference_impls.computation import Array
+from reference_impls.engines.hips.argmin import AutogradEngine
+from reference_impls.engines.pytorch.argmin import TorchEngine
 from reference_impls.implicit import (
     NotConvergedError,
     NotSymmetricError,
     RankDeficientWarning,
     SingularError,
-    linear_solvers,
+    solvers,
 )
-from reference_impls.implicit.autograd_engine import AutogradEngine
-from reference_impls.implicit.linear_solvers import FACTORIZATIONS, conjugate_gradients
-from reference_impls.implicit.torch_engine import TorchEngine
+from reference_impls.implicit.solvers import (
+    LU,
+    Cholesky,
+    ConjugateGradients,
+    Factorization,
+    PseudoInverse,
+    Solver,
+    conjugate_gradients,
+)
 from tests.reference_impls.implicit.shared import (
     AUTOGRAD,
     RIDGE,
@@ -38,7 +47,7 @@ def test_conjugate_gradients_never_form_the_matrix(monkeypatch: pytest.MonkeyPat
 
     for engine, adapter in ((TORCH, TorchEngine), (AUTOGRAD, AutogradEngine)):
         monkeypatch.setattr(adapter, "jacobian", refuse)
-        layer = ridge_layer(engine, linear_solver="cg")
+        layer = ridge_layer(engine, solver=ConjugateGradients())
         with pytest.raises(AssertionError):
             ridge_layer(engine)(engine.array(2.0))
         penalty = engine.array(2.0)
@@ -54,7 +63,9 @@ def test_conjugate_gradients_are_accurate_on_an_ill_conditioned_matrix(engine: E
     native = engine.array((K + K.T) / 2)
 
     def layer(b: Native) -> Native:
-        return engine.argmin(lambda y, b: y @ native @ y / 2 - b @ y, b * 0, b, linear_solver="cg")
+        return engine.argmin(
+            lambda y, b: y @ native @ y / 2 - b @ y, b * 0, b, solver=ConjugateGradients()
+        )
 
     inverse = rotation @ np.diag(1 / scales) @ rotation.T
     assert close(engine.jacobian(layer)(engine.array(np.ones(12))), inverse)
@@ -65,7 +76,7 @@ def test_a_pseudo_inverse_reports_what_it_drops(engine: Engine) -> None:
     message = "K has rank 2 of 3, dropped singular values .*e-1.: derivatives along their"
     initial, x = engine.array([1.0, 0.5, -0.3]), engine.array([1.0, 2.0, 3.0])
     with pytest.warns(RankDeficientWarning, match=message):
-        y = engine.argmin(flat, initial, x, linear_solver="pinv")
+        y = engine.argmin(flat, initial, x, solver=PseudoInverse())
     assert close(numbers(y) / np.linalg.norm(numbers(y)), np.array([1, 2, 3]) / np.sqrt(14))
 
 
@@ -73,7 +84,7 @@ def test_a_pseudo_inverse_reports_what_it_drops(engine: Engine) -> None:
 def test_a_pseudo_inverse_that_drops_nothing_is_silent(engine: Engine) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        ridge_layer(engine, linear_solver="pinv")(engine.array(2.0))
+        ridge_layer(engine, solver=PseudoInverse())(engine.array(2.0))
     assert not caught
 
 
@@ -85,7 +96,7 @@ def test_a_pseudo_inverse_allows_redundant_constraints(engine: Engine) -> None:
             engine.array([0.3, 0.1]),
             b,
             constraint=lambda y, b: [y.sum() - b, 2 * y.sum() - 2 * b],
-            linear_solver="pinv",
+            solver=PseudoInverse(),
         )
 
     with pytest.warns(RankDeficientWarning, match="rank 3 of 4"):
@@ -93,17 +104,17 @@ def test_a_pseudo_inverse_allows_redundant_constraints(engine: Engine) -> None:
 
 
 @every_engine
-@pytest.mark.parametrize("linear_solver", ["cholesky", "cg"])
-def test_an_unsymmetric_condition_is_refused(engine: Engine, linear_solver: str) -> None:
+@pytest.mark.parametrize("solver", [Cholesky(), ConjugateGradients()], ids=str)
+def test_an_unsymmetric_condition_is_refused(engine: Engine, solver: Solver) -> None:
     A, b = map(engine.array, skewed())
-    with pytest.raises(NotSymmetricError, match=r"K = ∂F/∂y is not symmetric.*ask for 'lu'"):
-        engine.root(cubic, b * 0, A, b, linear_solver=linear_solver)
+    with pytest.raises(NotSymmetricError, match=r"K = ∂F/∂y is not symmetric.*; solve with LU\(\)"):
+        engine.root(cubic, b * 0, A, b, solver=solver)
 
 
 def test_unconverged_conjugate_gradients_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear_solvers, "CG_RESIDUAL", 0.0)
+    monkeypatch.setattr(solvers, "CG_RESIDUAL", 0.0)
     with pytest.raises(NotConvergedError, match="conjugate gradients: not converged, residual"):
-        ridge_layer(TORCH, linear_solver="cg")(torch_array(2.0))
+        ridge_layer(TORCH, solver=ConjugateGradients())(torch_array(2.0))
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e20])
@@ -121,14 +132,23 @@ def test_conjugate_gradients_of_what_is_not_finite_are_not_zero(bad: float) -> N
     assert np.isnan(inverse(np.array([bad, 1.0]))).all()
 
 
-@pytest.mark.parametrize("method", ["cholesky", "lu"])
-def test_different_units_are_no_ill_condition(method: str) -> None:
+@pytest.mark.parametrize("solver", [Cholesky(), LU()], ids=str)
+def test_different_units_are_no_ill_condition(solver: Factorization) -> None:
     units = np.array([1.0, 1e9, 1e-9])
     K = np.array([[4.0, 1, 0], [1, 3, 1], [0, 1, 2]]) * units * units[:, None]
     b = np.array([1.0, 2.0, 3.0]) * units
-    inverse = FACTORIZATIONS[method](K)
+    inverse = solver.inverse(K)
     for one in (inverse, inverse.T):
         np.testing.assert_allclose((K @ one(b)), b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("make", [Cholesky, LU, ConjugateGradients, PseudoInverse])
+@pytest.mark.parametrize("tolerance", ["x", 0, -1.0, float("nan"), 1j])
+def test_a_tolerance_that_is_not_positive_is_refused(
+    make: Callable[..., Solver], tolerance: Native
+) -> None:
+    with pytest.raises(ValueError, match=r"^tolerance: got .*, wanted a positive number$"):
+        make(tolerance=tolerance)
 
 
 def of_condition(condition: float) -> Array:
@@ -139,13 +159,13 @@ def of_condition(condition: float) -> Array:
 
 
 def test_what_has_digits_left_is_taken_and_what_has_none_is_refused() -> None:
-    FACTORIZATIONS["lu"](of_condition(1e12))
+    LU().inverse(of_condition(1e12))
     with pytest.raises(SingularError, match="singular to working precision"):
-        FACTORIZATIONS["lu"](of_condition(1e15))
+        LU().inverse(of_condition(1e15))
 
 
 def test_a_pseudo_inverse_keeps_what_is_small_but_certain() -> None:
     K = of_condition(1e9)
-    inverse = FACTORIZATIONS["pinv"](K)
+    inverse = PseudoInverse().inverse(K)
     assert not inverse.defect
     np.testing.assert_allclose(K @ inverse(np.ones(6)), np.ones(6), rtol=1e-6)

@@ -1,7 +1,8 @@
-"""torch as the library that differentiates.
+"""The argmin and the root as layers of torch.
 
-Not through `torch.func`: its transforms take twice the time of `torch.autograd.grad` on small
-problems, and the layers do not run inside them.
+They differentiate by `torch.autograd.grad`: the transforms of `torch.func` take twice its time on
+small problems. Inside such a transform the layers do not run, and raise TypeError. A layer in the
+objective of another layer needs `ConjugateGradients` for the outer one, which forms no K.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,15 +15,48 @@ from torch._C._functorch import peek_interpreter_stack
 from torch.autograd.graph import get_gradient_edge
 
 from reference_impls.computation import Array, Native
+from reference_impls.implicit.argmin import argmin, root
 from reference_impls.implicit.engine import Pullback
+from reference_impls.implicit.problem import Equation, Minimization
+from reference_impls.implicit.solvers import Solver
 from reference_impls.implicit.trees import leaves_of
 from reference_impls.nested import Tree
 
 LEAF = "torch::autograd::AccumulateGrad"
-"""What is at the far end of a graph, once for each tensor there."""
+"""The name of the node at the far end of a graph, of which each tensor there has one."""
 
 ENTRIES_AT_ONCE = 2**20
-"""What forming K may hold at once beside K itself: 8 MB in float64."""
+"""The intermediates that forming K may hold at once, beside K itself: 8 MB in float64."""
+
+
+def torch_argmin(
+    objective: Callable[..., Native],
+    initial: Tree,
+    *parameters: Tree,
+    constraint: Callable[..., Tree] | None = None,
+    solver: Solver | None = None,
+) -> Tree:
+    """Returns the y near `initial` that minimizes ``objective(y, *parameters)``, as a layer.
+
+    Arguments are those of `implicit.problem.Minimization` and `implicit.argmin.argmin`, with
+    tensors for arrays; so are the value and the errors, and
+    TypeError inside a `torch.func` transform.
+    """
+    problem = Minimization(objective, initial, parameters, constraint)
+    return argmin(TorchEngine.of(initial, parameters), problem, solver)
+
+
+def torch_root(
+    condition: Callable[..., Tree], initial: Tree, *parameters: Tree, solver: Solver | None = None
+) -> Tree:
+    """Returns the y near `initial` where ``condition(y, *parameters)`` is zero, as a layer.
+
+    Arguments are those of `implicit.problem.Equation` and `implicit.argmin.root`, with tensors for
+    arrays; so are the value and the errors, and TypeError inside a `torch.func` transform.
+    """
+    return root(
+        TorchEngine.of(initial, parameters), Equation(condition, initial, parameters), solver
+    )
 
 
 @dataclass(frozen=True)
@@ -31,7 +65,7 @@ class TorchEngine:
 
     Attributes:
         device: where the unknowns are.
-        entries: of all parameters together, to which what F computes on its way is proportional.
+        entries: of all parameters together: F's intermediates take memory in proportion.
     """
 
     array: ClassVar[str] = "a tensor"
@@ -57,13 +91,13 @@ class TorchEngine:
         return isinstance(value, torch.Tensor)
 
     def is_variable(self, leaf: Tree) -> bool:
-        """See `Engine.is_variable`: a tensor of inference mode cannot be part of a graph."""
+        """See `Engine.is_variable`. A tensor of inference mode cannot be part of a graph."""
         return isinstance(leaf, torch.Tensor) and leaf.requires_grad and not leaf.is_inference()
 
     def observe(self, name: str, function: Callable[[Native], Tree], x: Array) -> tuple[Tree, bool]:
-        """See `Engine.observe`: where there is no graph, nothing is a variable."""
+        """See `Engine.observe`. Where no graph is recorded, nothing is a variable."""
         graph = torch.is_grad_enabled()
-        # With a graph of its own, x is not what a function that differentiates in it starts from.
+        # x is a variable, so that a function which differentiates in it finds it in its graph.
         start = self.from_numpy(x).requires_grad_(graph)
         value = function(start)
         ends = _ends(_tensors(value, name)) if graph else []
@@ -100,17 +134,17 @@ class TorchEngine:
         return _gradients(value, inputs, cotangent)
 
     def jacobian(self, function: Callable[[Native], Native], x: Native) -> Native:
-        """See `Engine.jacobian`: a batch of rows at a time, each with its own intermediates."""
+        """See `Engine.jacobian`. Rows come in batches, as each has intermediates of its own."""
         inputs, value = _traced(function, [x])
         identity = torch.eye(value.numel(), dtype=value.dtype, device=value.device)
         batches = torch.split(identity, self.rows_at_once(x.numel()))
         blocks = [_gradients(value, inputs, rows, batched=True)[0] for rows in batches]
-        # One row of zeros stands for all if F does not depend on x.
+        # If F does not depend on x, torch returns one row of zeros for all.
         shapes = [(len(rows), x.numel()) for rows in batches]
         return torch.cat([block.expand(shape) for block, shape in zip(blocks, shapes, strict=True)])
 
     def rows_at_once(self, size: int) -> int:
-        """Returns how many of K's rows are formed together, for so many unknowns."""
+        """Returns how many of K's rows to form together, for so many unknowns."""
         most = max(size**2, ENTRIES_AT_ONCE) // max(1, self.entries)
         return min(max(1, most), size)
 
@@ -128,7 +162,7 @@ class TorchEngine:
 
 
 def for_graphs(leaf: Tree) -> Tree:
-    """Returns a copy of a tensor of inference mode, which no graph takes; others as they are."""
+    """Returns a copy of a tensor of inference mode, which no graph accepts; others as they are."""
     if not (isinstance(leaf, torch.Tensor) and leaf.is_inference()):
         return leaf
     with torch.inference_mode(mode=False):
@@ -145,7 +179,7 @@ def _traced(
 
 
 def _input(primal: torch.Tensor) -> torch.Tensor:
-    # An alias: where one primal was computed from another, each still gets its partial derivative.
+    # A view: if one primal was computed from another, each still gets its own partial derivative.
     return primal.view_as(primal) if primal.requires_grad else primal.detach().requires_grad_()
 
 
@@ -156,7 +190,7 @@ def _gradients(
     *,
     batched: bool = False,
 ) -> Sequence[torch.Tensor]:
-    """Returns Jᵀ u for each input: with a graph if the caller's results have one."""
+    """Returns Jᵀ u for each input, with a graph if one is being recorded."""
     if not value.requires_grad:
         return [torch.zeros_like(entry) for entry in inputs]
     graph = torch.is_grad_enabled()
@@ -185,7 +219,7 @@ def _check_untransformed() -> None:
 
 
 def _ends(values: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
-    """Yields the tensors at the far end of the graph that values have, if any."""
+    """Yields the leaves of the graph that the values came from, if there is one."""
     nodes = [get_gradient_edge(value).node for value in values if value.requires_grad]
     seen = set(nodes)
     while nodes:
@@ -200,7 +234,7 @@ def _ends(values: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
 class _Attached(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Native, pullback: Pullback, x: torch.Tensor, *leaves: Tree) -> torch.Tensor:
-        # The output, unlike x, carries its own dependence on the leaves into second derivatives.
+        # The output, not x, is saved: second derivatives need its dependence on the leaves.
         output = x.clone()
         ctx.pullback = pullback
         ctx.others = [None if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves]
