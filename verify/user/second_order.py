@@ -7,7 +7,6 @@ from reference_impls.computation import Arrays
 from reference_impls.engines.adapter import Mode, TwiceDifferentiable
 from verify.checks.case import Case
 from verify.checks.check import Check
-from verify.checks.second_order.question import Question
 from verify.user.function import UserFunction
 from verify.user.returned import gradients_from
 
@@ -17,7 +16,7 @@ MODES: tuple[Mode, ...] = ("reverse over reverse", "forward over reverse")
 def second_order_of(
     case: Case, subject: UserFunction, function: TwiceDifferentiable
 ) -> list[Check]:
-    """The checks of second derivatives, as the user's function's own engine computes them.
+    """The checks of second derivatives by the engine that a user's function is of.
 
     Args:
         case: the point.
@@ -26,6 +25,7 @@ def second_order_of(
     """
     # These checks load torch and autograd, and a check of first order does without.
     from verify.checks.second_order.checks import second_order_checks  # noqa: PLC0415
+    from verify.checks.second_order.question import Question  # noqa: PLC0415
 
     arguments, cotangent = subject.arguments, case.cotangent
 
@@ -47,7 +47,7 @@ def second_order_of(
     question = Question.drawn(case.primals, case.wrt, case.dtype, rng)
     checks = second_order_checks({subject.name: modes}, gradient, question, rng)
     missing = [each for each in checks if each.verdict == "unsupported" and each.against in modes]
-    # Custom functions seldom have forward mode, so one of the two modes is enough.
+    # Custom functions seldom have forward mode: one of the two is enough.
     kept = checks if len(missing) == len(modes) else [c for c in checks if c not in missing]
     return [_named(each) if each.verdict == "disagree" else each for each in kept]
 

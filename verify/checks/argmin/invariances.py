@@ -14,7 +14,7 @@ from verify.checks.argmin.kinds import EvidenceKind
 from verify.checks.argmin.operators import (
     WITHOUT_OPERATOR,
     Operator,
-    body_of,
+    body_with,
     with_operator,
 )
 from verify.checks.argmin.solution import Solution
@@ -124,10 +124,9 @@ def _no_gradient_for_the_guess(trial: Trial, each: Candidate, operator: Operator
 
 def _with_guess(computation: Computation, each: Candidate, operator: Operator) -> Computation:
     """The computation with one more primal, a number that is added to the initial guess."""
-    body = body_of(computation, each.backend)
 
     def moved(guess: Any, **primals: Any) -> Any:
-        return body(**primals, solve=_shifted(operator, guess))
+        return body_with(computation, each.backend, _shifted(operator, guess))(**primals)
 
     return replace(
         each.backend.with_body(computation, moved),

@@ -6,14 +6,15 @@ from inspect import signature
 from typing import Any
 
 from reference_impls.computation import Computation
-from reference_impls.engines.backend import Backend
+from reference_impls.engines.backend import Backend, Body
 
 WITHOUT_OPERATOR = "takes no keyword `solve` with an operator as its default"
 
 
 Operator = Callable[..., Any]
-"""Such as `reference_impls.engines.pytorch.argmin.torch_argmin`; a body takes one as its keyword
-``solve``."""
+"""Such as `reference_impls.engines.pytorch.argmin.torch_argmin`.
+
+A body takes one as its keyword ``solve``."""
 
 
 def operator_of(body: Callable[..., Any]) -> Operator | None:
@@ -23,21 +24,20 @@ def operator_of(body: Callable[..., Any]) -> Operator | None:
 
 
 def with_operator(computation: Computation, backend: Backend, operator: Operator) -> Computation:
-    """The computation with another operator in the backend's body."""
-    body = partial(body_of(computation, backend), solve=operator)
-    return backend.with_body(computation, body)
+    """The computation with another operator in the backend's body; raises as `body_with` does."""
+    return backend.with_body(computation, body_with(computation, backend, operator))
 
 
-def body_of(computation: Computation, backend: Backend) -> Callable[..., Any]:
-    """The backend's body, where there is one.
+def body_with(computation: Computation, backend: Backend, operator: Operator) -> Body:
+    """The backend's body with another operator.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the computation has no body for the backend.
     """
     body = backend.body_of(computation)
     if body is None:
         raise ValueError(f"{computation.name} has no body for {backend.name}")
-    return body
+    return partial(body, solve=operator)
 
 
 class Recorder:

@@ -77,7 +77,7 @@ def worst_check(
     each: Candidate, kind: EvidenceKind, found: Sequence[Worst], detail: str = ""
 ) -> Check:
     """A check of the worst of what was found."""
-    worst = max(found, key=lambda one: one.error / one.tolerance)
+    worst = max(found, key=lambda one: one.in_tolerances)
     verdict: Verdict = "agree" if worst.accepted else "disagree"
     return Check(each.name, ARGMIN, kind, verdict, detail, worst)
 

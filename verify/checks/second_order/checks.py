@@ -66,7 +66,7 @@ def second_order(case: CatalogueCase, backends: Sequence[Backend]) -> list[Check
     engines = [backend for backend in twice if backend.name != Manual.name]
     if not engines:
         return []
-    by_hand = [backend for backend in backends if backend.name == Manual.name]
+    by_hand = [backend for backend in twice if backend.name == Manual.name]
     rng = case.generator(2)
     checks = second_order_checks(
         {label(backend): modes_of(case, backend) for backend in engines},
