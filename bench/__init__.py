@@ -1,1 +1,1 @@
-"""What it costs: every implementation of every computation; argmin layers, by formulation."""
+"""What it costs: computations by every implementation, argmin layers, checks, and starting up."""

@@ -1,4 +1,4 @@
-"""Benchmarks run on request, `pytest --benchmark-only`; every case becomes a row as it is timed."""
+"""Benchmarks run only when asked for, and a case becomes a row as soon as it is timed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,9 +39,12 @@ def pytest_ignore_collect(config: pytest.Config) -> bool | None:
 
 @pytest.fixture(scope="session")
 def directory(pytestconfig: pytest.Config) -> Iterator[Path]:
-    """Where the rows go, found to be writable before the first case is timed, on one thread."""
+    """Where the rows go; it is known to be writable before the first case is timed.
+
+    The whole session computes on one thread.
+    """
     chosen = pytestconfig.getoption("results") or new_directory()
-    # A thread more halves a few of the times; waiting for it on a busy machine multiplies them.
+    # A second thread halves a few of the times. On a busy machine, waiting for it multiplies all.
     with one_thread():
         with _explained():
             write_environment(chosen)
@@ -76,7 +79,7 @@ def costs(directory: Path) -> Iterator[Appender[Cost]]:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say where the rows are, also after Ctrl-C."""
+    """Say where the rows are, even after Ctrl-C."""
     directory = config.stash.get(DIRECTORY, None)
     if directory:
         for path in sorted(directory.glob("*.csv")):

@@ -1,10 +1,10 @@
 """Nothing is timed before it is known to be right.
 
-What the benchmark is about to time runs once, and its output is held against the manual
-derivation in float64, itself held against torch, within the tolerance of `verify.error_model`.
+A benchmark runs once before it is timed. Its output must be that of the manual derivation in
+float64, within the tolerance of `verify.error_model`; and that derivation must agree with torch.
 
-The formulations of an argmin layer are held against the closed form, within a tolerance that lets
-through a solver which stops early: how early is a column of the results, not a fault.
+A formulation of an argmin layer must agree with the closed form, but only roughly. Its solver may
+stop early: that is no fault, and the results have a column for how far off it is.
 """
 
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ class Reference:
 def hold_against_reference(
     computation: Computation, size: int, dtype: str, value: Arrays, cotangents: Arrays
 ) -> Worst:
-    """The worst entry of a result at the primals of `draw`, in units of its tolerance.
+    """Compare a result at the primals of `draw` with the reference.
 
     Args:
         computation: what was computed.
@@ -50,6 +50,12 @@ def hold_against_reference(
         dtype: of its primals.
         value: under the key ``value``.
         cotangents: by argument, for the seed cotangent; empty when only the value was computed.
+
+    Returns:
+        The entry whose error is largest in units of its tolerance.
+
+    Raises:
+        AssertionError: the reference itself is in doubt, as manual and torch disagree.
     """
     reference = _reference(computation, size, dtype)
     found = [worst_entry(value, reference.value, reference.noise)]
@@ -109,7 +115,8 @@ LARGEST_LAYER_ERROR = 1e-3
 """Of a layer's value, and of its cotangents together: the tutorial's solver stops at 4e-4."""
 
 LARGEST_ARGUMENT_ERROR = 1e-2
-"""Of each cotangent: without it, one of small norm could be missing from all of them together."""
+"""Of each cotangent. One of small norm hardly counts among all of them together: without this
+limit it could be missing."""
 
 
 @dataclass(frozen=True)

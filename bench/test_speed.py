@@ -1,8 +1,8 @@
 """Value and gradient of every computation, by every implementation, timed by pytest-benchmark.
 
-Conversion and transfer happen before the timed body, in `Backend.prepare`; synchronisation with
-a GPU inside it. The implementations of a case follow one another, so that a change in the
-machine's load falls on all of them; trust the ratios between neighbours, not the times.
+Arrays are converted and transferred before the clock starts, in `Backend.prepare`; waiting for a
+GPU is part of the time. The implementations of one computation follow one another, so that they
+share the machine's load when it changes: trust the ratios between neighbours, not the times.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from verify.checks.check import Worst
 
 
 @dataclass(frozen=True)
-class Case:
+class SpeedCase:
     """One cell of the benchmark."""
 
     computation: Computation
@@ -82,7 +82,7 @@ class Case:
 
 
 CASES = [
-    Case(computation, size, dtype, operator, backend)
+    SpeedCase(computation, size, dtype, operator, backend)
     for computation in COMPUTATIONS
     for size, dtype, operator, backend in product(
         computation.sizes, DTYPES, OPERATORS, registered()
@@ -92,8 +92,8 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_speed(case: Case, benchmark: BenchmarkFixture, timings: Appender[Timing]) -> None:
-    """Gate one case, time it, and append its row."""
+def test_speed(case: SpeedCase, benchmark: BenchmarkFixture, timings: Appender[Timing]) -> None:
+    """Time one case if its result is right, and append its row in any case."""
     reason = case.backend.missing()
     if reason:
         timings.append(case.row("skipped", reason=reason))
@@ -112,7 +112,7 @@ def test_speed(case: Case, benchmark: BenchmarkFixture, timings: Appender[Timing
         timings.append(case.row("ok", times=times_of(benchmark.stats), gate=worst))
 
 
-def _gate(case: Case, compute: Callable[[], Any]) -> Worst:
+def _gate(case: SpeedCase, compute: Callable[[], Any]) -> Worst:
     output = compute()
     value, cotangents = output if case.operator == "gradient" else (output, {})
     to_numpy = case.backend.to_numpy

@@ -1,7 +1,7 @@
 """Adam in NumPy, as `torch.optim.Adam` counts it: L2 decay in the gradient, ε outside the root.
 
-Kingma and Ba (2015), algorithm 1. All parameters are one vector: a step is a dozen operations,
-however many arrays that vector is.
+Kingma and Ba (2015), algorithm 1. All parameters lie in one vector: a step then takes a dozen
+operations, however many arrays the vector is made of.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Adam:
         rate: the length of a step.
         decay: times the parameters, added to the gradient.
         eps: keeps a step finite where the second moment is zero.
-        betas: by which the first and the second moment fade in a step.
+        betas: what a step leaves of the first and of the second moment.
     """
 
     parameters: Array

@@ -1,7 +1,7 @@
 """The ways to make a layer of the ridge problem's argmin, one record each.
 
-All are asked the same: `solve(objective, initial, *parameters)`, as `torch_argmin` is. They differ
-in what they make of it.
+All are called alike, `solve(objective, initial, *parameters)`. They differ in how they solve and
+how they differentiate.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from bench.argmin.rivals import cvxpylayers_ridge, jaxopt_ridge, torchopt_ridge
 from reference_impls.computation import Native
 from reference_impls.engines.hips.argmin import autograd_argmin
 from reference_impls.engines.pytorch.argmin import torch_argmin
-from reference_impls.implicit.solvers import ConjugateGradients
+from reference_impls.implicit.solvers import Cholesky, ConjugateGradients
 
 Solve = Callable[..., Native]
 
@@ -31,6 +31,7 @@ class Formulation:
         engine: whose arrays it works on; ``manual`` is the derivation by hand, in NumPy.
         solve: the operator; None where the derivation by hand has none.
         package: what it needs beyond the project's dependencies, if anything.
+        to_tolerance: the operator whose solver stops at a tolerance, where one can be given.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Formulation:
     engine: Literal["torch", "autograd", "manual", "jax"]
     solve: Solve | None = None
     package: str | None = None
+    to_tolerance: Callable[[float], Solve] | None = None
 
     def __str__(self) -> str:
         return self.name.replace(",", "").replace(" ", "_")  # as pytest's -k takes it
@@ -60,6 +62,7 @@ K_ALONE = Formulation(
     "L-BFGS; Hessian in y, LU, one VJP",
     "torch",
     k_alone,
+    to_tolerance=lambda tolerance: partial(k_alone, tolerance=tolerance),
 )
 K_BATCHED = Formulation(
     "K batched",
@@ -72,6 +75,7 @@ GENERAL = Formulation(
     "torch_argmin: Newton steps with K, in batches of rows, by Cholesky; its factor, one VJP",
     "torch",
     torch_argmin,
+    to_tolerance=lambda tolerance: partial(torch_argmin, solver=Cholesky(tolerance=tolerance)),
 )
 GENERAL_CG = Formulation(
     "general operator, CG",
@@ -109,7 +113,7 @@ FORMULATIONS = (
 )
 
 ONE_OF_EACH = (FULL_HESSIAN, K_ALONE, K_BATCHED, GENERAL, GENERAL_CG, CLOSED_FORM)
-"""Those whose memory is measured: the others need what one of these needs."""
+"""Those whose memory is measured: each of the others needs as much as one of these."""
 
 RIVALS = (
     Formulation(

@@ -6,9 +6,9 @@ They differ in how their backward pass solves
 
     K u = ȳ,    z̄ = -Rᵀ u,    K = ∂²f/∂y²,    R = ∂²f/∂y∂z.
 
-What the tutorial's code gets wrong is right here: Hessians are taken with gradients enabled, the
-singular values are cut relative to the largest, and y shares no memory with the initial guess,
-whose gradient is zero.
+The tutorial's code has three faults, which are mended here: Hessians are taken with gradients
+enabled, singular values are cut relative to the largest, and y shares no memory with the initial
+guess, whose gradient is zero.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from reference_impls.computation import Native
 STEP = 0.9
 STEPS = 1000
 TORCH_TOLERANCES = (1e-7, 1e-9)
-"""Of torch's L-BFGS by default: for the gradient's largest entry, and for changes of loss and y."""
+"""The defaults of torch's L-BFGS: for the gradient's largest entry, for changes of loss and y."""
 
 SMALLEST_SINGULAR_VALUE = 1e-6
 """Relative to the largest; smaller ones are dropped."""
@@ -89,8 +89,8 @@ def lbfgs(
         objective: from y and the parameters to a scalar.
         initial: where it starts; left as it is.
         parameters: held constant.
-        tolerance: for the largest entry of the gradient, which alone then decides. By default
-            `TORCH_TOLERANCES`, either of which ends the search.
+        tolerance: the search ends when the largest entry of the gradient is below it. By default,
+            when either of `TORCH_TOLERANCES` is met.
     """
     y = initial.detach().clone().requires_grad_()
     constants = [parameter.detach() for parameter in parameters]
@@ -168,7 +168,7 @@ def _pull_through_k_batched(
 ) -> Sequence[torch.Tensor]:
     leaves, gradient = _traced_gradient(objective, y, z)
     rows = torch.eye(y.numel(), dtype=y.dtype).reshape(-1, *y.shape)
-    # Not torch.func.jacrev, which takes longer and leaves no graph for the VJP.
+    # torch.func.jacrev would take longer, and leave no graph for the VJP.
     (K,) = torch.autograd.grad(gradient, leaves[:1], rows, retain_graph=True, is_grads_batched=True)
     factor = torch.linalg.cholesky(K.reshape(y.numel(), y.numel()))
     u = torch.cholesky_solve(y_bar.reshape(-1, 1), factor)

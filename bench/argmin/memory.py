@@ -1,10 +1,10 @@
 """The memory that the passes of a formulation take, from the kernel, in a process of its own.
 
-`measure` starts `python -m bench.argmin.memory`, with everything fixed that would blur the
-numbers: one thread; an allocator that gives memory back at once and takes no more than asked for.
-That process computes a small problem first, so that libraries have set themselves up, and then
-reads, around each pass, by how much the kernel's peak of resident memory exceeds what was resident
-before. The kernel counts pages in batches: differences below half a megabyte mean little.
+`measure` starts `python -m bench.argmin.memory` on one thread, with an allocator that takes no more
+than it is asked for and gives it back at once: else the numbers would blur. That process solves a
+small problem first, in which the libraries set themselves up. Then it reads, for each pass, how far
+the kernel's peak of resident memory is above what was resident before. The kernel counts pages in
+batches, so differences below half a megabyte mean little.
 """
 
 import json
@@ -20,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 
 from bench.argmin.formulations import FULL_HESSIAN, ONE_OF_EACH, Formulation
-from bench.argmin.phases import prepare
+from bench.argmin.phases import phases_of
 from bench.gate import layer_errors
 from reference_impls import Arrays, Manual, Torch
 from reference_impls.computations import ridge_argmin
@@ -31,7 +31,7 @@ DTYPE = "float64"
 
 MOST_BYTES = 4e9
 HESSIAN_COPIES = 2
-"""That the full Hessian is in memory: as a list of rows, and stacked."""
+"""How often the full Hessian is in memory: as a list of rows, and again as those are stacked."""
 
 MOST_SECONDS = 300.0
 
@@ -51,7 +51,7 @@ RESET_PEAK = "5"
 
 
 @dataclass(frozen=True)
-class Size:
+class RidgeSize:
     """Of a ridge problem: x is (rows, features), y (rows, targets), and W (targets, features)."""
 
     features: int
@@ -72,17 +72,17 @@ class Size:
         return f"{self.n_y}-{self.n_z}"
 
 
-SMALL = Size(5, 3, 10)
+SMALL = RidgeSize(5, 3, 10)
 
 SIZES = (
     # n_y grows, n_z stays.
-    Size(20, 10, 128),
-    Size(40, 20, 64),
-    Size(80, 40, 32),
+    RidgeSize(20, 10, 128),
+    RidgeSize(40, 20, 64),
+    RidgeSize(80, 40, 32),
     # n_z grows, n_y stays; the first is the last that leaves the full Hessian room.
-    Size(20, 10, 384),
-    Size(20, 10, 1_280),
-    Size(20, 10, 12_800),
+    RidgeSize(20, 10, 384),
+    RidgeSize(20, 10, 1_280),
+    RidgeSize(20, 10, 12_800),
 )
 
 
@@ -92,9 +92,9 @@ class Peaks:
 
     Attributes:
         forward: the largest resident memory in it, in bytes, above that before.
-        backward: the same; what the forward pass kept for it was there before.
+        backward: the same. What the forward pass kept for it was resident before, and is not in it.
         gradient_error: relative to the norm of the truth, as in `bench.gate`.
-        wrong: what is too far off, empty if nothing is.
+        wrong: what is too far from the truth; empty if nothing is.
     """
 
     forward: int
@@ -111,7 +111,7 @@ class CrashedError(Exception):
     """What the process of a measurement died of, in one line."""
 
 
-def measure(formulation: Formulation, size: Size) -> Peaks:
+def measure(formulation: Formulation, size: RidgeSize) -> Peaks:
     """Measures a forward and a backward pass in a fresh process.
 
     Args:
@@ -146,7 +146,7 @@ def measure(formulation: Formulation, size: Size) -> Peaks:
 
 
 def _cause(status: int, stderr: str) -> str:
-    """What a process died of, from its exit status: that of a signal is negative."""
+    """What a process died of. Its exit status is negative if that was a signal."""
     if status == -signal.SIGKILL:
         return f"killed by signal {-status}, {signal.strsignal(-status)}, as when memory runs out"
     if status < 0:
@@ -155,7 +155,7 @@ def _cause(status: int, stderr: str) -> str:
     return ": ".join([f"exit status {status}", *last])
 
 
-def unfit(formulation: Formulation, size: Size) -> str:
+def unfit(formulation: Formulation, size: RidgeSize) -> str:
     """Why this cannot be measured here; empty if nothing speaks against it."""
     if not CLEAR_REFS.exists():
         return f"this system has no {CLEAR_REFS}, which resets the peak of resident memory"
@@ -179,12 +179,12 @@ def _kilobytes(field: str) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 
-def measure_here(formulation: Formulation, size: Size) -> Peaks:
+def measure_here(formulation: Formulation, size: RidgeSize) -> Peaks:
     """Measures a forward and a backward pass in this process."""
     computation = ridge_argmin.COMPUTATION
-    prepare(formulation, computation, _problem(SMALL)).result()
+    phases_of(formulation, computation, _problem(SMALL)).result()
     primals = _problem(size)
-    phases = prepare(formulation, computation, primals)
+    phases = phases_of(formulation, computation, primals)
     forward, record = peak_of(phases.record)
     backward, _ = peak_of(record)
     truth = Torch() if formulation.engine == "manual" else Manual()
@@ -192,7 +192,7 @@ def measure_here(formulation: Formulation, size: Size) -> Peaks:
     return Peaks(forward, backward, errors.gradient, errors.wrong)
 
 
-def _problem(size: Size) -> Arrays:
+def _problem(size: RidgeSize) -> Arrays:
     rng = np.random.default_rng(0)
     return {
         "x": rng.standard_normal((1, size.rows, size.features)),
@@ -203,7 +203,7 @@ def _problem(size: Size) -> Arrays:
 
 def _main(name: str, *numbers: str) -> None:
     formulation = next(f for f in ONE_OF_EACH if f.name == name)
-    peaks = measure_here(formulation, Size(*map(int, numbers)))
+    peaks = measure_here(formulation, RidgeSize(*map(int, numbers)))
     sys.stdout.write(json.dumps(asdict(peaks)))
 
 

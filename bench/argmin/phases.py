@@ -1,6 +1,6 @@
 """A layer's forward and backward pass, apart and together, as callables to be timed.
 
-Everything is converted and in place before; what they return stays the library's own.
+Arrays are converted before the first call, and what a call returns stays the library's own.
 """
 
 import os
@@ -27,7 +27,7 @@ class Phases:
         forward: returns the value, recorded for a backward pass.
         record: makes a forward pass and returns its backward pass: it can be called any number of
             times, and returns the cotangents by name, for `seed_cotangent`.
-        both: makes one and the other, and returns the value and the cotangents.
+        both: makes both passes, and returns the value and the cotangents.
         to_numpy: from the library's arrays.
     """
 
@@ -42,7 +42,7 @@ class Phases:
         return self.to_numpy(value), {name: self.to_numpy(c) for name, c in cotangents.items()}
 
 
-def prepare(formulation: Formulation, computation: Computation, primals: Arrays) -> Phases:
+def phases_of(formulation: Formulation, computation: Computation, primals: Arrays) -> Phases:
     """The phases of a computation whose bodies are given the formulation's operator.
 
     Args:
@@ -51,7 +51,7 @@ def prepare(formulation: Formulation, computation: Computation, primals: Arrays)
         primals: of the computation.
     """
     if formulation.package:
-        import_module(formulation.package)  # lest a first call include it
+        import_module(formulation.package)  # so that no first call's time includes the import
     variant = solved_by(computation, formulation.solve) if formulation.solve else computation
     return _ENGINES[formulation.engine](variant, primals)
 
@@ -113,8 +113,8 @@ def _by_hand(computation: Computation, primals: Arrays) -> Phases:
 
 
 def _in_jax(computation: Computation, primals: Arrays) -> Phases:
-    """The bodies for autograd, whose arithmetic JAX arrays have too, compiled on the first call."""
-    # Read when JAX computes for the first time; every other library is kept to one thread too.
+    """The bodies for autograd, compiled on the first call: JAX arrays know the same arithmetic."""
+    # One thread, as for every other library. JAX reads this when it computes for the first time.
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     import jax  # noqa: PLC0415 -- optional
 

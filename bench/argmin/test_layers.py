@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.argmin import training
 from bench.argmin.formulations import FORMULATIONS, GENERAL, K_ALONE, RIVALS, Formulation
-from bench.argmin.phases import Phases, prepare
+from bench.argmin.phases import Phases, phases_of
 from bench.gate import LayerErrors, layer_errors
 from bench.statistics import UNTIMED, Times, times_of
 from reference_impls import Array, Arrays, Computation, Manual, Torch, draw
@@ -29,7 +28,7 @@ from results.tables import Layer, Phase, Status
 
 DTYPE = "float64"
 PHASES: tuple[Phase, ...] = ("forward and backward", "forward", "backward")
-"""Both together first: what a library compiles once is then in the first call of that phase."""
+"""Both together come first, so that what a library compiles once is in that phase's first call."""
 
 TOLERANCES = tuple(10.0**-digits for digits in range(1, 13))
 
@@ -38,7 +37,7 @@ STEPS_AT_LEAST, STEPS_AT_MOST = 5, 100
 
 
 @dataclass(frozen=True)
-class Case:
+class LayerCase:
     """One cell of the benchmark.
 
     Attributes:
@@ -97,8 +96,8 @@ class Case:
         )
 
 
-def _parameters(cases: list[Case]) -> list[Any]:
-    """The cases for pytest; what a rival's library warns of is not ours to mend."""
+def _parameters(cases: list[LayerCase]) -> list[Any]:
+    """The cases for pytest. What a rival's library warns of is ignored: it is not ours to mend."""
     leave = pytest.mark.filterwarnings("ignore")
     return [
         pytest.param(case, id=str(case), marks=[leave] if case.formulation.package else [])
@@ -107,22 +106,23 @@ def _parameters(cases: list[Case]) -> list[Any]:
 
 
 RIDGE_CASES = [
-    Case(ridge_argmin.COMPUTATION, formulation, phase)
+    LayerCase(ridge_argmin.COMPUTATION, formulation, phase)
     for phase in PHASES
     for formulation in (*FORMULATIONS, *RIVALS)
 ]
 SWEPT_CASES = [
-    Case(ridge_argmin.COMPUTATION, formulation, "forward and backward", tolerance)
+    LayerCase(ridge_argmin.COMPUTATION, formulation, "forward and backward", tolerance)
     for tolerance in TOLERANCES
     for formulation in (GENERAL, K_ALONE)
 ]
 TRAINING_CASES = [
-    Case(timeseries_net.COMPUTATION, formulation, "training step") for formulation in FORMULATIONS
+    LayerCase(timeseries_net.COMPUTATION, formulation, "training step")
+    for formulation in FORMULATIONS
 ]
 
 
 @pytest.mark.parametrize("case", _parameters(RIDGE_CASES))
-def test_phase(case: Case, benchmark: BenchmarkFixture, layers: Appender[Layer]) -> None:
+def test_phase(case: LayerCase, benchmark: BenchmarkFixture, layers: Appender[Layer]) -> None:
     """One phase of one formulation of the layer."""
     _skip_if_missing(case, layers)
     phases = _phases(case)
@@ -136,11 +136,11 @@ def test_phase(case: Case, benchmark: BenchmarkFixture, layers: Appender[Layer])
 
 
 @pytest.mark.parametrize("case", _parameters(SWEPT_CASES))
-def test_tolerance(case: Case, benchmark: BenchmarkFixture, layers: Appender[Layer]) -> None:
-    """Time against accuracy, from solving at one tolerance.
+def test_tolerance(case: LayerCase, benchmark: BenchmarkFixture, layers: Appender[Layer]) -> None:
+    """Time and accuracy when solving to one tolerance.
 
-    What must be right is the formulation at its own tolerance. At a looser one, how wrong it is is
-    what is measured.
+    The formulation must be right at its own tolerance. At a looser one it is less so, and how much
+    less is what is measured here.
     """
     _stop_if_wrong(case, _errors(case, *_phases(replace(case, tolerance=None)).result()), layers)
     phases = _phases(case)
@@ -152,7 +152,9 @@ def test_tolerance(case: Case, benchmark: BenchmarkFixture, layers: Appender[Lay
 
 
 @pytest.mark.parametrize("case", _parameters(TRAINING_CASES))
-def test_training_step(case: Case, benchmark: BenchmarkFixture, layers: Appender[Layer]) -> None:
+def test_training_step(
+    case: LayerCase, benchmark: BenchmarkFixture, layers: Appender[Layer]
+) -> None:
     """The same training step of the network, again and again."""
     network = training.start(case.formulation, case.computation, _primals(case))
     errors = _errors(case, *network.gradient())
@@ -167,22 +169,22 @@ def test_training_step(case: Case, benchmark: BenchmarkFixture, layers: Appender
     _append(case, benchmark, layers, first, errors)
 
 
-def _skip_if_missing(case: Case, layers: Appender[Layer]) -> None:
+def _skip_if_missing(case: LayerCase, layers: Appender[Layer]) -> None:
     reason = case.formulation.missing()
     if reason:
         layers.append(case.row("skipped", reason=reason))
         pytest.skip(reason)
 
 
-def _primals(case: Case) -> Arrays:
+def _primals(case: LayerCase) -> Arrays:
     return draw(case.computation, case.computation.tutorial_size, DTYPE)
 
 
-def _phases(case: Case) -> Phases:
-    formulation, tolerance = case.formulation, case.tolerance
-    if formulation.solve and tolerance is not None:
-        formulation = replace(formulation, solve=partial(formulation.solve, tolerance=tolerance))
-    return prepare(formulation, case.computation, _primals(case))
+def _phases(case: LayerCase) -> Phases:
+    formulation = case.formulation
+    if case.tolerance is not None and formulation.to_tolerance:
+        formulation = replace(formulation, solve=formulation.to_tolerance(case.tolerance))
+    return phases_of(formulation, case.computation, _primals(case))
 
 
 def _call(phases: Phases, phase: Phase) -> Callable[[], Native]:
@@ -191,13 +193,13 @@ def _call(phases: Phases, phase: Phase) -> Callable[[], Native]:
     return phases.forward if phase == "forward" else phases.both
 
 
-def _errors(case: Case, value: Array, cotangents: Arrays) -> LayerErrors:
-    # The closed form is not to vouch for itself.
+def _errors(case: LayerCase, value: Array, cotangents: Arrays) -> LayerErrors:
+    # The closed form cannot vouch for itself.
     truth = Torch() if case.formulation.engine == "manual" else Manual()
     return layer_errors(case.computation, _primals(case), value, cotangents, against=truth)
 
 
-def _stop_if_wrong(case: Case, errors: LayerErrors, layers: Appender[Layer]) -> None:
+def _stop_if_wrong(case: LayerCase, errors: LayerErrors, layers: Appender[Layer]) -> None:
     if errors.wrong:
         reason = f"wrong result: {errors.wrong}"
         layers.append(case.row("failed", reason=reason, errors=errors))
@@ -205,15 +207,15 @@ def _stop_if_wrong(case: Case, errors: LayerErrors, layers: Appender[Layer]) -> 
 
 
 @contextmanager
-def _timed_as(case: Case, benchmark: BenchmarkFixture) -> Iterator[None]:
+def _timed_as(case: LayerCase, benchmark: BenchmarkFixture) -> Iterator[None]:
     tolerance = "" if case.tolerance is None else f" {case.tolerance:.0e}"
     benchmark.group = f"{case.computation.name} {case.phase}{tolerance}"
-    with one_thread():  # once more: a rival has loaded libraries since the session began
+    with one_thread():  # a rival may have loaded libraries since the session was told so
         yield
 
 
 def _append(
-    case: Case,
+    case: LayerCase,
     benchmark: BenchmarkFixture,
     layers: Appender[Layer],
     first: float,

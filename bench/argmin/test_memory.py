@@ -1,7 +1,7 @@
 """The peak memory of every formulation of the ridge layer, as y grows and as z grows.
 
-A case is measured once, in a process of its own; what pytest-benchmark says of its time is that of
-the process, and no row has it.
+A case is measured once, in a process of its own. The time that pytest-benchmark prints is that of
+the process; no row has it.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from bench.argmin.memory import (
     CrashedError,
     NotMeasuredError,
     Peaks,
-    Size,
+    RidgeSize,
     measure,
 )
 from reference_impls.computations import ridge_argmin
@@ -29,11 +29,11 @@ PASSES: tuple[Pass, ...] = ("forward", "backward")
 
 
 @dataclass(frozen=True)
-class Case:
+class MemoryCase:
     """One process: a formulation at one size."""
 
     formulation: Formulation
-    size: Size
+    size: RidgeSize
 
     def __str__(self) -> str:
         return f"{self.formulation}-{self.size}"
@@ -71,11 +71,11 @@ class Case:
         )
 
 
-CASES = [Case(formulation, size) for size, formulation in product(SIZES, ONE_OF_EACH)]
+CASES = [MemoryCase(formulation, size) for size, formulation in product(SIZES, ONE_OF_EACH)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_memory(case: Case, benchmark: BenchmarkFixture, memory: Appender[Memory]) -> None:
+def test_memory(case: MemoryCase, benchmark: BenchmarkFixture, memory: Appender[Memory]) -> None:
     """Measure one case and append a row for each pass."""
     try:
         peaks: Peaks = benchmark.pedantic(  # type: ignore[no-untyped-call]
@@ -98,7 +98,7 @@ def test_memory(case: Case, benchmark: BenchmarkFixture, memory: Appender[Memory
 
 
 def _append_unmeasured(
-    case: Case,
+    case: MemoryCase,
     memory: Appender[Memory],
     status: Status,
     reason: str,

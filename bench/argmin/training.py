@@ -1,7 +1,7 @@
 """A training step of a network, with each engine: forward, backward, Adam as the tutorial sets it.
 
-The step is always the same: `reset` puts the initial parameters back, and leaves the optimizer's
-moments, so that no formulation is timed on easier problems than another.
+Every step that is timed starts from the same parameters: `reset` puts them back. Otherwise one
+formulation might reach easier problems than another. The optimizer's moments are left as they are.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from reference_impls.computation import Native
 
 RATE, DECAY, EPS = 0.01, 0.01, 1e-6
 DATA = "x"
-"""The batch: of the primals that a network is differentiated for, the one that is not trained."""
+"""The batch. A network is differentiated with respect to it, but does not train it."""
 
 
 @dataclass(frozen=True)

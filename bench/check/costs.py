@@ -1,7 +1,8 @@
-"""A check timed in units of what it checks, and the calls that it makes.
+"""What a check takes, in units of the function that it checks, and how often it calls that.
 
-A machine's speed changes while it is measured. So every timed call of a checker is between calls of
-the unit, a value and gradient of the same function, and what is kept is the median of their ratios.
+A unit is one value and gradient of the function. A machine's speed changes while it is measured:
+so the unit is timed before and after every timed call of a checker, and the median of the ratios is
+kept.
 """
 
 from collections import Counter
@@ -24,12 +25,13 @@ UNIT_SECONDS = 0.05
 FORWARD, COMPLEX_FORWARD, BACKWARD = "forward", "complex forward", "backward"
 
 WEIGHTS = {FORWARD: 1 / 2, COMPLEX_FORWARD: 2.0, BACKWARD: 1 / 2}
-"""In units, for a function that is a matrix product with a constant: one forwards, and one
-backwards, as the constant has no gradient; a complex product is four real ones."""
+"""What a call costs, in units. The function is little else than a matrix product with a constant: a
+unit is one product forwards and one backwards, as the constant needs no gradient. A complex product
+is four real ones."""
 
 
 class Unit:
-    """The unit, timed before every call of a checker, and after the last.
+    """The clock of the unit: it is timed before every call of a checker, and after the last.
 
     Args:
         call: one value and gradient.
@@ -49,10 +51,13 @@ class Unit:
         self._times.append(median(times))
 
     def beside(self, rounds: int) -> list[float]:
-        """The time of a unit at each of the last rounds: the mean of that before and after it.
+        """The time of a unit at each of the last rounds: the mean of those before and after it.
 
         Args:
-            rounds: of the checker; the unit was timed once more than that, or more often.
+            rounds: of the checker.
+
+        Raises:
+            ValueError: the unit was not timed more often than that.
         """
         last = self._times[-rounds - 1 :]
         if len(last) <= rounds:
@@ -88,7 +93,7 @@ def in_units(times: list[float], units: list[float]) -> InUnits:
 
 @dataclass
 class Calls:
-    """How often a function was evaluated, by kind."""
+    """How often a function and its VJP were called, by kind."""
 
     by_kind: Counter[str] = field(default_factory=Counter)
 
@@ -99,7 +104,7 @@ class Calls:
 
     @property
     def units(self) -> float:
-        """What they amount to, by `WEIGHTS`."""
+        """What these calls cost, by `WEIGHTS`."""
         return sum(WEIGHTS[kind] * count for kind, count in self.by_kind.items())
 
     def count_forward(self, *arguments: Array | torch.Tensor) -> None:

@@ -1,17 +1,17 @@
-"""The functions that are checked, at each number n of entries, and what one evaluation of them is.
+"""The functions that are checked, for any number n of entries, and a value and gradient of each.
 
 All are a network of two layers and its loss, mean((act(x W + b) w - y)²), with constants x
 (batch, d) and y (batch,). W (d, h), b (h,) and w (h,) are the n entries, with d four to ten times
 h.
 
 - In NumPy, its gradient by hand.
-- In torch with tanh, which takes complex numbers, and with ReLU, which does not: its derivative
-  jumps at `batch` times h places, and a difference of values has to fit between them.
+- In torch with tanh, which takes complex numbers, and with ReLU, which does not. The derivative of
+  ReLU jumps at `batch` times h places, and a difference of values has to fit between them.
 
-Batches are such that every n has 0.3 to 0.5 million activations, and a value and gradient takes
-milliseconds even at the smallest: what is measured is arithmetic, not Python. A
-network by hand that is more tanh and less matrix product than this one costs more to check: a check
-takes one complex tanh, and NumPy's is many times as slow as its real one.
+The batches give every n 0.3 to 0.5 million activations. So a value and gradient takes milliseconds
+even at the smallest n, and arithmetic is measured rather than Python. A network by hand with more
+tanh and less matrix product costs more to check: a check takes one complex tanh, and NumPy's is
+many times as slow as its real one.
 """
 
 from collections.abc import Callable
@@ -61,10 +61,11 @@ def by_hand(n: int) -> Subject:
     Args:
         n: how many entries; a product of two numbers of about √n.
     """
-    x, y, primals = _drawn(n)
+    data = _drawn(n)
 
     def make_vjp(W: Array, b: Array, w: Array) -> tuple[Array, Callable[[Array], Arrays]]:
-        inputs, targets = x.astype(W.dtype, copy=False), y.astype(W.dtype, copy=False)
+        inputs = data.x.astype(W.dtype, copy=False)
+        targets = data.y.astype(W.dtype, copy=False)
         hidden = np.tanh(inputs @ W + b)
         residual = hidden @ w - targets
 
@@ -76,10 +77,10 @@ def by_hand(n: int) -> Subject:
         return np.mean(residual * residual), vjp
 
     def unit() -> object:
-        value, vjp = make_vjp(**primals)
+        value, vjp = make_vjp(**data.primals)
         return value, vjp(np.ones_like(value))
 
-    return Subject(make_vjp, primals, unit)
+    return Subject(make_vjp, data.primals, unit)
 
 
 def in_torch(n: int, activation: Activation) -> Subject:
@@ -89,9 +90,9 @@ def in_torch(n: int, activation: Activation) -> Subject:
         n: as in `by_hand`.
         activation: act.
     """
-    x, y, primals = _drawn(n)
+    data = _drawn(n)
     constants = {
-        dtype: tuple(torch.tensor(array).to(dtype) for array in (x, y))
+        dtype: tuple(torch.tensor(array).to(dtype) for array in (data.x, data.y))
         for dtype in (torch.float32, torch.float64, torch.complex128)
     }
 
@@ -100,18 +101,27 @@ def in_torch(n: int, activation: Activation) -> Subject:
         residual = activation(inputs @ W + b) @ w - targets
         return torch.mean(residual * residual)
 
-    leaves = [torch.tensor(array, requires_grad=True) for array in primals.values()]
+    leaves = [torch.tensor(array, requires_grad=True) for array in data.primals.values()]
 
     def unit() -> object:
         value = network(*leaves)
         return value, torch.autograd.grad(value, leaves)
 
-    return Subject(from_torch(network), primals, unit, network)
+    return Subject(from_torch(network), data.primals, unit, network)
 
 
-def _drawn(n: int) -> tuple[Array, Array, Arrays]:
+@dataclass(frozen=True)
+class _Data:
+    """The constants x (batch, d) and y (batch,), and the primals."""
+
+    x: Array
+    y: Array
+    primals: Arrays
+
+
+def _drawn(n: int) -> _Data:
     rng = np.random.default_rng(n)
-    # A divisor, so that n is met exactly.
+    # h divides n, and n = (d + 2) h.
     hidden = next(h for h in range(isqrt(n // 4), 0, -1) if n % h == 0)
     inputs, batch = n // hidden - 2, BATCHES.get(n, FEW)
     x, y = rng.standard_normal((batch, inputs)), rng.standard_normal(batch)
@@ -120,4 +130,4 @@ def _drawn(n: int) -> tuple[Array, Array, Arrays]:
         "b": rng.standard_normal(hidden),
         "w": rng.standard_normal(hidden) / np.sqrt(hidden),
     }
-    return x, y, primals
+    return _Data(x, y, primals)

@@ -26,7 +26,7 @@ from verify import check, from_torch
 SLOW, FAST = "torch gradcheck", "torch gradcheck, fast"
 
 COMPARED = 3_000
-"""About the most entries of which a difference of each is waited for."""
+"""The most entries at which slow gradcheck, which moves each of them, is worth the wait."""
 
 FUNCTIONS: dict[str, Callable[[int], Subject]] = {
     "tanh network, by hand": by_hand,
@@ -39,11 +39,12 @@ CHECKERS = {name: (OURS,) if "hand" in name else (OURS, FAST, SLOW) for name in 
 
 SECONDS = 1.5
 ROUNDS_AT_LEAST, ROUNDS_AT_MOST = 3, 9
-"""Of a check, warm; a slow gradcheck has one, and is its own warm-up."""
+"""Of a check, after a first call that does not count. A slow gradcheck has one round and no such
+call."""
 
 
 @dataclass(frozen=True)
-class Case:
+class CostCase:
     """One checker of one function at one size."""
 
     function: str
@@ -92,7 +93,7 @@ class Case:
 
 
 CASES = [
-    Case(function, n, checker)
+    CostCase(function, n, checker)
     for function in FUNCTIONS
     for n in BATCHES
     for checker in CHECKERS[function]
@@ -100,61 +101,77 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_cost(case: Case, benchmark: BenchmarkFixture, costs: Appender[Cost]) -> None:
+def test_cost(case: CostCase, benchmark: BenchmarkFixture, costs: Appender[Cost]) -> None:
     """One checker of one function, timed between values and gradients of it."""
     if case.reason:
         costs.append(case.row("skipped", reason=case.reason))
         pytest.skip(case.reason)
-    subject, calls = FUNCTIONS[case.function](case.n), Calls()
-    counted, plain = counted_and_plain(case.checker, subject, calls)
+    subject = FUNCTIONS[case.function](case.n)
+    asked = question(case.checker, subject)
     benchmark.group = f"{case.function} {case.n:,}"
     unit = Unit(subject.unit)
     unit.time()  # the first call is slower than those that follow
     if case.checker == SLOW:
-        rounds, timed = 1, counted  # long enough: what else is slow in a first call is nothing
+        # It takes so long that what else is slow in a first call does not matter.
+        rounds, timed = 1, asked.counted
     else:
-        rounds, timed = _rounds(_accepted(case, counted, costs)), plain
+        rounds, timed = _rounds(_accepted(case, asked.counted, costs)), asked.plain
     # A round is one call, so that the unit can be timed before each.
     benchmark.pedantic(timed, setup=unit.time, rounds=rounds)  # type: ignore[no-untyped-call]
     unit.time()
     if benchmark.stats:  # there are none under --benchmark-disable
         times = list(benchmark.stats.stats.data)
         cost = in_units(times, unit.beside(len(times)))
-        costs.append(case.row("ok", cost=cost, evaluations=calls.evaluations))
+        costs.append(case.row("ok", cost=cost, evaluations=asked.calls.evaluations))
 
 
-def counted_and_plain(
-    checker: str, subject: Subject, calls: Calls
-) -> tuple[Callable[[], bool], Callable[[], bool]]:
-    """A checker's call on a function whose calls are counted, and on the function itself.
+@dataclass(frozen=True)
+class Question:
+    """A checker and a function, asked in two ways; both return whether the checker accepts.
 
-    Both return whether it accepts.
+    Attributes:
+        plain: on the function itself.
+        counted: on the function with its calls counted.
+        calls: those that `counted` has made.
     """
+
+    plain: Callable[[], bool]
+    counted: Callable[[], bool]
+    calls: Calls
+
+
+def question(checker: str, subject: Subject) -> Question:
+    """What a checker is asked about a function.
+
+    Raises:
+        TypeError: the checker takes functions of torch alone, and this is none.
+    """
+    calls = Calls()
     if checker == OURS:
         counted = (
             from_torch(counted_in_torch(subject.native, calls))
             if subject.native
             else Counted(subject.make_vjp, calls)
         )
-        return partial(_ours, counted, subject.primals), partial(
-            _ours, subject.make_vjp, subject.primals
-        )
+        ask = partial(_ours, primals=subject.primals)
+        return Question(partial(ask, subject.make_vjp), partial(ask, counted), calls)
     if subject.native is None:
         raise TypeError(f"{checker} takes functions of torch alone")
     leaves = tuple(torch.tensor(array, requires_grad=True) for array in subject.primals.values())
     ask = partial(gradcheck, inputs=leaves, raise_exception=False, fast_mode=checker == FAST)
-    return partial(ask, counted_in_torch(subject.native, calls)), partial(ask, subject.native)
+    in_torch = counted_in_torch(subject.native, calls)
+    return Question(partial(ask, subject.native), partial(ask, in_torch), calls)
 
 
 def _ours(make_vjp: Any, primals: Arrays) -> bool:  # noqa: ANN401 -- a user's function
     return check(make_vjp, primals).verdict == "agree"
 
 
-def _accepted(case: Case, call: Callable[[], bool], costs: Appender[Cost]) -> float:
+def _accepted(case: CostCase, call: Callable[[], bool], costs: Appender[Cost]) -> float:
     """The seconds of a checker's first call.
 
-    gradcheck may reject: that is not what is measured. Of `check`, which does more for what it
-    finds wrong, only the cost of accepting is.
+    `check` does more for a function that it finds wrong, and only the cost of accepting is
+    measured: the case fails if it does not accept. gradcheck may reject, and takes as long.
     """
     started = perf_counter()
     accepts = call()

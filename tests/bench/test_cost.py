@@ -23,7 +23,7 @@ from bench.check.costs import (
     in_units,
 )
 from bench.check.functions import BATCHES, Subject, by_hand, in_torch
-from bench.check.test_cost import CASES, COMPARED, FAST, SLOW, counted_and_plain
+from bench.check.test_cost import CASES, COMPARED, FAST, SLOW, question
 from reference_impls import Array, Arrays
 from results.store import read
 from results.tables import COSTS, OURS
@@ -47,10 +47,9 @@ def in_relu(n: int) -> Subject:
 
 
 def calls_of(checker: str, subject: Subject) -> Calls:
-    calls = Calls()
-    counted, _ = counted_and_plain(checker, subject, calls)
-    assert counted()
-    return calls
+    asked = question(checker, subject)
+    assert asked.counted()
+    return asked.calls
 
 
 @pytest.mark.parametrize("n", [*BATCHES, *SIZES])
@@ -112,7 +111,7 @@ def test_slow_gradcheck_is_skipped_where_it_takes_minutes_and_nothing_else_is() 
 
 def test_gradcheck_is_not_asked_about_functions_of_numpy() -> None:
     with pytest.raises(TypeError, match="torch alone"):
-        counted_and_plain(SLOW, by_hand(SIZES[0]), Calls())
+        question(SLOW, by_hand(SIZES[0]))
 
 
 def test_calls_are_counted_by_kind_and_weighed() -> None:
@@ -152,8 +151,9 @@ def test_counting_changes_neither_the_verdict_nor_the_oracle(
         return reports[-1]
 
     monkeypatch.setattr("bench.check.test_cost.check", watched)
-    for ask in counted_and_plain(OURS, make(SIZES[0]), Calls()):
-        assert ask()
+    asked = question(OURS, make(SIZES[0]))
+    assert asked.counted()
+    assert asked.plain()
     counted, plain = reports
     assert [each.against for each in counted.checks] == [each.against for each in plain.checks]
 

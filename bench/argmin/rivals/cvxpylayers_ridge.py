@@ -1,9 +1,9 @@
 """cvxpylayers: the ridge problem as a disciplined parametrized program, x, y and λ its parameters.
 
-The program is solved as a cone program by Clarabel and differentiated by diffcp with LSMR: of the
-settings tried, the fastest whose gradient holds at every size. The default LSQR is a little faster
-and right at the tutorial's size, but 28 % off for λ at size 1; SCS takes several times as long,
-``mode="dense"`` a second; tighter tolerances hardly bring the solution nearer.
+Clarabel solves it as a cone program, and diffcp differentiates it with LSMR. Of the settings tried,
+this is the fastest whose gradient is right at every size. The default LSQR is a little faster and
+right at the tutorial's size, but 28 % off for λ at size 1. SCS takes several times as long, and
+``mode="dense"`` a second. Tighter tolerances hardly bring the solution nearer.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """TorchOpt: implicit differentiation of the stationarity condition, with its conjugate gradients.
 
-TorchOpt brings no second-order search; the inner problem is solved by `hessians.lbfgs`, as in the
-baselines, but to a gradient of 1e-10: TorchOpt's own optimizers would take thousands of steps.
+TorchOpt has no second-order search, and its own optimizers would take thousands of steps. So the
+inner problem is solved by `hessians.lbfgs`, as in the baselines, but to a gradient of 1e-10.
 """
 
 from collections.abc import Callable

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.argmin.formulations import FORMULATIONS, ONE_OF_EACH, RIVALS, Formulation
-from bench.argmin.phases import prepare
+from bench.argmin.phases import phases_of
 from bench.gate import layer_errors
 from reference_impls import Arrays, Manual, Torch, draw
 from reference_impls.computations import ridge_argmin
@@ -29,7 +29,7 @@ def check(formulation: Formulation, value: np.ndarray, cotangents: Arrays) -> No
 
 
 def check_phases(formulation: Formulation) -> None:
-    phases = prepare(formulation, RIDGE, draw(RIDGE, SMALL, "float64"))
+    phases = phases_of(formulation, RIDGE, draw(RIDGE, SMALL, "float64"))
     value, cotangents = phases.result()
     check(formulation, value, cotangents)
     backward = phases.record()

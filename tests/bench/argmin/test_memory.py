@@ -8,12 +8,12 @@ import pytest
 
 from bench.argmin import memory
 from bench.argmin.formulations import CLOSED_FORM, FULL_HESSIAN, GENERAL, K_ALONE
-from bench.argmin.memory import CrashedError, NotMeasuredError, Size
+from bench.argmin.memory import CrashedError, NotMeasuredError, RidgeSize
 
 LARGE = 2**23
 """Numbers that an allocator asks the kernel for, whatever it has kept of earlier ones: 64 MB."""
 
-SMALL = Size(features=4, targets=3, rows=10)
+SMALL = RidgeSize(features=4, targets=3, rows=10)
 
 needs_the_kernel = pytest.mark.skipif(
     not memory.CLEAR_REFS.exists(), reason="the kernel does not tell the peak"
@@ -50,7 +50,7 @@ class TestPeak:
         assert 0 <= peaks.backward < 2**23
 
     def test_a_large_gradient_takes_at_least_its_own_size(self) -> None:
-        size = Size(features=20, targets=10, rows=10_000)
+        size = RidgeSize(features=20, targets=10, rows=10_000)
         assert memory.measure(CLOSED_FORM, size).backward >= 8 * size.n_z
 
     def test_a_wrong_formulation_is_said_to_be_wrong(self) -> None:
@@ -108,7 +108,7 @@ def run_instead(monkeypatch: pytest.MonkeyPatch, directory: Path, code: str) -> 
 
 
 def test_a_full_hessian_that_does_not_fit_is_not_tried() -> None:
-    large = Size(features=20, targets=10, rows=1_280)
+    large = RidgeSize(features=20, targets=10, rows=1_280)
     with pytest.raises(NotMeasuredError, match=r"would take 23\.8 GB; the limit is 4 GB"):
         memory.measure(FULL_HESSIAN, large)
     assert not memory.unfit(K_ALONE, large)

@@ -13,7 +13,7 @@ from bench.argmin import test_layers as layers
 from bench.argmin import test_memory as memory
 from bench.argmin.closed_form import closed_form
 from bench.argmin.formulations import CLOSED_FORM_TORCH, FULL_HESSIAN, RIVALS
-from bench.argmin.memory import CrashedError, Size
+from bench.argmin.memory import CrashedError, RidgeSize
 from reference_impls.computations import ridge_argmin, timeseries_net
 from results.report import write_report
 from results.store import Appender, read
@@ -44,7 +44,7 @@ def rows(tmp_path: Path) -> tuple[Layer, ...]:
 class TestGate:
     @pytest.mark.parametrize("phase", layers.PHASES)
     def test_no_phase_of_a_wrong_layer_is_timed(self, phase: Phase, tmp_path: Path) -> None:
-        case = layers.Case(ridge_argmin.COMPUTATION, WRONG, phase)
+        case = layers.LayerCase(ridge_argmin.COMPUTATION, WRONG, phase)
         with (
             Appender(tmp_path / LAYERS.file_name, LAYERS) as appender,
             pytest.raises(pytest.fail.Exception, match="not timed, wrong result: gradient off"),
@@ -56,7 +56,7 @@ class TestGate:
         assert row.gradient_error == pytest.approx(0.5)
 
     def test_nor_at_any_tolerance(self, tmp_path: Path) -> None:
-        case = layers.Case(ridge_argmin.COMPUTATION, WRONG, "forward and backward", 1e-3)
+        case = layers.LayerCase(ridge_argmin.COMPUTATION, WRONG, "forward and backward", 1e-3)
         with (
             Appender(tmp_path / LAYERS.file_name, LAYERS) as appender,
             pytest.raises(pytest.fail.Exception, match="wrong result"),
@@ -66,7 +66,7 @@ class TestGate:
         assert (row.status, row.tolerance) == ("failed", 1e-3)
 
     def test_nor_a_training_step_through_it(self, tmp_path: Path) -> None:
-        case = layers.Case(timeseries_net.COMPUTATION, WRONG, "training step")
+        case = layers.LayerCase(timeseries_net.COMPUTATION, WRONG, "training step")
         with (
             Appender(tmp_path / LAYERS.file_name, LAYERS) as appender,
             pytest.raises(pytest.fail.Exception, match="wrong result"),
@@ -77,7 +77,7 @@ class TestGate:
 
 
 def test_a_rival_that_is_not_installed_is_a_skipped_row(tmp_path: Path) -> None:
-    case = layers.Case(ridge_argmin.COMPUTATION, ABSENT, "forward")
+    case = layers.LayerCase(ridge_argmin.COMPUTATION, ABSENT, "forward")
     with (
         Appender(tmp_path / LAYERS.file_name, LAYERS) as appender,
         pytest.raises(pytest.skip.Exception),
@@ -102,7 +102,7 @@ def test_a_crash_fails_its_own_case_alone_and_leaves_rows(
         raise CrashedError("exit status 1: MemoryError")
 
     monkeypatch.setattr(memory, "measure", crash)
-    case = memory.Case(FULL_HESSIAN, Size(20, 10, 128))
+    case = memory.MemoryCase(FULL_HESSIAN, RidgeSize(20, 10, 128))
     with (
         Appender(tmp_path / MEMORY.file_name, MEMORY) as appender,
         pytest.raises(pytest.fail.Exception, match="exit status 1"),
@@ -115,7 +115,7 @@ def test_a_crash_fails_its_own_case_alone_and_leaves_rows(
 
 
 def test_memory_that_is_not_there_is_a_skipped_row_for_each_pass(tmp_path: Path) -> None:
-    case = memory.Case(FULL_HESSIAN, Size(20, 10, 1_280))
+    case = memory.MemoryCase(FULL_HESSIAN, RidgeSize(20, 10, 1_280))
     with (
         Appender(tmp_path / MEMORY.file_name, MEMORY) as appender,
         pytest.raises(pytest.skip.Exception),
