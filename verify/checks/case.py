@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -49,6 +50,16 @@ class Case:
             stream: a number for what is drawn: the same numbers are drawn for it each time.
         """
         return generator(self.name, self.size, self.seed, stream)
+
+    def in_dtype(self, dtype: str) -> Self:
+        """The same numbers, rounded to a dtype."""
+        return replace(
+            self,
+            dtype=dtype,
+            primals=cast(self.primals, dtype),
+            cotangent=self.cotangent.astype(dtype),
+            directions=tuple(cast(tangent, dtype) for tangent in self.directions),
+        )
 
     def rounding_generator(self) -> np.random.Generator:
         """Draws the roundings that noise is measured with.
@@ -159,13 +170,7 @@ def make_cases(
     primals = draw(computation, size, np.float64, seed)
     case = catalogue_case_at(computation, primals, (size, seed), functions)
     for dtype in dtypes:
-        yield replace(
-            case,
-            dtype=dtype,
-            primals=cast(primals, dtype),
-            cotangent=case.cotangent.astype(dtype),
-            directions=tuple(cast(tangent, dtype) for tangent in case.directions),
-        )
+        yield case.in_dtype(dtype)
 
 
 def shape_of_value(functions: Sequence[Function], primals: Arrays) -> tuple[int, ...]:

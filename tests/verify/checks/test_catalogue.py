@@ -29,13 +29,21 @@ def test_each_dtype_has_its_case_with_first_and_second_derivatives() -> None:
         assert outcome.evidence == []
 
 
+def test_a_dtype_is_judged_alike_alone_and_beside_the_other() -> None:
+    (alone,) = found(TANH, "float32")
+    _, beside = found(TANH)
+    assert alone.checks == beside.checks
+
+
 def test_of_what_is_wrong_already_no_second_derivative_is_asked() -> None:
     wrong = replace(TANH, by_torch=lambda x: 1.001 * TANH.by_torch(x))
     (outcome,) = found(wrong, "float64")
     assert second_order(outcome) == {"autograd"}
 
 
-def test_nor_of_what_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_what_is_unsupported_no_second_derivative_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     refused = Check("torch", "contract", "the primals", "unsupported", "K is singular")
     monkeypatch.setattr("verify.checks.catalogue.verify_case", lambda *_: [refused])
     (outcome,) = found(TANH, "float64")
