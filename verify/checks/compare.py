@@ -106,7 +106,7 @@ def _worst_of_array(name: str, got: Array, expected: Array, noise: Array, larges
 
 
 def _usual(noise: Array) -> float:
-    """Of an entry that has any: at few points, another entry's may have been zero by chance."""
+    """The median noise over entries that show any; a zero may be luck."""
     return float(np.median(noise[noise > 0])) if noise.any() else 0.0
 
 

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays, cast
 from reference_impls.function import Function
-from verify.error_model.arrays import largest, pair, unit_roundoff
+from verify.error_model.arrays import inner, largest, pair, unit_roundoff
 from verify.error_model.noise import FUNCTIONAL, INSTABILITY, PAIRING, VALUE, Noise, Point
 
 DRAWS = 24
@@ -184,8 +184,8 @@ def _natural(results: Arrays, point: Point) -> dict[str, float]:
 def _nudge(array: Array, rng: np.random.Generator, dtype: npt.DTypeLike, most: int) -> Array:
     narrow = array.astype(dtype)
     moves = rng.integers(-most, most + 1, array.shape, dtype=np.int16).astype(dtype)
-    # By single units in the last place, odd and even: sums may be exact for all that are even.
-    # Zero and infinity stay what they are.
+    # By single units in the last place: with even moves only, sums can come out exact and hide the
+    # rounding. Zero and infinity stay what they are.
     movable = np.isfinite(narrow) & (narrow != 0)
     steps = np.spacing(narrow, out=np.zeros_like(narrow), where=movable)
     return np.asarray(narrow + moves * steps, dtype)
@@ -208,12 +208,8 @@ def _sampled(
         raise ValueError(f"gradients have shapes {shapes}")
     pairings = np.asarray([pair(cotangents, tangents) for tangents in directions])
     measured = {name: np.array(cotangents[name]) for name in wrt}
-    of_value = {VALUE: np.array(value), FUNCTIONAL: _inner(cotangent, value)}
+    of_value = {VALUE: np.array(value), FUNCTIONAL: np.asarray(inner(cotangent, value))}
     return {**of_value, **measured, **({PAIRING: pairings} if directions else {})}
-
-
-def _inner(cotangent: Array, value: Array) -> Array:
-    return np.asarray(np.sum(np.multiply(cotangent, value, dtype=np.float64)))
 
 
 def _difference(one: Array, other: Array) -> Array:
