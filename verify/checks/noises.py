@@ -61,7 +61,4 @@ class Noises:
 
 def _silence(case: Case) -> Noise:
     shapes = {VALUE: case.cotangent.shape, FUNCTIONAL: (), PAIRING: (len(case.directions),)}
-    shapes |= {name: case.primals[name].shape for name in case.wrt}
-    nothing = dict.fromkeys(shapes, 0.0)
-    errors = {name: np.zeros(each) for name, each in shapes.items()}
-    return Noise(errors, nothing, nothing, nothing, nothing)
+    return Noise.silent(shapes | {name: case.primals[name].shape for name in case.wrt})

@@ -72,6 +72,13 @@ class Noise:
     natural: Mapping[str, float]
     unit: float = 2.0**-24
 
+    @classmethod
+    def silent(cls, shapes: Mapping[str, tuple[int, ...]]) -> "Noise":
+        """No noise at all, for arrays of these names and shapes: where none can be measured."""
+        nothing = dict.fromkeys(shapes, 0.0)
+        errors = {name: np.zeros(shape) for name, shape in shapes.items()}
+        return cls(errors, nothing, nothing, nothing, nothing)
+
     @property
     def value(self) -> Arrays:
         """The errors of f, under the key ``value``."""

@@ -52,10 +52,8 @@ def noise_of_second(question: Question, answers: Sequence[Answers], probes: Prob
 
 
 def _silence(question: Question) -> Noise:
-    shapes = {name: question.v[name].shape for name in question.wrt} | {PAIRING: ()}
-    nothing = dict.fromkeys(shapes, 0.0)
-    errors = {name: np.zeros(shape) for name, shape in shapes.items()}
-    return Noise(errors, nothing, nothing, nothing, nothing)
+    shapes = {name: question.v[name].shape for name in question.wrt}
+    return Noise.silent({**shapes, PAIRING: ()})
 
 
 def _nudged(question: Question, count: int, dtype: str, rng: np.random.Generator) -> list[Arrays]:
