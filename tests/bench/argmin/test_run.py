@@ -55,7 +55,7 @@ class TestGate:
         assert row.median_s is None
         assert row.gradient_error == pytest.approx(0.5)
 
-    def test_nor_at_any_tolerance(self, tmp_path: Path) -> None:
+    def test_a_wrong_layer_is_not_timed_at_any_tolerance(self, tmp_path: Path) -> None:
         case = layers.LayerCase(ridge_argmin.COMPUTATION, WRONG, "forward and backward", 1e-3)
         with (
             Appender(tmp_path / LAYERS.file_name, LAYERS) as appender,
@@ -65,7 +65,7 @@ class TestGate:
         (row,) = rows(tmp_path)
         assert (row.status, row.tolerance) == ("failed", 1e-3)
 
-    def test_nor_a_training_step_through_it(self, tmp_path: Path) -> None:
+    def test_a_training_step_through_a_wrong_layer_is_not_timed(self, tmp_path: Path) -> None:
         case = layers.LayerCase(timeseries_net.COMPUTATION, WRONG, "training step")
         with (
             Appender(tmp_path / LAYERS.file_name, LAYERS) as appender,

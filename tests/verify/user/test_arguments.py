@@ -395,7 +395,7 @@ class TestWrt:
     def test_a_set_is_in_the_order_of_the_arrays(self) -> None:
         assert of({"x": X, "b": [B, B], "n": B}, {"n", "b", "x"}).wrt == ("x", "b[0]", "b[1]", "n")
 
-    def test_nor_is_what_a_set_is_refused_for_a_matter_of_its_order(self) -> None:
+    def test_a_set_is_refused_for_the_same_name_in_whatever_order_it_comes(self) -> None:
         class Backwards(frozenset[str]):
             def __iter__(self) -> Iterator[str]:
                 return iter(sorted(super().__iter__(), reverse=True))

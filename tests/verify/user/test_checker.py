@@ -335,7 +335,7 @@ class TestWhatIsNoGradient:
             )
         ),
     )
-    def test_nor_may_any_later_call_surprise_the_checker(
+    def test_a_surprise_in_any_later_call_is_told_in_one_line(
         self, what: Callable[[Any], Tree], where: str
     ) -> None:
         for function, call in product((sines, tilted), (*range(1, 24), 30, 45)):
@@ -656,7 +656,7 @@ class TestHowItBehaves:
         assert list(deep) == ["y"]
         assert np.array_equal(deep["y"], np.ones(2))
 
-    def test_nor_does_one_that_writes_to_them_later_reach_them(self) -> None:
+    def test_a_function_that_writes_in_a_later_call_does_not_reach_the_users_arrays(self) -> None:
         for call in range(1, 30):
             remaining = count(-call)
 

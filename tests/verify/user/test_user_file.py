@@ -152,7 +152,7 @@ def test_what_is_not_there_is_told_in_one_line(file: Path, text: str, name: str,
         (":f", "got :f, wanted FILE.py:NAME"),
     ],
 )
-def test_nor_is_a_file(argument: str, said: str) -> None:
+def test_an_argument_that_names_no_function_of_a_file_is_refused(argument: str, said: str) -> None:
     with pytest.raises(UserFileError) as caught:
         check_user_file(argument, 0)
     assert str(caught.value) == said
