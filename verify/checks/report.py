@@ -45,7 +45,7 @@ class Report:
 
     @property
     def verdict(self) -> Verdict:
-        """Disagree if any check does; agree only if all of them do."""
+        """Disagree if any check does; agree only if all of them do, of those that count."""
         return overall(self.checks)
 
     @property

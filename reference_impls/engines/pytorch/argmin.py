@@ -39,8 +39,8 @@ def torch_argmin(
     """Returns the y near `initial` that minimizes ``objective(y, *parameters)``, as a layer.
 
     Arguments are those of `implicit.problem.Minimization` and `implicit.argmin.argmin`, with
-    tensors for arrays; so are the value and the errors, and
-    TypeError inside a `torch.func` transform.
+    tensors for arrays; so are the value and the errors, and TypeError inside a `torch.func`
+    transform.
     """
     problem = Minimization(objective, initial, parameters, constraint)
     return argmin(TorchEngine.of(initial, parameters), problem, solver)

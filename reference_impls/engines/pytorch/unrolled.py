@@ -3,7 +3,7 @@
 Newton's method is y ← y - K⁻¹ F(y, z). At a root, where F = 0, a step turns whatever dy/dz the
 iterate has into
 
-    dy/dz - K⁻¹ (K dy/dz + ∂F/∂z) = -K⁻¹ ∂F/∂z,
+    dy/dz - K⁻¹ (K dy/dz + ∂F/∂z) = -K⁻¹ ∂F/∂z.
 
 Differentiating the steps as they are therefore gives the derivative of the root one step after the
 iterate is at the root, and the second derivative one step after that. Nothing here uses that
