@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays, cast
 from reference_impls.function import Function
-from verify.error_model.arrays import largest, pair, unit_roundoff
+from verify.error_model.arrays import inner, largest, pair, unit_roundoff
 from verify.error_model.noise import FUNCTIONAL, INSTABILITY, PAIRING, VALUE, Noise, Point
 
 DRAWS = 24
@@ -208,12 +208,8 @@ def _sampled(
         raise ValueError(f"gradients have shapes {shapes}")
     pairings = np.asarray([pair(cotangents, tangents) for tangents in directions])
     measured = {name: np.array(cotangents[name]) for name in wrt}
-    of_value = {VALUE: np.array(value), FUNCTIONAL: _inner(cotangent, value)}
+    of_value = {VALUE: np.array(value), FUNCTIONAL: np.asarray(inner(cotangent, value))}
     return {**of_value, **measured, **({PAIRING: pairings} if directions else {})}
-
-
-def _inner(cotangent: Array, value: Array) -> Array:
-    return np.asarray(np.sum(np.multiply(cotangent, value, dtype=np.float64)))
 
 
 def _difference(one: Array, other: Array) -> Array:
