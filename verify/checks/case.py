@@ -10,7 +10,7 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays, Computation, cast, copies, draw, generator
 from reference_impls.function import Function
-from verify.error_model.arrays import root_mean_square
+from verify.error_model.arrays import scale_of
 from verify.error_model.measurement import fits_float32
 
 DIRECTIONS = 2
@@ -211,8 +211,7 @@ def _drawn(
 
 def _tangent(primal: Array, rng: np.random.Generator) -> Array:
     # Where a primal is infinite it stays so, and no direction leads away.
-    finite = np.isfinite(primal)
     tangent = np.asarray(rng.standard_normal(primal.shape))
-    tangent *= root_mean_square(primal if finite.all() else primal[finite]) or 1.0
-    tangent[~finite] = 0.0
+    tangent *= scale_of(primal)
+    tangent[~np.isfinite(primal)] = 0.0
     return tangent
