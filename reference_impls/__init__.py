@@ -75,11 +75,9 @@ _DEVICES = {"BACKENDS": "cpu", "GPU_BACKENDS": "cuda"}
 
 
 def _load(name: str) -> object:
-    match name:
-        case "COMPUTATIONS":
-            return tuple(entry.load() for entry in CATALOGUE)
-        case _:
-            return _loaded(name)
+    if name == "COMPUTATIONS":
+        return tuple(entry.load() for entry in CATALOGUE)
+    return _loaded(name)
 
 
 def _loaded(name: str) -> Any:  # noqa: ANN401 -- a class, a function or a constant
