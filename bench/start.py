@@ -101,7 +101,7 @@ class FailedError(Exception):
 
 
 @dataclass
-class Trial:
+class StartTrial:
     """One command in one checkout, and what came of it so far.
 
     Attributes:
@@ -123,7 +123,7 @@ class Trial:
         self.status, self.reason = status, reason
         self.durations.clear()
 
-    def row(self, beside: "Sequence[Trial]") -> Start:
+    def row(self, beside: "Sequence[StartTrial]") -> Start:
         """Its row in `starts.csv`.
 
         Args:
@@ -148,7 +148,7 @@ class Trial:
             over_torch=self._over(torch_import),
         )
 
-    def _over(self, other: "Trial") -> float | None:
+    def _over(self, other: "StartTrial") -> float | None:
         # Either may not have been timed.
         pairs = zip(self.durations, other.durations, strict=False)
         ratios = [mine.seconds / theirs.seconds for mine, theirs in pairs]
@@ -187,9 +187,9 @@ def start_once(command: Command, directory: Path) -> Duration:
     return Duration(seconds, in_user + after.children_system - before.children_system)
 
 
-def trials_of(commands: Sequence[Command], checkouts: Sequence[Checkout]) -> list[Trial]:
+def trials_of(commands: Sequence[Command], checkouts: Sequence[Checkout]) -> list[StartTrial]:
     """Every command in every checkout; skipped where that lacks the package."""
-    trials = [Trial(command, checkout) for command in commands for checkout in checkouts]
+    trials = [StartTrial(command, checkout) for command in commands for checkout in checkouts]
     for trial in trials:
         package = trial.command.package
         if package and not (trial.checkout.directory / package).is_dir():
@@ -197,7 +197,7 @@ def trials_of(commands: Sequence[Command], checkouts: Sequence[Checkout]) -> lis
     return trials
 
 
-def measure(trials: Sequence[Trial], repeats: int) -> Iterator[str]:
+def measure(trials: Sequence[StartTrial], repeats: int) -> Iterator[str]:
     """Time trials in turn, and say what was done.
 
     Args:
@@ -218,7 +218,7 @@ def measure(trials: Sequence[Trial], repeats: int) -> Iterator[str]:
         yield f"round {number} of {repeats}"
 
 
-def _add(trial: Trial, *, timed: bool) -> None:
+def _add(trial: StartTrial, *, timed: bool) -> None:
     if trial.status != "ok":
         return
     try:

@@ -126,7 +126,7 @@ def test_cost(case: CostCase, benchmark: BenchmarkFixture, costs: Appender[Cost]
 
 
 @dataclass(frozen=True)
-class Question:
+class CostQuestion:
     """A checker and a function, asked in two ways; both return whether the checker accepts.
 
     Attributes:
@@ -140,7 +140,7 @@ class Question:
     calls: Calls
 
 
-def question(checker: str, subject: Subject) -> Question:
+def question(checker: str, subject: Subject) -> CostQuestion:
     """What a checker is asked about a function.
 
     Raises:
@@ -154,13 +154,13 @@ def question(checker: str, subject: Subject) -> Question:
             else Counted(subject.make_vjp, calls)
         )
         ask = partial(_ours, primals=subject.primals)
-        return Question(partial(ask, subject.make_vjp), partial(ask, counted), calls)
+        return CostQuestion(partial(ask, subject.make_vjp), partial(ask, counted), calls)
     if subject.native is None:
         raise TypeError(f"{checker} takes functions of torch alone")
     leaves = tuple(torch.tensor(array, requires_grad=True) for array in subject.primals.values())
     ask = partial(gradcheck, inputs=leaves, raise_exception=False, fast_mode=checker == FAST)
     in_torch = counted_in_torch(subject.native, calls)
-    return Question(partial(ask, subject.native), partial(ask, in_torch), calls)
+    return CostQuestion(partial(ask, subject.native), partial(ask, in_torch), calls)
 
 
 def _ours(make_vjp: Any, primals: Arrays) -> bool:  # noqa: ANN401 -- a user's function

@@ -34,7 +34,7 @@ _CASE = [*_PROBLEM, "formulation", "phase", "tolerance"]
 
 
 @dataclass(frozen=True, eq=False)
-class Phases:
+class PhaseTimes:
     """What the passes of one layer take.
 
     Attributes:
@@ -63,7 +63,7 @@ class LayerSection:
     """
 
     note: str
-    phases: dict[str, Phases]
+    phases: dict[str, PhaseTimes]
     training: dict[str, pd.DataFrame]
     curves: dict[str, pd.DataFrame]
     reasons: pd.DataFrame
@@ -94,7 +94,7 @@ def time_section(contents: Contents[Layer]) -> LayerSection:
     return LayerSection(
         note=contents.note,
         phases={
-            name: Phases(_phases(group), _headlines(group))
+            name: PhaseTimes(_phases(group), _headlines(group))
             for name, group in _by_problem(at_rest[at_rest["phase"] != STEP])
         },
         training={

@@ -9,6 +9,7 @@ from scipy.stats import gmean
 
 from results.store import Contents
 from results.tables import Timing, Verdict
+from results.uncounted import UNCOUNTED
 
 BASELINE = "manual"  # what the other implementations' times are held against
 REMARKS = Path(__file__).with_name("remarks.toml")
@@ -117,7 +118,7 @@ def accuracy(verdicts: pd.DataFrame, dtype: str) -> pd.DataFrame:
         A row per computation and who, with columns relative_error, ulps and verdict. The errors are
         those of the precision checks, against the truth in a wider dtype. A computation without
         such checks has the errors against other implementations. The verdict is the worst of all
-        checks.
+        checks that count (`results.uncounted`).
     """
     rows = _from_both_sides(verdicts[verdicts["dtype"] == dtype])
     rows = rows.assign(
@@ -129,7 +130,8 @@ def accuracy(verdicts: pd.DataFrame, dtype: str) -> pd.DataFrame:
     known = rows["computation"].isin(rows.loc[precise, "computation"])
     measured = rows[precise | (~known & rows["check"].isin(_PAIRWISE))]
     worst = measured.groupby(["computation", "who"])[["relative_error", "ulps"]].max()
-    badness = rows.groupby(["computation", "who"])["badness"].max()
+    counted = rows[(rows["check"] != UNCOUNTED[0]) | (rows["verdict"] != UNCOUNTED[1])]
+    badness = counted.groupby(["computation", "who"])["badness"].max()
     return worst.reindex(badness.index).assign(verdict=badness.map(_FROM_BEST.__getitem__))
 
 

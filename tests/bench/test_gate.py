@@ -46,6 +46,21 @@ def excess(dtype: str, value: Arrays, cotangents: Arrays) -> float:
     return worst.error / worst.tolerance
 
 
+@pytest.mark.parametrize("lacking", [["manual"], ["torch"], ["manual", "autograd"]])
+def test_a_computation_may_lack_bodies(lacking: list[str]) -> None:
+    fields = {"manual": "by_hand", "torch": "by_torch", "autograd": "by_autograd"}
+    absent: Any = {fields[name]: None for name in lacking}
+    relu = next(c for c in COMPUTATIONS if c.name == "relu")
+    partial, size = replace(relu, name="partial", **absent), min(relu.sizes)
+    for backend in (each for each in BACKENDS if each.name not in lacking):
+        primals = draw(partial, size, "float64")
+        native, vjp = backend.make_vjp(partial, primals)
+        found = {"value": native}, vjp(seed_cotangent(native))
+        assert gate.hold_against_reference(partial, size, "float64", *found).accepted
+        wrong = {name: 1.01 * array for name, array in found[1].items()}
+        assert not gate.hold_against_reference(partial, size, "float64", found[0], wrong).accepted
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", ["autograd", "torch", "manual"])
 class TestGate:

@@ -8,7 +8,7 @@ from time import perf_counter
 import pytest
 
 from bench import start
-from bench.start import Checkout, Command, Duration, FailedError, Trial
+from bench.start import Checkout, Command, Duration, FailedError, StartTrial
 from results.store import read
 from results.tables import NUMPY_IMPORT, STARTS, TORCH_IMPORT, Start
 
@@ -133,14 +133,16 @@ class TestMeasure:
             return Duration(float(len(started)), 0.0)
 
         monkeypatch.setattr(start, "start_once", noted)
-        trials = [Trial(stub(name), Checkout(ROOT)) for name in "abc"]
+        trials = [StartTrial(stub(name), Checkout(ROOT)) for name in "abc"]
         assert len(list(start.measure(trials, 2))) == 3
         assert "".join(started) == "abc" + "abc" + "cba"
         assert [each.seconds for each in trials[0].durations] == [4.0, 9.0]
 
     def test_a_ratio_is_taken_round_by_round(self) -> None:
-        def trial(*seconds: float) -> Trial:
-            return Trial(stub("any"), Checkout(ROOT), [Duration(each, 0.5) for each in seconds])
+        def trial(*seconds: float) -> StartTrial:
+            return StartTrial(
+                stub("any"), Checkout(ROOT), [Duration(each, 0.5) for each in seconds]
+            )
 
         slowing_down = trial(2.0, 4.0, 80.0)
         row = slowing_down.row([trial(1.0, 2.0, 40.0), trial(2.0, 1.0, 16.0)])
@@ -159,7 +161,7 @@ class TestMeasure:
             return answer
 
         monkeypatch.setattr(start, "start_once", flaky)
-        trial = Trial(stub("any"), Checkout(ROOT))
+        trial = StartTrial(stub("any"), Checkout(ROOT))
         list(start.measure([trial], 3))
         assert (trial.status, trial.reason, trial.durations) == ("failed", "no more", [])
 

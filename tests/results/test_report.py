@@ -114,6 +114,14 @@ class TestAccuracy:
         assert errors["relu", "torch"] == pytest.approx(1e-16)
         assert errors["least_squares", "torch"] == pytest.approx(1e-5)
 
+    def test_a_refusal_far_away_does_not_count(self, tmp_path: Path) -> None:
+        frame = write_verdicts(
+            tmp_path,
+            verdict(error=1e-16, scale=1.0),
+            verdict(check="extremes", against="8192 times the primals", verdict="unsupported"),
+        )
+        assert summaries.accuracy(frame, "float64")["verdict"]["relu", "torch"] == "agree"
+
     def test_a_disagreement_hides_behind_nothing(self, tmp_path: Path) -> None:
         frame = write_verdicts(
             tmp_path,

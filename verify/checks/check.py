@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from results.uncounted import UNCOUNTED
+
 Verdict = Literal["agree", "disagree", "inconclusive", "unsupported"]
 
 
@@ -50,7 +52,7 @@ class Check:
     @property
     def counts(self) -> bool:
         """Not where an implementation refuses to be looked at far away, where nobody asked it."""
-        return not (self.kind == "extremes" and self.verdict == "unsupported")
+        return (self.kind, self.verdict) != UNCOUNTED
 
 
 @dataclass(frozen=True)

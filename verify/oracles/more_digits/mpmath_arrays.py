@@ -1,7 +1,7 @@
 """Arrays of 50 digits: NumPy's functions on the numbers of mpmath.
 
 NumPy computes on arrays of Python objects by calling their operators, and methods with the names of
-its own functions, so that plain array code runs unchanged. `Digits` adds what such arrays lack:
+its own functions, so that plain array code runs unchanged. `WideArray` adds what such arrays lack:
 functions that NumPy lacks for object arrays, the solution of linear equations by elimination, and a
 count of operations, each of which takes about a microsecond.
 """
@@ -61,9 +61,9 @@ class Workshop:
         for name, function in self._methods().items():
             setattr(self.context.mpf, name, self._method(function))
 
-    def digits(self, array: Native) -> "Digits":
+    def digits(self, array: Native) -> "WideArray":
         """An array of this workshop's numbers; one of shape () for a single number."""
-        made = np.asarray(self.numbers(array)).view(Digits)
+        made = np.asarray(self.numbers(array)).view(WideArray)
         made.workshop = self
         return made
 
@@ -138,7 +138,7 @@ class Workshop:
         return method
 
 
-class Digits(np.ndarray[Any, np.dtype[Any]]):
+class WideArray(np.ndarray[Any, np.dtype[Any]]):
     """An array of a workshop's numbers.
 
     An array of dtype object can do nearly all that is needed. This adds the rest: functions that
@@ -186,7 +186,7 @@ class Digits(np.ndarray[Any, np.dtype[Any]]):
             result = np.array(result, dtype=np.object_)
         if not isinstance(result, np.ndarray) or result.dtype != np.object_:
             return result
-        wrapped = result.view(Digits)
+        wrapped = result.view(WideArray)
         wrapped.workshop = self.workshop
         return wrapped
 
@@ -231,4 +231,4 @@ def _work(ufunc: np.ufunc, inputs: Sequence[Native]) -> int:
 
 
 def _plain(array: Native) -> Native:
-    return array.view(np.ndarray) if isinstance(array, Digits) else array
+    return array.view(np.ndarray) if isinstance(array, WideArray) else array

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from verify.oracles.more_digits.carriers import longdouble_is_wider
-from verify.oracles.more_digits.mpmath_arrays import Digits, Workshop
+from verify.oracles.more_digits.mpmath_arrays import WideArray, Workshop
 
 POINT = np.array([0.3, -1.2, 0.7, 2.1])
 
@@ -28,7 +28,7 @@ def test_functions_of_digits_are_those_of_floats(name: str, bounds: tuple[float,
     x = np.random.default_rng(0).uniform(*bounds, (3, 40))
     function = getattr(np, name)
     got = function(Workshop().digits(x))
-    assert isinstance(got, Digits)
+    assert isinstance(got, WideArray)
     np.testing.assert_allclose(got.astype(np.float64), function(x), rtol=1e-14, atol=1e-15)
 
 
@@ -38,7 +38,7 @@ def test_functions_of_two_digits_are_those_of_floats(name: str) -> None:
     function, make = getattr(np, name), Workshop().digits
     expected = function(x, y)
     for got in (function(make(x), make(y)), function(make(x), y), function(x, make(y))):
-        assert isinstance(got, Digits)
+        assert isinstance(got, WideArray)
         np.testing.assert_allclose(got.astype(np.float64), expected, rtol=1e-14)
 
 
@@ -71,7 +71,7 @@ def test_digits_do_what_arrays_do() -> None:
         (np.clip(a, -0.5, 0.5), np.clip(x, -0.5, 0.5)),
     ]
     for got, expected in pairs:
-        assert isinstance(got, Digits)
+        assert isinstance(got, WideArray)
         np.testing.assert_allclose(got.astype(np.float64), expected, rtol=1e-13)
     third = np.ones_like(a) / 3
     assert np.all(np.abs(3 * third - 1) < 1e-49)

@@ -280,7 +280,7 @@ def test_empty_arrays_and_what_is_no_number_pass_through(carrier: str) -> None:
     outcome = in_extended_precision(body, primals, UPWARDS, ["x", "y"], carrier=carrier)
     assert isinstance(outcome, Extended), outcome
     assert outcome.cotangents["y"].shape == (0, 3)
-    # Digits that float64 has not: the cube of a double is not one.
+    # WideArray that float64 has not: the cube of a double is not one.
     assert np.any(outcome.value != POINT**3)
 
 
