@@ -171,7 +171,8 @@ class TestStartOnce:
         started = perf_counter()
         spin = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(0.2)"
         duration = start.start_once(stub("spin", spin), ROOT)
-        assert 0.3 <= duration.cpu_seconds < duration.seconds <= perf_counter() - started
+        # Some systems count processor time in ticks of 10 ms, one of which may be missed.
+        assert 0.28 <= duration.cpu_seconds < duration.seconds <= perf_counter() - started
 
     def test_it_runs_in_the_checkout_whatever_python_was_told(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
