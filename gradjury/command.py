@@ -36,7 +36,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     try:
-        status: int = main.main(arguments, prog_name="gradjury", standalone_mode=False)
+        status: int | None = main.main(arguments, prog_name="gradjury", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return BAD_INPUT
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except click.ClickException as error:
         return _complain(error.format_message())
-    return status
+    return status or 0
 
 
 def _complain(message: str) -> int:
@@ -81,9 +81,10 @@ def verify(arguments: tuple[str, ...]) -> int:
 
 @main.command(context_settings=handed_on, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def report(arguments: tuple[str, ...]) -> None:
+def report(arguments: tuple[str, ...]) -> object:
     """Write report.md from the CSV files in a directory."""
     _check_not_hidden("results")
     from results.__main__ import report as report_of  # noqa: PLC0415 -- may be hidden
 
-    report_of.main(arguments, prog_name="gradjury report")
+    # Not standalone: `run` answers its mistakes, too, in one line.
+    return report_of.main(arguments, prog_name="gradjury report", standalone_mode=False)

@@ -1,9 +1,14 @@
 """Which engines there are: the project's own, loaded when they are asked for, and any others."""
 
+import re
 from functools import cache
 from importlib import import_module
 
 from reference_impls.engines.backend import Backend
+from reference_impls.validation import check_choice
+from reference_impls.words import described
+
+DEVICES = ("cpu", "cuda")
 
 _OWN = (
     ("hips", "Autograd", "cpu"),
@@ -24,8 +29,12 @@ def register(backend: Backend) -> None:
         backend: it stays registered until the process ends or `unregister` is called.
 
     Raises:
-        ValueError: an engine of this name is registered for the same device.
+        TypeError: it is no engine, as it lacks members of `Backend`.
+        ValueError: its name is no single word, its device is unknown, or an engine of this name is
+            registered for the same device.
     """
+    _check_is_engine(backend)
+    _check_name(backend)
     if (backend.name, backend.device) in [(each.name, each.device) for each in registered()]:
         raise ValueError(
             f"{backend.name}: an engine of this name is registered already for {backend.device}"
@@ -41,9 +50,29 @@ def unregister(backend: Backend) -> None:
         ValueError: the engine was not added by `register`.
     """
     if backend not in _added:
-        raise ValueError(f"{backend.name}: this engine was never registered")
+        name = getattr(backend, "name", described(backend))
+        raise ValueError(f"{name}: this engine was never registered")
     _added.remove(backend)
     registered.cache_clear()
+
+
+def _check_is_engine(backend: object) -> None:
+    members = [name for name in vars(Backend) if not name.startswith("_")]
+    lacking = [name for name in members if not hasattr(backend, name)]
+    if isinstance(backend, type) or lacking:
+        what = f"the class {backend.__name__}" if isinstance(backend, type) else described(backend)
+        lacks = f", which lacks {', '.join(lacking)}" if lacking else ""
+        raise TypeError(f"register: got {what}{lacks}; wanted an engine, see Backend")
+
+
+def _check_name(backend: Backend) -> None:
+    name: object = backend.name
+    # A column is named "torch/cuda", and tables are printed with markup.
+    if not (isinstance(name, str) and re.fullmatch(r"[\w.+-]+", name)):
+        raise ValueError(
+            f"register: got the name {name!r}, wanted a word of letters, digits, '_', '.', '+', '-'"
+        )
+    check_choice("device", backend.device, DEVICES)
 
 
 @cache

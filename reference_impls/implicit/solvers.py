@@ -14,6 +14,7 @@ from reference_impls.implicit.errors import NotConvergedError, NotSymmetricError
 from reference_impls.implicit.precision import eps, largest, norm, resolution
 from reference_impls.implicit.vectors import Numeric
 from reference_impls.nested import Tree
+from reference_impls.words import described
 
 CG_STEPS = 10
 """Per unknown; in theory one is enough, but rounding delays conjugate gradients."""
@@ -74,6 +75,7 @@ class Solver(ABC):
             By default y is as accurate as its dtype allows.
 
     Raises:
+        TypeError: the search is no function.
         ValueError: the tolerance is not a positive number.
     """
 
@@ -90,6 +92,9 @@ class Solver(ABC):
     """Is a K that is not positive definite refused?"""
 
     def __post_init__(self) -> None:
+        search: object = self.search
+        if not (search is None or callable(search)):
+            raise TypeError(f"search: got {described(search)}, wanted a function")
         tolerance: object = self.tolerance
         if tolerance is not None and not (isinstance(tolerance, Real) and float(tolerance) > 0):
             raise ValueError(f"tolerance: got {tolerance!r}, wanted a positive number")

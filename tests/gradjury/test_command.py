@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from gradjury.command import run
@@ -35,12 +37,21 @@ def test_report_is_python_dash_m_results_report(
     given = [each.format(empty=folder, missing=folder / "missing") for each in arguments]
     ours = python("-m", "gradjury", "report", *given)
     theirs = python("-m", "results", "report", *given)
-    assert (ours.returncode, ours.stdout, ours.stderr) == (
-        theirs.returncode,
-        theirs.stdout,
-        theirs.stderr,
-    )
-    assert ours.stdout or ours.stderr
+    assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
+    assert ours.stderr == theirs.stderr.replace("Error: ", "gradjury: ")
+    assert ours.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b"], ["--nope"], ["{missing}"]])
+def test_a_mistake_in_report_is_answered_in_one_line(
+    arguments: list[str], tmp_path: Path, capfd: Capture
+) -> None:
+    given = [each.format(missing=tmp_path / "missing") for each in arguments]
+    assert run(["report", *given]) == 2
+    out, err = capfd.readouterr()
+    assert not out
+    assert err.startswith("gradjury: ")
+    assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize("subcommand", ["verify", "report"])

@@ -175,7 +175,8 @@ def some_signs(suspect: Suspect, samples: Mapping[int, Estimate]) -> Finding | N
     ):
         return None
     wrong = [flat for flat in samples if suspect.is_wrong_at(flat)]
-    if len(wrong) < 3:
+    # Off by hardly more than is allowed, an entry is near the right one, and not its opposite.
+    if len(wrong) < 3 or any(suspect.got.flat[flat] * samples[flat].value >= 0 for flat in wrong):
         return None
     values = [samples[flat].value for flat in wrong]
     right = [known.value for flat, known in samples.items() if flat not in wrong]

@@ -48,6 +48,32 @@ def cell(lines: list[str], row: str, column: str) -> str:
     return cells(found)[place]
 
 
+def test_what_is_no_engine_is_refused_in_one_line() -> None:
+    before = registered()
+    for given, what in ((3, "an int, which lacks name, device"), (Duals, "the class Duals")):
+        with pytest.raises(TypeError, match=rf"^register: got {what}.*; wanted an eng") as found:
+            register(given)  # type: ignore[arg-type]
+        assert "\n" not in str(found.value)
+    with pytest.raises(ValueError, match=r"^an int: this engine was never registered$"):
+        unregister(3)  # type: ignore[arg-type]
+    assert registered() == before
+
+
+@pytest.mark.parametrize("name", ["", "a b", "torch/cuda", "[/red]", "a\nb", 3])
+def test_an_engine_has_a_name_that_no_table_takes_for_something_else(name: str) -> None:
+    engine = Duals()
+    engine.name = name
+    with pytest.raises(ValueError, match=r"^register: got the name .*, wanted a word of letters"):
+        register(engine)
+
+
+def test_an_engine_is_for_a_device_that_there_is() -> None:
+    engine = Duals()
+    engine.device = "tpu"
+    with pytest.raises(ValueError, match=r"^unknown device 'tpu': accepted are cpu, cuda"):
+        register(engine)
+
+
 def test_an_engine_is_registered_until_it_is_taken_back() -> None:
     before, engine = registered(), Duals()
     register(engine)

@@ -151,6 +151,14 @@ def test_a_tolerance_that_is_not_positive_is_refused(
         make(tolerance=tolerance)
 
 
+@pytest.mark.parametrize("make", [Cholesky, LU, ConjugateGradients, PseudoInverse])
+def test_a_search_that_is_no_function_is_refused_where_it_is_given(
+    make: Callable[..., Solver],
+) -> None:
+    with pytest.raises(TypeError, match=r"^search: got an int, wanted a function$"):
+        make(search=3)
+
+
 def of_condition(condition: float) -> Array:
     """A symmetric matrix that no change of units makes any better."""
     rotation = np.linalg.qr(np.random.default_rng(0).standard_normal((6, 6)))[0]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from reference_impls import Array, Vjp
 from tests.verify.diagnosis.shared import (
     ARGUMENTS,
     SHAPES,
@@ -10,6 +11,7 @@ from tests.verify.diagnosis.shared import (
     large,
     middle_of,
 )
+from verify import check
 
 TOO_OFTEN = "divided once too often by"
 
@@ -146,3 +148,14 @@ def test_one_dominant_entry_does_not_speak_for_the_others(dtype: str) -> None:
     wrong[3, 4] *= 2
     found = known.assert_found("a few entries", "x", wrong)
     assert found.index == "[3, 4]"
+
+
+def test_an_entry_hardly_off_has_no_wrong_sign() -> None:
+    def square(x: Array) -> tuple[Array, Vjp]:
+        return x**2, lambda u: {"x": 2 * x * u * (1 + 1e-14)}
+
+    x = np.random.default_rng(3).standard_normal(20)
+    report = check(square, {"x": x})
+    assert report.verdict == "disagree"
+    assert report.diagnosis is not None
+    assert report.diagnosis.fault != "sign"
