@@ -375,6 +375,10 @@ class Table(Generic[R]):
         return [column.name for column in self.columns]
 
 
+UNCOUNTED = ("extremes", "unsupported")
+"""The check and its verdict that count neither for nor against an implementation: it refuses to be
+looked at far away, where nobody asked it."""
+
 OURS = "gradjury"
 """The `checker` of this project in `kills.csv` and `costs.csv`; every other is somebody else's."""
 

@@ -8,8 +8,7 @@ import pandas as pd
 from scipy.stats import gmean
 
 from results.store import Contents
-from results.tables import Timing, Verdict
-from results.uncounted import UNCOUNTED
+from results.tables import UNCOUNTED, Timing, Verdict
 
 BASELINE = "manual"  # what the other implementations' times are held against
 REMARKS = Path(__file__).with_name("remarks.toml")
@@ -118,7 +117,7 @@ def accuracy(verdicts: pd.DataFrame, dtype: str) -> pd.DataFrame:
         A row per computation and who, with columns relative_error, ulps and verdict. The errors are
         those of the precision checks, against the truth in a wider dtype. A computation without
         such checks has the errors against other implementations. The verdict is the worst of all
-        checks that count (`results.uncounted`).
+        checks that count (`UNCOUNTED`).
     """
     rows = _from_both_sides(verdicts[verdicts["dtype"] == dtype])
     rows = rows.assign(
