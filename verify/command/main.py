@@ -59,7 +59,12 @@ def _complain(message: str) -> int:
     help=f"{', '.join(SIZE_WORDS)}, or a number that --list shows. The tutorial's, where that is a "
     "single row, comes with the next size.",
 )
-@click.option("--seed", default=0, type=click.IntRange(min=0), help="Of everything random.")
+@click.option(
+    "--seed",
+    default=0,
+    type=click.IntRange(min=0, max=2**63 - 1),  # the largest number that a column of a CSV holds
+    help="Of everything random.",
+)
 @click.option(
     "--csv",
     "path",

@@ -1,5 +1,6 @@
 """False alarms: the catalogue is right, so every disagreement over many seeds is one."""
 
+import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -61,11 +62,17 @@ def count_alarms(
     Yields:
         A row per computation and dtype, as soon as all its seeds are done.
     """
-    # Spawned: a fork would inherit the locks of threads that BLAS and torch have started.
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    # Spawned: a fork would inherit the locks of threads that BLAS and torch have started. Ctrl-C
+    # reaches all processes, and would have each of them print a traceback: this one answers it.
+    ignored = (signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, ignored) as pool:
         for entry, size in plan:
             names, sizes, wanted = repeat(entry.name), repeat(size), repeat(tuple(dtypes))
-            counted = list(pool.map(_counted, names, sizes, wanted, seeds))
+            try:
+                counted = list(pool.map(_counted, names, sizes, wanted, seeds))
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
             for position, dtype in enumerate(dtypes):
                 tallies = [each[position] for each in counted]
                 yield _row(_Subject(entry.name, dtype, size), seeds, tallies)

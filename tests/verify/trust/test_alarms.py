@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Self
@@ -126,3 +127,28 @@ def test_a_process_counts_what_is_counted_here(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(verify.trust.alarms, "ProcessPoolExecutor", Serial)
     (here,) = count_alarms(plan, ["float32"], range(2))
     assert elsewhere == here.model_copy(update={"measured_at": elsewhere.measured_at})
+
+
+def test_ctrl_c_is_answered_here_and_what_waits_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: dict[str, object] = {}
+
+    class Interrupted(Serial):
+        def __init__(self, *arguments: object) -> None:
+            super().__init__()
+            asked["initializer"] = arguments[2:]
+            self.map = self.interrupt
+
+        def interrupt(self, *_: object) -> Iterator[Any]:
+            raise KeyboardInterrupt
+
+        def shutdown(self, **options: bool) -> None:
+            asked.update(options)
+
+    monkeypatch.setattr(verify.trust.alarms, "ProcessPoolExecutor", Interrupted)
+    plan = [(entry, min(entry.sizes)) for entry in CATALOGUE[:1]]
+    with pytest.raises(KeyboardInterrupt):
+        list(count_alarms(plan, ["float64"], range(3), jobs=2))
+    ignoring = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    assert asked == {"initializer": ignoring, "wait": False, "cancel_futures": True}
