@@ -217,8 +217,9 @@ class Contents(Generic[R]):
 def read(path: Path | str, table: Table[R]) -> Contents[R]:
     """Read a file back, checking every cell.
 
-    A torn last line, left by a run that was killed, is dropped, and the note says so. A file may
-    be older than the table's last optional columns: their cells are then empty.
+    A torn last line, left by a run that was killed, is dropped, and the note says so. A file that
+    was begun, and has no whole header yet, has no rows. A file may be older than the table's last
+    optional columns: their cells are then empty.
 
     Args:
         path: The file.
@@ -231,6 +232,9 @@ def read(path: Path | str, table: Table[R]) -> Contents[R]:
     path = Path(path)
     with explained("read", path):
         whole, torn = _split_torn(_between_writes(path))
+    if not whole and _encode(table.header).startswith(torn):
+        # A process has created the file, and has not come to its header yet, or never did.
+        return Contents(table, (), f"{path.name}: nothing is in it yet")
     lines = _lines(path, whole)
     _, header = next(lines, (1, []))
     columns = _columns_of(path, header, table)

@@ -105,6 +105,14 @@ class TestRoundTrip:
         assert [row.seed for row in read(path, VERDICTS).rows] == [1, 2]
         assert path.read_text().count("computation") == 1
 
+    @pytest.mark.parametrize("length", [0, 1, 30])
+    def test_a_file_that_was_only_begun_has_no_rows(self, tmp_path: Path, length: int) -> None:
+        path = tmp_path / "verdicts.csv"
+        path.write_text(",".join(VERDICTS.header)[:length])
+        contents = read(path, VERDICTS)
+        assert contents.rows == ()
+        assert contents.note == "verdicts.csv: nothing is in it yet"
+
     def test_a_file_without_rows_is_an_empty_frame(self, tmp_path: Path) -> None:
         write(tmp_path / "verdicts.csv")
         frame = read(tmp_path / "verdicts.csv", VERDICTS).frame
@@ -497,8 +505,8 @@ class TestRefusalToRead:
         assert "line 1" in self.refusal(path)
         assert f"wanted the order {first}, {second}" in self.refusal(path)
 
-    def test_an_empty_file(self, path: Path) -> None:
-        path.write_bytes(b"")
+    def test_a_line_that_is_no_header_and_has_no_end(self, path: Path) -> None:
+        path.write_bytes(b"fault,correct")
         assert "missing 'computation'" in self.refusal(path)
 
     def test_bytes_that_are_not_text(self, path: Path) -> None:
