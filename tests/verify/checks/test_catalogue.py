@@ -1,10 +1,14 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Computation
+from reference_impls.function import Function
+from verify.checks.case import Case
 from verify.checks.catalogue import Outcome, outcomes
 from verify.checks.check import Check
+from verify.checks.noises import Noises
 
 BY_NAME = {computation.name: computation for computation in COMPUTATIONS}
 TANH = BY_NAME["tanh"]
@@ -33,6 +37,21 @@ def test_a_dtype_is_judged_alike_alone_and_beside_the_other() -> None:
     (alone,) = found(TANH, "float32")
     _, beside = found(TANH)
     assert alone.checks == beside.checks
+
+
+def test_noise_is_measured_once_and_is_the_same_for_both_dtypes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[Noises] = []
+
+    def check(_: Case, __: Sequence[Function], noises: Noises) -> list[Check]:
+        given.append(noises)
+        return []
+
+    monkeypatch.setattr("verify.checks.catalogue.verify_case", check)
+    found(TANH)
+    double, single = given
+    assert double is single
 
 
 def test_of_what_is_wrong_already_no_second_derivative_is_asked() -> None:

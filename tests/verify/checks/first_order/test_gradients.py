@@ -95,7 +95,7 @@ def test_only_a_disagreement_blames(verdict: Verdict) -> None:
     assert blamed([Check("a", "oracle", "Richardson", verdict)]) == set()
 
 
-def test_both_dtypes_get_the_same_numbers_rounded_and_the_same_noise() -> None:
+def test_both_dtypes_get_the_same_numbers_rounded() -> None:
     double, single = cases_of(WAVE, SIZE, 0, DTYPES, BACKENDS)
     for wide, narrow in (
         (double.primals, single.primals),
@@ -105,9 +105,6 @@ def test_both_dtypes_get_the_same_numbers_rounded_and_the_same_noise() -> None:
         for name, array in wide.items():
             assert (str(array.dtype), str(narrow[name].dtype)) == DTYPES
             np.testing.assert_array_equal(array.astype(np.float32), narrow[name])
-    wide_noise, narrow_noise = (noises_of(each, BACKENDS).allowed for each in (double, single))
-    for name, errors in wide_noise.errors.items():
-        np.testing.assert_allclose(errors, narrow_noise.errors[name], rtol=1e-5)
 
 
 def test_a_case_depends_on_its_seed_and_nothing_else() -> None:
