@@ -26,9 +26,17 @@ COMMANDS = dict.fromkeys(
 
 
 def without_errors(text: str) -> str:
-    """Rounding errors are another machine's, and with them the widths of their columns."""
-    measured = re.sub(r"-?\d+(\.\d+)?e[+-]\d+|-?\d+\.\d+", "~", text)
+    """Rounding errors are another machine's, and with them the widths of their columns.
+
+    A number that is shown with all its digits is the same everywhere, but for the last of them.
+    """
+    measured = re.sub(r"-?\d+(\.\d+)?e[+-]\d+|-?\d+\.(?P<decimals>\d+)", _nine_digits, text)
     return re.sub(r"[ -]+", " ", measured).rstrip()
+
+
+def _nine_digits(number: re.Match[str]) -> str:
+    in_full = len(number["decimals"] or "") > 9
+    return f"{float(number[0]):.9g}" if in_full else "~"
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
