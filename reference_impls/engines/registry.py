@@ -56,6 +56,11 @@ def unregister(backend: Backend) -> None:
     registered.cache_clear()
 
 
+def added() -> tuple[Backend, ...]:
+    """Returns the engines that `register` has added to the project's own in this process."""
+    return tuple(_added)
+
+
 def _check_is_engine(backend: object) -> None:
     members = [name for name in vars(Backend) if not name.startswith("_")]
     lacking = [name for name in members if not hasattr(backend, name)]

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from reference_impls import Backend, Computation
 from reference_impls.function import implementations
-from verify.checks.argmin.evidence import Evidence, argmin_evidence
+from verify.checks.argmin.evidence import Evidence
+from verify.checks.argmin.hearing import argmin_evidence
 from verify.checks.case import CatalogueCase, make_cases
 from verify.checks.check import Check
 from verify.checks.first_order.gradients import verify_case

@@ -1,33 +1,17 @@
 """Everything that is known of a computation of the catalogue at one size and seed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from reference_impls.computation import Computation
 from reference_impls.engines.backend import Backend
 from reference_impls.function import implementations
-from verify.checks.argmin.evidence import Evidence, argmin_evidence
+from verify.checks.argmin.hearing import argmin_evidence
 from verify.checks.case import CatalogueCase, make_cases
-from verify.checks.check import Check
 from verify.checks.first_order.gradients import verify_case
 from verify.checks.first_order.pairs import blamed
 from verify.checks.noises import Noises
+from verify.checks.outcome import CaseId, Outcome
 from verify.checks.second_order.checks import second_order
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one case.
-
-    Attributes:
-        case: the computation at a size, seed and dtype.
-        checks: of all its implementations, those of the evidence among them.
-        evidence: for argmins.
-    """
-
-    case: CatalogueCase
-    checks: list[Check]
-    evidence: list[Evidence]
 
 
 def outcomes(
@@ -56,4 +40,9 @@ def outcomes(
         evidence = argmin_evidence(case, noises.allowed, backends)
         checks += second_order(case, trusted)
         checks += [check for each in evidence for check in each.checks]
-        yield Outcome(case, checks, evidence)
+        yield Outcome(_id_of(case), checks, evidence)
+
+
+def _id_of(case: CatalogueCase) -> CaseId:
+    is_tutorial_size = case.size == case.computation.tutorial_size
+    return CaseId(case.name, case.size, case.seed, case.dtype, is_tutorial_size)

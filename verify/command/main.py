@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from reference_impls.datasets import DatasetError
+from reference_impls.running.processes import ProcessDiedError, usable_cores
 from reference_impls.validation import nearest
 from results.errors import ResultsError
 from verify.checks.argmin.optimality import OptimalityError
@@ -13,6 +14,12 @@ from verify.command.options import SIZE_WORDS, Options, known_dtypes, known_subj
 from verify.command.outcome import BAD_INPUT, INTERRUPTED
 from verify.command.ways import way_of
 from verify.user.user_file import UserFileError
+
+KNOWN_ERRORS = (ResultsError, DatasetError, OptimalityError, UserFileError, ProcessDiedError)
+"""Those whose message is the one line that is wanted."""
+
+MOST_JOBS = 4
+"""More would hardly end sooner: the longest case takes a fifth of all the time."""
 
 
 def run(arguments: Sequence[str] | None = None, program: str = "python -m verify") -> int:
@@ -37,7 +44,7 @@ def run(arguments: Sequence[str] | None = None, program: str = "python -m verify
         return INTERRUPTED
     except click.ClickException as error:
         return _complain(error.format_message())
-    except (ResultsError, DatasetError, OptimalityError, UserFileError) as error:
+    except KNOWN_ERRORS as error:
         return _complain(str(error))
     return status
 
@@ -87,7 +94,12 @@ def _complain(message: str) -> int:
     type=click.IntRange(min=1),
     help="Count false alarms over so many seeds, from --seed on.",
 )
-@click.option("--jobs", default=1, type=click.IntRange(min=1), help="With --seeds: processes.")
+@click.option(
+    "--jobs",
+    default=min(usable_cores(), MOST_JOBS),
+    type=click.IntRange(min=1),
+    help=f"Processes that share the work; one for each core by default, up to {MOST_JOBS}.",
+)
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context
 def main(context: click.Context, /, **_: object) -> int:

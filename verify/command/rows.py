@@ -4,21 +4,21 @@ from reference_impls.function import DEVICE_MARK
 from results.tables import Argmin, Verdict
 from verify.checks.argmin.evidence import Evidence
 from verify.checks.argmin.kinds import EvidenceKind
-from verify.checks.case import CatalogueCase
 from verify.checks.check import Check, overall
+from verify.checks.outcome import CaseId
 
 
-def verdict_row(case: CatalogueCase, check: Check) -> Verdict:
+def verdict_row(case: CaseId, check: Check) -> Verdict:
     """A check of a case as a row of `verdicts.csv`."""
     worst = check.worst
     implementation, _, device = check.implementation.partition(DEVICE_MARK)
     return Verdict(
-        computation=case.computation.name,
+        computation=case.computation,
         implementation=implementation,
         device=device or "cpu",
         dtype=case.dtype,
         size=case.size,
-        tutorial_size=case.size == case.computation.tutorial_size,
+        tutorial_size=case.tutorial_size,
         seed=case.seed,
         check=check.kind,
         against=check.against,
@@ -36,15 +36,15 @@ def verdict_row(case: CatalogueCase, check: Check) -> Verdict:
     )
 
 
-def argmin_row(case: CatalogueCase, evidence: Evidence) -> Argmin:
+def argmin_row(case: CaseId, evidence: Evidence) -> Argmin:
     """The evidence for an argmin as a row of `argmin.csv`."""
     implementation, _, device = evidence.implementation.partition(DEVICE_MARK)
     return Argmin(
-        computation=case.computation.name,
+        computation=case.computation,
         implementation=implementation,
         device=device or "cpu",
         size=case.size,
-        tutorial_size=case.size == case.computation.tutorial_size,
+        tutorial_size=case.tutorial_size,
         seed=case.seed,
         unknowns=evidence.unknowns,
         residual=evidence.residual,

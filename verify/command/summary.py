@@ -2,16 +2,16 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
 
 from verify.checks.argmin.evidence import Evidence
 from verify.checks.argmin.kinds import EvidenceKind
-from verify.checks.case import CatalogueCase
-from verify.checks.catalogue import Outcome
 from verify.checks.check import Check, Verdict, overall, told
 from verify.checks.first_order.pairs import blamed
+from verify.checks.outcome import CaseId, Outcome
 from verify.command.console import box_style
 
 COLOURS: dict[Verdict, str] = {
@@ -40,42 +40,39 @@ EVIDENCE = {
 """The columns of the argmins' table, and the checks each is the worst of."""
 
 
+@dataclass(frozen=True)
 class Summary:
-    """Collects the outcome of every case, and shows them once all are done.
+    """Shows what came of every case, once all are done.
 
     Attributes:
-        checks: how many have been made.
-        disagreements: how many of them disagree.
+        console: where it is printed.
+        outcomes: in the order in which they are shown.
     """
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._outcomes: list[Outcome] = []
-        self.checks = 0
-        self.disagreements = 0
+    console: Console
+    outcomes: Sequence[Outcome]
 
-    def add(self, outcome: Outcome) -> None:
-        """Take in one case."""
-        self._outcomes.append(outcome)
-        self.checks += len(outcome.checks)
-        self.disagreements += sum(check.verdict == "disagree" for check in outcome.checks)
+    @property
+    def disagrees(self) -> bool:
+        """Does any check disagree?"""
+        return any(check.verdict == "disagree" for each in self.outcomes for check in each.checks)
 
-    def show(self, command: Callable[[CatalogueCase], str]) -> None:
+    def show(self, command: Callable[[CaseId], str]) -> None:
         """Print the table, every disagreement, and the summary.
 
         Args:
             command: what to type to check a case again.
         """
-        self._console.print(self._table())
-        if any(outcome.evidence for outcome in self._outcomes):
-            self._console.print(self._argmin_table())
-        for outcome in self._outcomes:
+        self.console.print(self._table())
+        if any(outcome.evidence for outcome in self.outcomes):
+            self.console.print(self._argmin_table())
+        for outcome in self.outcomes:
             self._show_disagreements(outcome, command(outcome.case))
-        self._console.print(self._summary())
+        self.console.print(self._summary())
 
     def _table(self) -> Table:
         names = dict.fromkeys(
-            check.implementation for outcome in self._outcomes for check in outcome.checks
+            check.implementation for outcome in self.outcomes for check in outcome.checks
         )
         table = Table(box=box_style())
         # On a narrow terminal the numbers may take two lines; the name is never cut.
@@ -86,7 +83,7 @@ class Summary:
             table.add_column(f"{name}: error, ULPs", justify="right")
         table.add_column("oracle")
         table.add_column("verdict", no_wrap=True)
-        for outcome in self._outcomes:
+        for outcome in self.outcomes:
             table.add_row(*_row(outcome, list(names)))
         return table
 
@@ -99,7 +96,7 @@ class Summary:
         for name in ("unknowns", "residual", "cond K", "rank", "active", *EVIDENCE):
             table.add_column(name, justify="right")
         table.add_column("verdict", no_wrap=True)
-        for outcome in self._outcomes:
+        for outcome in self.outcomes:
             for evidence in outcome.evidence:
                 table.add_row(*_argmin_row(outcome.case, evidence))
         return table
@@ -110,16 +107,16 @@ class Summary:
             return
         case = outcome.case
         names = ", ".join(sorted(blamed(outcome.checks)))
-        self._console.print(f"\n[bold red]{case.computation.name} {case.dtype}: {names}[/]")
+        self.console.print(f"\n[bold red]{case.computation} {case.dtype}: {names}[/]")
         for check in wrong:
             for line in told(check):
-                self._console.print(f"  {line}", markup=False)
-        self._console.print(f"  reproduce: {command}", markup=False)
+                self.console.print(f"  {line}", markup=False)
+        self.console.print(f"  reproduce: {command}", markup=False)
 
     def _summary(self) -> str:
-        counts = Counter(check.verdict for outcome in self._outcomes for check in outcome.checks)
+        counts = Counter(check.verdict for outcome in self.outcomes for check in outcome.checks)
         parts = [f"[{colour}]{counts[v]} {v}[/]" for v, colour in COLOURS.items() if counts[v]]
-        return f"{self.checks} checks of {len(self._outcomes)} cases: {', '.join(parts)}"
+        return f"{counts.total()} checks of {len(self.outcomes)} cases: {', '.join(parts)}"
 
 
 def _row(outcome: Outcome, names: Sequence[str]) -> list[str]:
@@ -131,7 +128,7 @@ def _row(outcome: Outcome, names: Sequence[str]) -> list[str]:
     oracles = dict.fromkeys(check.against for check in checks if check.kind == "oracle")
     verdict = overall(checks)
     return [
-        case.computation.name,
+        case.computation,
         f"{case.size:,}",
         case.dtype,
         *accuracies,
@@ -140,11 +137,11 @@ def _row(outcome: Outcome, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _argmin_row(case: CatalogueCase, evidence: Evidence) -> list[str]:
+def _argmin_row(case: CaseId, evidence: Evidence) -> list[str]:
     verdict = overall(evidence.checks)
     active = evidence.active
     return [
-        case.computation.name,
+        case.computation,
         f"{case.size:,}",
         evidence.implementation,
         str(evidence.unknowns),

@@ -52,7 +52,7 @@ WAYS = (
     Way(
         "the checks of the catalogue",
         lambda _: True,
-        (NAMES, "--dtype", "--size", "--seed", "--csv"),
+        (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
         "catalogue",
     ),
 )

@@ -1,19 +1,18 @@
 """False alarms: the catalogue is right, so every disagreement over many seeds is one."""
 
-import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
-from multiprocessing import get_context
 
-from reference_impls import BACKENDS, CATALOGUE, Entry
+from reference_impls import BACKENDS, Entry
+from reference_impls.running.processes import processes
 from reference_impls.running.threads import one_thread
 from results.environment import utc_now
 from results.tables import Alarms
-from verify.checks.catalogue import Outcome, outcomes
+from verify.checks.catalogue import outcomes
 from verify.checks.check import Check
+from verify.checks.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -62,25 +61,17 @@ def count_alarms(
     Yields:
         A row per computation and dtype, as soon as all its seeds are done.
     """
-    # Spawned: a fork would inherit the locks of threads that BLAS and torch have started. Ctrl-C
-    # reaches all processes, and would have each of them print a traceback: this one answers it.
-    ignored = (signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, ignored) as pool:
+    with processes(jobs, ["verify.checks.catalogue"]) as pool:
         for entry, size in plan:
-            names, sizes, wanted = repeat(entry.name), repeat(size), repeat(tuple(dtypes))
-            try:
-                counted = list(pool.map(_counted, names, sizes, wanted, seeds))
-            except KeyboardInterrupt:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            same = repeat(entry), repeat(size), repeat(tuple(dtypes))
+            counted = list(pool.map(_counted, *same, seeds))
             for position, dtype in enumerate(dtypes):
                 tallies = [each[position] for each in counted]
                 yield _row(_Subject(entry.name, dtype, size), seeds, tallies)
 
 
-def _counted(name: str, size: int, dtypes: tuple[str, ...], seed: int) -> list[Tally]:
-    """The tallies of one seed, in another process, which loads the computation by its name."""
-    entry = next(each for each in CATALOGUE if each.name == name)
+def _counted(entry: Entry, size: int, dtypes: tuple[str, ...], seed: int) -> list[Tally]:
+    """The tallies of one seed, in another process."""
     with one_thread():
         found = outcomes(entry.load(), size, seed, dtypes, BACKENDS)
         return [_tally(outcome) for outcome in found]

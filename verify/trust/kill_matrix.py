@@ -20,7 +20,7 @@ from reference_impls.engines.manual.backend import Manual
 from reference_impls.function import implementations
 from results.environment import utc_now
 from results.tables import OURS, Kill
-from verify.checks.argmin.evidence import argmin_evidence
+from verify.checks.argmin.hearing import argmin_evidence
 from verify.checks.case import catalogue_case_at
 from verify.checks.check import Check, Verdict, Violation, one_line, overall
 from verify.checks.noises import Noises

@@ -6,9 +6,10 @@ import pytest
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Computation
 from reference_impls.function import Function
 from verify.checks.case import Case
-from verify.checks.catalogue import Outcome, outcomes
+from verify.checks.catalogue import outcomes
 from verify.checks.check import Check
 from verify.checks.noises import Noises
+from verify.checks.outcome import Outcome
 
 BY_NAME = {computation.name: computation for computation in COMPUTATIONS}
 TANH = BY_NAME["tanh"]

@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import count, product
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import verify.command.checking
+import verify.checks.catalogue
 import verify.command.faults
 import verify.command.files
 import verify.command.options
@@ -21,10 +22,12 @@ import verify.trust.alarms
 from reference_impls import CATALOGUE, DTYPES
 from reference_impls.computation import Array, Vjp
 from reference_impls.function import Function
+from reference_impls.running import processes
 from results.environment import utc_now
 from results.store import read
 from results.tables import ALARMS, ARGMIN, KILLS, VERDICTS, Alarms
 from tests.verify.entries import catalogue_of
+from tests.verify.serial import Serial
 from verify.checks.case import Case
 from verify.checks.check import Check
 from verify.checks.first_order.gradients import verify_case
@@ -65,7 +68,7 @@ def no_computing(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("computing has begun")
 
     computing = {
-        verify.command.checking: "outcomes",
+        verify.checks.catalogue: "outcomes",
         verify.command.faults: "run_matrix",
         verify.trust.alarms: "count_alarms",
     }
@@ -132,7 +135,6 @@ def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> Non
         (["--seeds", "0"], ["'--seeds'", "0", "x>=1"]),
         (["--seeds", "2", "--jobs", "0"], ["'--jobs'", "0", "x>=1"]),
         (["--peers"], ["got --peers with the checks of the catalogue; it goes with --faults"]),
-        (["--jobs", "2"], ["got --jobs with the checks of the catalogue; it goes with --seeds"]),
         (["--peers", "--seeds", "2"], ["got --peers with --seeds; it goes with --faults"]),
         (["--faults", "--seeds", "2"], ["got --seeds with --faults; it goes with nothing else"]),
         (["relu", "--faults"], ["got a NAME with --faults; it goes with --list, FILE.py:NAME, "]),
@@ -287,6 +289,33 @@ def test_a_computation_named_twice_is_checked_once(capsys: Capture) -> None:
     assert " of 2 cases: " in capsys.readouterr().out
 
 
+def test_processes_show_and_write_what_one_does(tmp_path: Path, capsys: Capture) -> None:
+    found = []
+    for jobs in ("1", "2"):
+        path = tmp_path / jobs / "verdicts.csv"
+        path.parent.mkdir()
+        names = ["logistic_argmin", "relu", "tanh"]
+        assert run([*names, *SMALL, "--jobs", jobs, "--csv", str(path)]) == 0
+        verdicts = sorted(map(repr, read(path, VERDICTS).rows))
+        argmins = sorted(map(repr, read(path.with_name("argmin.csv"), ARGMIN).rows))
+        found.append((capsys.readouterr().out, verdicts, argmins))
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("broken_relu")
+def test_what_ends_a_process_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def die(*_: object) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(Serial, "submit", die)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Serial)
+    assert run(["relu", "--size", "all", "--jobs", "2"]) == 2
+    (line,) = lines(capsys.readouterr().err)
+    assert line.startswith("verify: a process ended before its work was done")
+
+
 def test_all_sizes_are_checked_on_request(capsys: Capture) -> None:
     run(["polynomial_regression", "--size", "all", "--dtype", "float32"])
     out = capsys.readouterr().out
@@ -322,7 +351,7 @@ def interrupted_in_the_third_case(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("interrupted_in_the_third_case")
 def test_ctrl_c_keeps_the_rows_and_says_where(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "verdicts.csv"
-    assert run(["relu", "tanh", *SMALL, "--csv", str(path)]) == 130
+    assert run(["relu", "tanh", *SMALL, "--jobs", "1", "--csv", str(path)]) == 130
     (line,) = lines(capsys.readouterr().err)
     said = f"verify: interrupted after {CHECKS_OF_BOTH} checks"
     assert line == f"{said}; the rows so far are in {path}"
@@ -331,7 +360,7 @@ def test_ctrl_c_keeps_the_rows_and_says_where(tmp_path: Path, capsys: Capture) -
 
 @pytest.mark.usefixtures("interrupted_in_the_third_case")
 def test_ctrl_c_without_a_file_promises_none(capsys: Capture) -> None:
-    assert run(["relu", "tanh", *SMALL]) == 130
+    assert run(["relu", "tanh", *SMALL, "--jobs", "1"]) == 130
     (line,) = lines(capsys.readouterr().err)
     assert line == f"verify: interrupted after {CHECKS_OF_BOTH} checks"
 
@@ -366,7 +395,7 @@ def test_an_interrupted_process_keeps_its_rows(tmp_path: Path) -> None:
     assert line.startswith("verify: interrupted after ")
     assert line.endswith(f" checks; the rows so far are in {path}")
     contents = read(path, VERDICTS)
-    assert contents.rows[0].computation == "relu"
+    assert contents.rows
     assert contents.note == ""
 
 

@@ -1,17 +1,18 @@
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Self
 
 import pytest
 
+import verify.command.options
 import verify.trust.alarms
 from reference_impls import CATALOGUE, Computation, Entry
+from reference_impls.running import processes
 from results.tables import Alarms
 from tests.verify.entries import catalogue_of
-from verify.checks.catalogue import Outcome
+from tests.verify.serial import Serial
 from verify.checks.check import Check, Worst
 from verify.checks.compare import make_worst
+from verify.checks.outcome import CaseId, Outcome
 from verify.trust.alarms import count_alarms
 
 RELU, TANH = (
@@ -19,22 +20,9 @@ RELU, TANH = (
 )
 
 
-class Serial:
-    """A pool of no processes, in which what is patched here is seen."""
-
-    def __init__(self, *_: object) -> None:
-        self.map: Callable[..., Iterator[Any]] = map
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def serial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify.trust.alarms, "ProcessPoolExecutor", Serial)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Serial)
 
 
 Plan = list[tuple[Entry, int]]
@@ -42,7 +30,7 @@ Plan = list[tuple[Entry, int]]
 
 def catalogue(monkeypatch: pytest.MonkeyPatch, *computations: Computation) -> Plan:
     """Computations, each at its smallest size."""
-    entries = catalogue_of(monkeypatch, verify.trust.alarms, *computations)
+    entries = catalogue_of(monkeypatch, verify.command.options, *computations)
     return [(entry, min(entry.sizes)) for entry in entries]
 
 
@@ -97,10 +85,7 @@ def test_the_closest_is_the_largest_error_in_tolerances_of_what_agrees(
             Check("torch", "second order", "symmetry", "inconclusive", worst=worst(31)),
             Check("torch", "precision", "more digits", "unsupported"),
         ]
-        yield Outcome(replace_seed(seed), checks, [])
-
-    def replace_seed(seed: int) -> Any:  # noqa: ANN401 - what is used of a case
-        return type("Case", (), {"seed": seed})()
+        yield Outcome(CaseId("relu", 32, seed, "float64", tutorial_size=False), checks, [])
 
     monkeypatch.setattr(verify.trust.alarms, "outcomes", outcomes)
     (row,) = count_alarms(catalogue(monkeypatch, RELU), ["float64"], range(5, 8))
@@ -124,31 +109,6 @@ def test_rows_come_as_soon_as_a_computation_is_done(monkeypatch: pytest.MonkeyPa
 def test_a_process_counts_what_is_counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = [(CATALOGUE[0], 32)]
     (elsewhere,) = count_alarms(plan, ["float32"], range(2))
-    monkeypatch.setattr(verify.trust.alarms, "ProcessPoolExecutor", Serial)
+    monkeypatch.setattr(processes, "ProcessPoolExecutor", Serial)
     (here,) = count_alarms(plan, ["float32"], range(2))
     assert elsewhere == here.model_copy(update={"measured_at": elsewhere.measured_at})
-
-
-def test_ctrl_c_is_answered_here_and_what_waits_is_dropped(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked: dict[str, object] = {}
-
-    class Interrupted(Serial):
-        def __init__(self, *arguments: object) -> None:
-            super().__init__()
-            asked["initializer"] = arguments[2:]
-            self.map = self.interrupt
-
-        def interrupt(self, *_: object) -> Iterator[Any]:
-            raise KeyboardInterrupt
-
-        def shutdown(self, **options: bool) -> None:
-            asked.update(options)
-
-    monkeypatch.setattr(verify.trust.alarms, "ProcessPoolExecutor", Interrupted)
-    plan = [(entry, min(entry.sizes)) for entry in CATALOGUE[:1]]
-    with pytest.raises(KeyboardInterrupt):
-        list(count_alarms(plan, ["float64"], range(3), jobs=2))
-    ignoring = (signal.signal, (signal.SIGINT, signal.SIG_IGN))
-    assert asked == {"initializer": ignoring, "wait": False, "cancel_futures": True}

@@ -6,7 +6,7 @@ from enum import StrEnum
 class EvidenceKind(StrEnum):
     """What an argmin is held against: the column ``against`` of ``verdicts.csv``.
 
-    `verify.checks.argmin.evidence` says what each of them is. All but `K` have a column of their
+    `verify.checks.argmin.hearing` says what each of them is. All but `K` have a column of their
     own in ``argmin.csv``.
     """
 
