@@ -14,7 +14,7 @@ class _BadInput(click.ClickException):
     exit_code = 2
 
 
-class _Group(click.Group):
+class _ListingGroup(click.Group):
     """A group that, asked for a command it does not have, names those it has."""
 
     def resolve_command(
@@ -27,7 +27,7 @@ class _Group(click.Group):
             raise click.UsageError(f"{error.message} The commands are: {known}.", ctx) from error
 
 
-@click.group(cls=_Group)
+@click.group(cls=_ListingGroup)
 def main() -> None:
     """Read what was measured."""
 

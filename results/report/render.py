@@ -6,7 +6,7 @@ import jinja2
 
 from results.errors import explained
 from results.report.markdown import FILTERS
-from results.report.sections import read_report
+from results.report.sections import read_sections
 
 FILE_NAME = "report.md"
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
@@ -37,7 +37,7 @@ def render(directory: Path) -> str:
     Raises:
         ResultsError: The measurements cannot be read, or there are none.
     """
-    return _template().render(vars(read_report(directory)))
+    return _template().render(vars(read_sections(directory)))
 
 
 def _template() -> jinja2.Template:
