@@ -172,17 +172,17 @@ class Newton:
             K, inverse = self.solver.linearized(self.function, x)
             return Point(x, residual, K, inverse, inverse(residual))
         product = self._product(x)
-        if self._is_same(previous, product):
+        if self._is_same(previous, previous.K, product):
             K, inverse = previous.K, previous.inverse
         else:
             K, inverse = self.solver.linearized(self.function, x)
         return Point(x, residual, K, inverse, inverse(residual), product)
 
-    def _is_same(self, previous: Point, product: Array) -> bool:
+    def _is_same(self, previous: Point, K: Array, product: Array) -> bool:
         """Is K what it was at the previous point, to rounding, as it is for a linear F?"""
         before = self._product(previous.x) if previous.product is None else previous.product
         v = _probe(product)
-        room = SAME * eps(product.dtype) * (v @ np.abs(previous.K))
+        room = SAME * eps(product.dtype) * (v @ np.abs(K))
         return bool((np.abs(product - before) <= room).all())
 
     def _product(self, x: Array) -> Array:
