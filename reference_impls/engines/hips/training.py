@@ -1,0 +1,66 @@
+"""Training with HIPS autograd: its gradients, and the optimizers of `autograd.misc`."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from autograd.misc import optimizers
+
+from reference_impls.computation import Array, Computation, Native, cast
+from reference_impls.descent import BETA1, BETA2, Gradient, Momentum, Natives, Rule
+from reference_impls.engines.hips.backend import Autograd
+from reference_impls.engines.manual.training import ManualTrainer
+
+
+class AutogradTrainer:
+    """See `Trainer`.
+
+    `autograd.misc.optimizers` has no schedules: a rule with one is followed by hand, with
+    autograd's gradients. It has no decay either, which is therefore added to the gradient. And it
+    keeps the parameters in float64, whatever they were: in a float32 run, gradients are taken at
+    parameters that are rounded, and steps are added up without that rounding.
+    """
+
+    name = "autograd"
+
+    def __init__(self) -> None:
+        self._backend = Autograd()
+        self._by_hand = ManualTrainer()
+
+    def native(self, array: Array) -> Array:
+        """See `Trainer.native`."""
+        return array
+
+    def to_numpy(self, native: Native) -> Array:
+        """See `Trainer.to_numpy`."""
+        return np.array(native)
+
+    def loss_and_gradient(
+        self, loss: Computation, primals: Mapping[str, Native]
+    ) -> tuple[Native, Natives]:
+        """See `Trainer.loss_and_gradient`."""
+        value, pull = self._backend.pullback(loss, primals)
+        return value, pull(np.ones_like(value))
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], gradient: Gradient, steps: int
+    ) -> Natives:
+        """See `Trainer.descend`."""
+        if rule.schedule:
+            return self._by_hand.descend(rule, parameters, gradient, steps)
+        dtype = next(iter(parameters.values())).dtype
+
+        def decayed(theta: Natives, step: int) -> Natives:
+            rounded = cast(theta, dtype)
+            found = gradient(rounded, step)
+            # In the order of the parameters, which is the order they are flattened in.
+            return {name: found[name] + rule.decay * rounded[name] for name in rounded}
+
+        given = dict(parameters)
+        if isinstance(rule, Momentum):
+            step_size = rule.rate / (1 - rule.mass)
+            found = optimizers.sgd(decayed, given, None, steps, step_size, rule.mass)
+        else:
+            found = optimizers.adam(
+                decayed, given, None, steps, rule.rate, BETA1, BETA2, rule.epsilon
+            )
+        return cast(found, dtype)
