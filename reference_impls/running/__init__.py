@@ -1,1 +1,1 @@
-"""How computations are run: threads."""
+"""How computations are run: on one thread, and in several processes."""

@@ -1,76 +1,98 @@
-"""Processes that share work, and end when whoever asked for it does."""
+"""Processes that share work, and end when whoever asked for it does.
+
+loky starts them. Unlike the standard library's, they do not import the script that asked for them,
+which need not be written for that; nor do they look for modules where that script does not.
+"""
 
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing.context import BaseContext
+from multiprocessing import resource_tracker
 from threading import Thread
 
+from loky import ProcessPoolExecutor, cpu_count
 
-class ProcessDiedError(Exception):
-    """A process ended before its work was done."""
+from reference_impls.running.errors import ProcessDiedError
+
+MOST = 4
+"""So many are started unless more are asked for: of the catalogue's time, the longest case takes a
+fifth."""
+
+LOOK = 1.0
+"""So many seconds after its parent was killed, at most, a process ends."""
 
 
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def shared_by(pieces: int, asked: int | None) -> int:
+    """How many processes to share pieces of work among; 1 where no other can be had.
+
+    Args:
+        pieces: of work.
+        asked: the processes that are asked for; None for one per core, up to `MOST`.
+    """
+    if multiprocessing.current_process().daemon:
+        return 1  # such a process may have no children
+    return max(1, min(pieces, asked or min(cpu_count(), MOST)))
 
 
 @contextmanager
-def processes(count: int, preloaded: Sequence[str] = ()) -> Iterator[Executor]:
+def processes(count: int) -> Iterator[Executor]:
     """So many processes; an exception in the block ends them in the midst of their work.
 
-    Args:
-        count: of the processes.
-        preloaded: modules that take long to import. Where the system can fork, they are imported
-            once for all processes.
-
     Raises:
-        ProcessDiedError: one of them was killed.
+        ProcessDiedError: they could not be started, or one of them was killed.
     """
-    others = multiprocessing.active_children()
-    pool = ProcessPoolExecutor(count, _context(preloaded), _prepare)
+    pool = _started(count)
     try:
         yield pool
     except BaseException as error:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            if child not in others:
-                child.terminate()
+        with _ctrl_c_waiting():
+            pool.shutdown(kill_workers=True)
         if isinstance(error, BrokenProcessPool):
             raise ProcessDiedError(
-                "a process ended before its work was done, for want of memory perhaps; try --jobs 1"
+                "a process ended before its work was done, killed perhaps for want of memory; try "
+                "--jobs 1"
             ) from None
         raise
     pool.shutdown()
 
 
-def _context(preloaded: Sequence[str]) -> BaseContext:
-    # Never forked from this process: a fork would inherit the locks of threads that BLAS and torch
-    # have started here. The server that is forked from has imported, and computed nothing.
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(preloaded))
-    return context
+def _started(count: int) -> ProcessPoolExecutor:
+    try:
+        pool = ProcessPoolExecutor(count, initializer=_watch, initargs=(os.getpid(),))
+        resource_tracker.ensure_running()  # as it starts, it would unblock Ctrl-C
+        # The first piece of work starts them all, and they keep what is blocked here. Ctrl-C
+        # reaches every process, and would have each print a traceback: this one answers it.
+        with _ctrl_c_waiting():
+            pool.submit(os.getpid)
+    except OSError as error:
+        raise ProcessDiedError(f"cannot start processes: {error}; try --jobs 1") from None
+    return pool
 
 
-def _prepare() -> None:
-    # Ctrl-C reaches all processes, and would have each of them print a traceback: the parent
-    # answers it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+@contextmanager
+def _ctrl_c_waiting() -> Iterator[None]:
+    """Ctrl-C is answered at the end of the block."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
+def _watch(parent: int) -> None:
     """If the parent is killed, nobody tells this process, which would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
+
+    def end_with_it() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK)
         os._exit(1)
+
+    Thread(target=end_with_it, daemon=True).start()

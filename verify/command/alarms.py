@@ -1,5 +1,7 @@
 """`python -m verify --seeds`: false alarms, counted over seeds."""
 
+from contextlib import closing
+
 from results.tables import ALARMS, Alarms
 from verify.command.appending import appender_for, record_environment
 from verify.command.console import make_console
@@ -14,16 +16,17 @@ def run(options: Options) -> int:
     console = make_console()
     counted: list[Alarms] = []
     with appender_for(options.path, ALARMS) as alarms:
-        # It loads the engines, which takes seconds: all that can be refused has been by now.
-        from verify.trust.alarms import count_alarms  # noqa: PLC0415
-
         try:
+            # It loads the engines, which takes seconds: all that can be refused has been by now.
+            from verify.trust.alarms import count_alarms  # noqa: PLC0415
+
             record_environment(options.path)
-            for row in count_alarms(plan, options.dtypes, seeds, options.jobs):
-                counted.append(row)
-                if alarms:
-                    alarms.append(row)
-                console.print(alarm_line(row), markup=False)
+            with closing(count_alarms(plan, options.dtypes, seeds, options.jobs)) as rows:
+                for row in rows:
+                    counted.append(row)
+                    if alarms:
+                        alarms.append(row)
+                    console.print(alarm_line(row), markup=False)
         except KeyboardInterrupt:
             return interrupted(f"{len(counted)} rows", options.path)
     return DISAGREED if any(row.disagree for row in counted) else AGREED

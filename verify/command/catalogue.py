@@ -2,12 +2,13 @@
 
 import shlex
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import as_completed
+from contextlib import closing
 
 from reference_impls import Entry
 from reference_impls.engines.registry import added, registered
-from reference_impls.running.processes import processes
+from reference_impls.running.processes import processes, shared_by
 from reference_impls.running.threads import one_thread
 from results.store import Appender
 from results.tables import VERDICTS, Verdict
@@ -21,6 +22,9 @@ from verify.command.summary import Summary
 
 Plan = Sequence[tuple[Entry, int]]
 """Computations, and the size of each."""
+
+Outcomes = Generator[tuple[int, Outcome]]
+"""What came of cases, each with its place in the plan."""
 
 
 def run(options: Options) -> int:
@@ -38,18 +42,20 @@ def _check(
     plan: Plan, options: Options, verdicts: Appender[Verdict] | None, argmins: ArgminFile
 ) -> int:
     found: dict[int, list[Outcome]] = defaultdict(list)
+    checks = 0
     try:
         with one_thread():
             record_environment(options.path)
-        for place, outcome in _outcomes(plan, options):
-            if verdicts:
+        with closing(_outcomes(plan, options)) as outcomes:
+            for place, outcome in outcomes:
                 for each in outcome.checks:
-                    verdicts.append(verdict_row(outcome.case, each))
-            for evidence in outcome.evidence:
-                argmins.append(argmin_row(outcome.case, evidence))
-            found[place].append(outcome)
+                    if verdicts:
+                        verdicts.append(verdict_row(outcome.case, each))
+                    checks += 1
+                for evidence in outcome.evidence:
+                    argmins.append(argmin_row(outcome.case, evidence))
+                found[place].append(outcome)
     except KeyboardInterrupt:
-        checks = sum(len(outcome.checks) for each in found.values() for outcome in each)
         return interrupted(f"{checks} checks", options.path)
     # Processes are done with them in whatever order; they are shown in that of the plan.
     summary = Summary(make_console(), [each for place in sorted(found) for each in found[place]])
@@ -57,7 +63,7 @@ def _check(
     return DISAGREED if summary.disagrees else AGREED
 
 
-def _outcomes(plan: Plan, options: Options) -> Iterator[tuple[int, Outcome]]:
+def _outcomes(plan: Plan, options: Options) -> Outcomes:
     """What came of every case, each with its place in the plan, as soon as it is known."""
     with progress() as bar:
         task = bar.add_task("", total=len(plan) * len(options.dtypes))
@@ -66,15 +72,18 @@ def _outcomes(plan: Plan, options: Options) -> Iterator[tuple[int, Outcome]]:
             bar.update(task, description=f"{entry.name} {size:,}")
 
         # An engine that was registered in this process is not known to any other.
-        alone = min(options.jobs, len(plan)) == 1 or added()
-        for place, outcome in (_here if alone else _in_processes)(plan, options, tell):
-            yield place, outcome
-            bar.advance(task)
+        count = 1 if added() else shared_by(len(plan), options.jobs)
+        found = (
+            _in_processes(count, plan, options, tell) if count > 1 else _here(plan, options, tell)
+        )
+        # A second Ctrl-C would go unheard in a generator that nobody closes.
+        with closing(found):
+            for place, outcome in found:
+                yield place, outcome
+                bar.advance(task)
 
 
-def _here(
-    plan: Plan, options: Options, tell: Callable[[Entry, int], None]
-) -> Iterator[tuple[int, Outcome]]:
+def _here(plan: Plan, options: Options, tell: Callable[[Entry, int], None]) -> Outcomes:
     for place, (entry, size) in enumerate(plan):
         tell(entry, size)
         for outcome in _judged(entry, size, options):
@@ -82,9 +91,9 @@ def _here(
 
 
 def _in_processes(
-    plan: Plan, options: Options, tell: Callable[[Entry, int], None]
-) -> Iterator[tuple[int, Outcome]]:
-    with processes(min(options.jobs, len(plan)), ["verify.checks.catalogue"]) as pool:
+    count: int, plan: Plan, options: Options, tell: Callable[[Entry, int], None]
+) -> Outcomes:
+    with processes(count) as pool:
         places = {
             pool.submit(_judged_at_once, *case, options): place for place, case in enumerate(plan)
         }

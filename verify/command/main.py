@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from reference_impls.datasets import DatasetError
-from reference_impls.running.processes import ProcessDiedError, usable_cores
+from reference_impls.running.errors import ProcessDiedError
 from reference_impls.validation import nearest
 from results.errors import ResultsError
 from verify.checks.argmin.optimality import OptimalityError
@@ -17,9 +17,6 @@ from verify.user.user_file import UserFileError
 
 KNOWN_ERRORS = (ResultsError, DatasetError, OptimalityError, UserFileError, ProcessDiedError)
 """Those whose message is the one line that is wanted."""
-
-MOST_JOBS = 4
-"""More would hardly end sooner: the longest case takes a fifth of all the time."""
 
 
 def run(arguments: Sequence[str] | None = None, program: str = "python -m verify") -> int:
@@ -96,9 +93,8 @@ def _complain(message: str) -> int:
 )
 @click.option(
     "--jobs",
-    default=min(usable_cores(), MOST_JOBS),
     type=click.IntRange(min=1),
-    help=f"Processes that share the work; one for each core by default, up to {MOST_JOBS}.",
+    help="Processes that share the work; by default one for each core, up to four.",
 )
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context

@@ -39,7 +39,7 @@ class Options:
     peers: bool
     most_entries: int | None
     seeds: int | None
-    jobs: int
+    jobs: int | None
     only_list: bool
 
     def plan(self) -> list[tuple[Entry, int]]:

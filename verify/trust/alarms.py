@@ -1,12 +1,13 @@
 """False alarms: the catalogue is right, so every disagreement over many seeds is one."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import repeat
 
 from reference_impls import BACKENDS, Entry
-from reference_impls.running.processes import processes
+from reference_impls.running.processes import processes, shared_by
 from reference_impls.running.threads import one_thread
 from results.environment import utc_now
 from results.tables import Alarms
@@ -48,30 +49,32 @@ def count_alarms(
     plan: Sequence[tuple[Entry, int]],
     dtypes: Sequence[str],
     seeds: range,
-    jobs: int = 1,
-) -> Iterator[Alarms]:
+    jobs: int | None = 1,
+) -> Generator[Alarms]:
     """Check computations of the catalogue seed after seed, on the CPU.
 
     Args:
         plan: computations, and the size of each.
         dtypes: of the cases.
         seeds: one after the other.
-        jobs: processes that share the seeds of a computation.
+        jobs: processes that share the seeds of a computation; None for one per core, up to four.
 
     Yields:
         A row per computation and dtype, as soon as all its seeds are done.
     """
-    with processes(jobs, ["verify.checks.catalogue"]) as pool:
+    count = shared_by(len(seeds), jobs)
+    with processes(count) if count > 1 else nullcontext() as pool:
+        shared = pool.map if pool else map
         for entry, size in plan:
             same = repeat(entry), repeat(size), repeat(tuple(dtypes))
-            counted = list(pool.map(_counted, *same, seeds))
+            counted = list(shared(_counted, *same, seeds))
             for position, dtype in enumerate(dtypes):
                 tallies = [each[position] for each in counted]
                 yield _row(_Subject(entry.name, dtype, size), seeds, tallies)
 
 
 def _counted(entry: Entry, size: int, dtypes: tuple[str, ...], seed: int) -> list[Tally]:
-    """The tallies of one seed, in another process."""
+    """The tallies of one seed, in whichever process."""
     with one_thread():
         found = outcomes(entry.load(), size, seed, dtypes, BACKENDS)
         return [_tally(outcome) for outcome in found]

@@ -1,3 +1,4 @@
+import importlib
 import multiprocessing
 import os
 import signal
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from reference_impls.running.processes import ProcessDiedError, processes, usable_cores
+from reference_impls.running import processes as processes_module
+from reference_impls.running.errors import ProcessDiedError
+from reference_impls.running.processes import MOST, processes, shared_by
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,10 +25,6 @@ def kill_itself() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def knows(module: str) -> bool:
-    return module in sys.modules
-
-
 def test_work_is_done_in_other_processes() -> None:
     with processes(2) as pool:
         found = set(pool.map(_process, range(4)))
@@ -36,21 +35,51 @@ def _process(_: int) -> int:
     return os.getpid()
 
 
-def test_what_takes_long_to_import_is_there_before_any_work() -> None:
-    # A server that another test has started has imported what that one wanted.
-    code = """
-if __name__ == "__main__":
-    from tests.reference_impls.running.test_processes import knows
-    from reference_impls.running.processes import processes
-    with processes(1, ["wave"]) as pool:
-        print(pool.submit(knows, "wave").result())
-"""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        pytest.skip("this system cannot fork")
+def printed_by(command: list[str], given: str = "", folder: Path = ROOT) -> str:
+    """What Python prints, with this project found wherever it runs."""
     done = subprocess.run(  # noqa: S603 - the code is ours
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT
+        [sys.executable, *command],
+        check=True,
+        capture_output=True,
+        text=True,
+        input=given,
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    assert done.stdout == "True\n"
+    return done.stdout
+
+
+SCRIPT = """
+from math import factorial
+from reference_impls.running.processes import processes
+with processes(2) as pool:
+    print(list(pool.map(factorial, [3, 4])))
+"""
+
+
+def test_a_script_need_not_be_written_for_it(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    assert printed_by([str(script)]) == "[6, 24]\n"
+    assert printed_by(["-"], given=SCRIPT) == "[6, 24]\n"
+
+
+def test_modules_are_those_of_whoever_asked_not_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "verify").mkdir()
+    (tmp_path / "verify" / "__init__.py").write_text("print('a file of the user')")
+    code = f"""
+import sys
+sys.path.remove("")
+from {__name__} import home_of
+from reference_impls.running.processes import processes
+with processes(1) as pool:
+    print(pool.submit(home_of, "verify").result())
+"""
+    assert printed_by(["-c", code], folder=tmp_path) == f"{ROOT / 'verify' / '__init__.py'}\n"
+
+
+def home_of(module: str) -> str:
+    return str(importlib.import_module(module).__file__)
 
 
 def test_a_killed_process_is_told_in_one_line() -> None:
@@ -114,13 +143,47 @@ if __name__ == "__main__":
     parent.stdout.close()
 
 
-def test_cores_that_the_process_may_not_use_do_not_count() -> None:
-    if not hasattr(os, "sched_setaffinity"):
-        pytest.skip("this system has no affinity")
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {min(before)})
-    try:
-        assert usable_cores() == 1
-    finally:
-        os.sched_setaffinity(0, before)
-    assert usable_cores() == len(before)
+def test_where_none_can_be_started_it_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(processes_module, "ProcessPoolExecutor", refuse)
+    told = "cannot start processes: .* unavailable; try --jobs 1"
+    with pytest.raises(ProcessDiedError, match=told), processes(2):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("pieces", "asked", "count"), [(9, 3, 3), (2, 3, 2), (0, 3, 1), (9, None, 2), (1, None, 1)]
+)
+def test_work_is_shared_by_no_more_than_it_has_pieces(
+    pieces: int, asked: int | None, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes_module, "cpu_count", lambda: 2)
+    assert shared_by(pieces, asked) == count
+
+
+def test_many_cores_are_not_all_taken_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes_module, "cpu_count", lambda: 64)
+    assert (shared_by(99, None), shared_by(99, 32)) == (MOST, 32)
+
+
+def test_a_process_that_may_have_no_children_works_alone() -> None:
+    with processes(1) as pool:
+        assert pool.submit(_shared_in_a_daemon).result() == 1
+
+
+def _shared_in_a_daemon() -> int:
+    multiprocessing.current_process()._config["daemon"] = True  # type: ignore[attr-defined]  # noqa: SLF001 - as it is in a daemon
+    return shared_by(9, 3)
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows blocks no signals")
+def test_ctrl_c_is_for_the_parent_alone_to_answer() -> None:
+    with processes(2) as pool:
+        assert pool.submit(_is_deaf).result()
+    assert not _is_deaf()
+
+
+def _is_deaf() -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())

@@ -1,4 +1,5 @@
 import json
+import os
 import shlex
 import signal
 import subprocess
@@ -6,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from itertools import count, product
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import verify.checks.catalogue
+import verify.command.catalogue
 import verify.command.faults
 import verify.command.files
 import verify.command.options
@@ -22,12 +23,11 @@ import verify.trust.alarms
 from reference_impls import CATALOGUE, DTYPES
 from reference_impls.computation import Array, Vjp
 from reference_impls.function import Function
-from reference_impls.running import processes
+from reference_impls.running.errors import ProcessDiedError
 from results.environment import utc_now
 from results.store import read
 from results.tables import ALARMS, ARGMIN, KILLS, VERDICTS, Alarms
 from tests.verify.entries import catalogue_of
-from tests.verify.serial import Serial
 from verify.checks.case import Case
 from verify.checks.check import Check
 from verify.checks.first_order.gradients import verify_case
@@ -303,18 +303,17 @@ def test_processes_show_and_write_what_one_does(tmp_path: Path, capsys: Capture)
     assert found[0] == found[1]
 
 
-@pytest.mark.usefixtures("broken_relu")
 def test_what_ends_a_process_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def die(*_: object) -> None:
-        raise BrokenProcessPool
+    def die(*_: object) -> Iterator[None]:
+        yield from ()
+        raise ProcessDiedError("a process ended before its work was done")
 
-    monkeypatch.setattr(Serial, "submit", die)
-    monkeypatch.setattr(processes, "ProcessPoolExecutor", Serial)
+    monkeypatch.setattr(verify.command.catalogue, "_in_processes", die)
     assert run(["relu", "--size", "all", "--jobs", "2"]) == 2
     (line,) = lines(capsys.readouterr().err)
-    assert line.startswith("verify: a process ended before its work was done")
+    assert line == "verify: a process ended before its work was done"
 
 
 def test_all_sizes_are_checked_on_request(capsys: Capture) -> None:
@@ -366,7 +365,8 @@ def test_ctrl_c_without_a_file_promises_none(capsys: Capture) -> None:
     assert line == f"verify: interrupted after {CHECKS_OF_BOTH} checks"
 
 
-def test_an_interrupted_process_keeps_its_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize("signals", [1, 3])
+def test_an_interrupted_process_keeps_its_rows(signals: int, tmp_path: Path) -> None:
     path = tmp_path / "verdicts.csv"
     # A shell that runs the tests in the background has them ignore Ctrl-C, and so would a child; it
     # does not where its parent has a handler.
@@ -378,6 +378,7 @@ def test_an_interrupted_process_keeps_its_rows(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
     finally:
         signal.signal(signal.SIGINT, ignored)
@@ -387,7 +388,8 @@ def test_an_interrupted_process_keeps_its_rows(tmp_path: Path) -> None:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        for _ in range(signals):
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all processes
         out, err = process.communicate(timeout=60)
     finally:
         process.kill()
@@ -620,7 +622,7 @@ def test_a_false_alarm_ends_with_status_1_and_its_seed(
     monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     found = [alarms("float64", disagree=1), alarms("float32")]
-    monkeypatch.setattr(verify.trust.alarms, "count_alarms", lambda *_: iter(found))
+    monkeypatch.setattr(verify.trust.alarms, "count_alarms", lambda *_: (row for row in found))
     assert run(["relu", "--seeds", "3"]) == 1
     first, second = lines(capsys.readouterr().out)
     assert first.endswith("; seed 7: value of torch against manual")

@@ -6,10 +6,8 @@ import pytest
 import verify.command.options
 import verify.trust.alarms
 from reference_impls import CATALOGUE, Computation, Entry
-from reference_impls.running import processes
 from results.tables import Alarms
 from tests.verify.entries import catalogue_of
-from tests.verify.serial import Serial
 from verify.checks.check import Check, Worst
 from verify.checks.compare import make_worst
 from verify.checks.outcome import CaseId, Outcome
@@ -18,11 +16,6 @@ from verify.trust.alarms import count_alarms
 RELU, TANH = (
     next(each for each in CATALOGUE if each.name == name).load() for name in ("relu", "tanh")
 )
-
-
-@pytest.fixture
-def serial(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "ProcessPoolExecutor", Serial)
 
 
 Plan = list[tuple[Entry, int]]
@@ -38,7 +31,6 @@ def numbers(row: Alarms) -> tuple[int, ...]:
     return row.checks, row.agree, row.disagree, row.inconclusive, row.unsupported
 
 
-@pytest.mark.usefixtures("serial")
 def test_right_implementations_raise_none(monkeypatch: pytest.MonkeyPatch) -> None:
     computations = catalogue(monkeypatch, RELU, TANH)
     rows = list(count_alarms(computations, ["float64", "float32"], range(4, 7)))
@@ -57,7 +49,6 @@ def test_right_implementations_raise_none(monkeypatch: pytest.MonkeyPatch) -> No
         assert str(row.closest_check).endswith(("seed 4", "seed 5", "seed 6"))
 
 
-@pytest.mark.usefixtures("serial")
 def test_a_wrong_one_is_counted_and_named_with_its_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = replace(TANH, by_torch=lambda x: 1.001 * TANH.by_torch(x))
     (row,) = count_alarms(catalogue(monkeypatch, wrong), ["float64"], range(2))
@@ -72,7 +63,6 @@ def worst(error: float) -> Worst:
     return make_worst("x", "[0]", error, 0.0, (1.0, 1.0, 0.0))  # a tolerance of 32
 
 
-@pytest.mark.usefixtures("serial")
 def test_the_closest_is_the_largest_error_in_tolerances_of_what_agrees(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -97,7 +87,6 @@ def test_the_closest_is_the_largest_error_in_tolerances_of_what_agrees(
     )
 
 
-@pytest.mark.usefixtures("serial")
 def test_rows_come_as_soon_as_a_computation_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     computations = catalogue(monkeypatch, RELU, TANH)
     rows = count_alarms(computations, ["float64"], range(1))
@@ -106,9 +95,8 @@ def test_rows_come_as_soon_as_a_computation_is_done(monkeypatch: pytest.MonkeyPa
     assert list(rows) == []
 
 
-def test_a_process_counts_what_is_counted_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_counts_what_is_counted_here() -> None:
     plan = [(CATALOGUE[0], 32)]
-    (elsewhere,) = count_alarms(plan, ["float32"], range(2))
-    monkeypatch.setattr(processes, "ProcessPoolExecutor", Serial)
-    (here,) = count_alarms(plan, ["float32"], range(2))
+    (elsewhere,) = count_alarms(plan, ["float32"], range(2), jobs=2)
+    (here,) = count_alarms(plan, ["float32"], range(2), jobs=1)
     assert elsewhere == here.model_copy(update={"measured_at": elsewhere.measured_at})
