@@ -4,8 +4,8 @@
 takes of other functions. They live in the package `verify`, and are loaded when they are first
 asked for.
 
-A file of your own called ``verify.py`` hides that package from Python. Asking this package for a
-name then raises an ImportError that says which file it is.
+Where a file of your own, such as ``verify.py``, hides that package from Python, `import gradjury`
+works all the same; asking it for a name raises an ImportError that says which file it is.
 """
 
 from importlib import import_module

@@ -1,8 +1,8 @@
 """What a computation is: pure data and callables, with no differentiation library in sight.
 
-A computation is a differentiable function f of named arrays, written three times. The arrays it
-is given are its *primals*; a *cotangent* has the shape of f's value; the *VJP* maps a cotangent u
-to Jᵀu, one array per primal that f is differentiated with respect to.
+A computation is a differentiable function f of named arrays, written once for each library. The
+arrays it is given are its *primals*; a *cotangent* has the shape of f's value; the *VJP* maps a
+cotangent u to Jᵀu, one array per primal that f is differentiated with respect to.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,9 +54,20 @@ class Optimality:
     margin: Callable[..., float] | None = None
 
 
+def not_written(**_: Native) -> Any:  # noqa: ANN401 -- in place of bodies that return anything
+    """The body of a computation for a library that it is not written for.
+
+    Raises:
+        NotImplementedError: always. A backend leaves such a computation out.
+    """
+    raise NotImplementedError("the computation is not written for this library")
+
+
 @dataclass(frozen=True)
 class Computation:
     """A differentiable function, written independently for each implementation.
+
+    A body that is not given is `not_written`, and its library is left out.
 
     Attributes:
         name: the module's name, unique in the catalogue.
@@ -83,9 +94,9 @@ class Computation:
     sample: Callable[[np.random.Generator, int], Arrays]
     wrt: tuple[str, ...]
     sizes: tuple[int, ...]
-    by_autograd: Callable[..., Any]
-    by_torch: Callable[..., Any]
-    by_hand: Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]]
+    by_autograd: Callable[..., Any] = not_written
+    by_torch: Callable[..., Any] = not_written
+    by_hand: Callable[..., tuple[Any, Callable[[Any], dict[str, Any]]]] = not_written
     shapes: Mapping[str, str] = field(default_factory=dict, hash=False)
     optimality: Optimality | None = None
 

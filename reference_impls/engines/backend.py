@@ -10,7 +10,14 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
+from reference_impls.computation import (
+    Array,
+    Arrays,
+    Computation,
+    Native,
+    Vjp,
+    not_written,
+)
 
 Body = Callable[..., Any]
 """A computation written for one library."""
@@ -154,8 +161,8 @@ class FieldBodies:
 
     def body_of(self, computation: Computation) -> Body | None:
         """See `Backend.body_of`."""
-        body: Body | None = getattr(computation, self.field)
-        return body
+        body: Body = getattr(computation, self.field)
+        return None if body is not_written else body
 
     def with_body(self, computation: Computation, body: Body) -> Computation:
         """See `Backend.with_body`."""

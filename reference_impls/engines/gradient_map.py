@@ -1,19 +1,57 @@
-r"""What backends with second derivatives have in common: two computations derived from f.
+r"""Second derivatives as the VJPs of two computations that are derived from f.
 
 Both take the cotangent u as one more primal. The *gradient map* is x ↦ Jᵀu, as one vector in the
 order of ``wrt``; its derivatives are the second ones of f. The *pairing* is
 φ(u) = ⟨J(x)ᵀ u, v⟩ for a fixed tangent v; its gradient is the JVP J v.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, Computation, Native
+from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
+from reference_impls.engines.backend import Body, FieldBodies
 
 COTANGENT = "cotangent"
 """The name of u among the primals."""
+
+
+class DoubleVjp(FieldBodies, ABC):
+    """For a backend that writes the bodies of the two, in its own library: their VJPs are here."""
+
+    @abstractmethod
+    def make_vjp(self, computation: Computation, primals: Mapping[str, Array]) -> tuple[Array, Vjp]:
+        """See `Backend.make_vjp`."""
+
+    @abstractmethod
+    def _gradient_map(self, computation: Computation) -> Body:
+        """The body of `gradient_map_of`."""
+
+    @abstractmethod
+    def _pairing(self, computation: Computation, tangents: Mapping[str, Array]) -> Body:
+        """The body of `pairing_of`, for these tangents."""
+
+    def jvp(
+        self,
+        computation: Computation,
+        primals: Mapping[str, Array],
+        cotangent: Array,
+        tangents: Mapping[str, Array],
+    ) -> Array:
+        """See `SecondOrder.jvp`."""
+        paired = self.with_body(pairing_of(computation), self._pairing(computation, tangents))
+        value, vjp = self.make_vjp(paired, {**primals, COTANGENT: cotangent})
+        return vjp(np.ones_like(value))[COTANGENT]
+
+    def second_pullback(
+        self, computation: Computation, primals: Mapping[str, Array], cotangent: Array
+    ) -> Vjp:
+        """See `SecondOrder.second_pullback`."""
+        mapped = self.with_body(gradient_map_of(computation), self._gradient_map(computation))
+        _, pull = self.make_vjp(mapped, {**primals, COTANGENT: cotangent})
+        return pull
 
 
 def pairing_of(computation: Computation) -> Computation:

@@ -75,13 +75,16 @@ class Report:
         return pd.DataFrame([_row(check) for check in self.checks])
 
     def __str__(self) -> str:
-        shown = [check for check in self.checks if check.verdict == self.verdict]
+        counted = [check for check in self.checks if check.counts]
+        shown = [check for check in counted if check.verdict == self.verdict]
         lines = [f"{self.verdict}: {self.call}, seed {self.seed}"]
         lines += [f"  {line}" for check in shown for line in told(check)]
-        others = Counter(check.verdict for check in self.checks if check.verdict != self.verdict)
+        others = Counter(check.verdict for check in counted if check.verdict != self.verdict)
         if others:
             told_of = ", ".join(f"{count} {verdict}" for verdict, count in others.items())
             lines += [f"  of the other checks, {told_of}"]
+        uncounted = [check for check in self.checks if not check.counts]
+        lines += [f"  not counted: {line}" for check in uncounted for line in told(check)]
         if self.undifferentiated:
             lines += [f"  not differentiated: {_listed(self.undifferentiated)}"]
         if self.verdict != "agree":

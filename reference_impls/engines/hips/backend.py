@@ -10,17 +10,17 @@ from autograd.core import make_jvp as autograd_make_jvp
 from autograd.core import make_vjp as autograd_make_vjp
 
 from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
-from reference_impls.engines.backend import OPERATORS, Body, FieldBodies, seed_cotangent
+from reference_impls.engines.backend import OPERATORS, Body, seed_cotangent
 from reference_impls.engines.gradient_map import (
     COTANGENT,
+    DoubleVjp,
     check_shape,
     gradient_map_of,
-    pairing_of,
 )
 from reference_impls.validation import check_choice, check_cotangent, check_primals
 
 
-class Autograd(FieldBodies):
+class Autograd(DoubleVjp):
     """HIPS autograd: traces `autograd.numpy` calls on boxed arrays.
 
     For a mean, bodies divide a sum by a Python integer: the VJP of `anp.mean` divides by a NumPy
@@ -81,32 +81,20 @@ class Autograd(FieldBodies):
 
         return gradient
 
-    def jvp(
-        self,
-        computation: Computation,
-        primals: Mapping[str, Array],
-        cotangent: Array,
-        tangents: Mapping[str, Array],
-    ) -> Array:
-        """See `SecondOrder.jvp`."""
-
+    def _pairing(self, computation: Computation, tangents: Mapping[str, Array]) -> Body:
         def pairing(*, cotangent: Native, **primals: Native) -> Native:
             _, pull = self.pullback(computation, primals)
             cotangents = pull(cotangent)
             return sum((cotangents[name] * tangents[name]).sum() for name in computation.wrt)
 
-        paired = self.with_body(pairing_of(computation), pairing)
-        value, vjp = self.make_vjp(paired, {**primals, COTANGENT: cotangent})
-        return vjp(np.ones_like(value))[COTANGENT]
+        return pairing
 
     def second_pullback(
         self, computation: Computation, primals: Mapping[str, Array], cotangent: Array
     ) -> Vjp:
         """See `SecondOrder.second_pullback`."""
-        mapped = self.with_body(gradient_map_of(computation), self._gradient_map(computation))
         with _quiet():
-            _, pull = self.make_vjp(mapped, {**primals, COTANGENT: cotangent})
-        return pull
+            return super().second_pullback(computation, primals, cotangent)
 
     def forward_over_reverse(
         self,

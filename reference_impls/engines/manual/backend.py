@@ -8,14 +8,13 @@ from types import ModuleType
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
-from reference_impls.engines.backend import OPERATORS, Body, FieldBodies, seed_cotangent
+from reference_impls.engines.backend import OPERATORS, Body, seed_cotangent
 from reference_impls.engines.gradient_map import (
     COTANGENT,
+    DoubleVjp,
     as_vector,
     by_argument,
     check_shape,
-    gradient_map_of,
-    pairing_of,
 )
 from reference_impls.validation import check_choice, check_cotangent, check_primals
 
@@ -23,14 +22,15 @@ COMPLEX_STEP = 2.0**-70
 """Small enough that its square is below any rounding, large enough for float32's exponents."""
 
 
-class Manual(FieldBodies):
+class Manual(DoubleVjp):
     """Backpropagation derived on paper, in NumPy on the CPU or CuPy on a GPU.
 
     The bodies call plain `numpy` functions; on CuPy arrays these dispatch to CuPy (NEP 18).
 
     Second derivatives are taken by a complex step: with x + ihv in place of x, the imaginary part
     of the value is h J v and that of the VJP is h S(v), both exact to rounding. (Squire & Trapp,
-    *Using complex variables to estimate derivatives of real functions*, 1998.)
+    *Using complex variables to estimate derivatives of real functions*, 1998.) For a body that is
+    not analytic they raise ValueError.
     """
 
     name = "manual"
@@ -87,30 +87,12 @@ class Manual(FieldBodies):
 
         return gradient
 
-    def jvp(
-        self,
-        computation: Computation,
-        primals: Mapping[str, Array],
-        cotangent: Array,
-        tangents: Mapping[str, Array],
-    ) -> Array:
-        """See `SecondOrder.jvp`. Raises ValueError for a body that is not analytic."""
-
+    def _pairing(self, computation: Computation, tangents: Mapping[str, Array]) -> Body:
         def pairing(*, cotangent: Array, **primals: Array) -> tuple[Array, Callable[..., Arrays]]:
             directional, _ = _complex_step(computation, primals, tangents, cotangent)
             return np.sum(cotangent * directional), lambda scale: {COTANGENT: scale * directional}
 
-        paired = self.with_body(pairing_of(computation), pairing)
-        value, vjp = self.make_vjp(paired, {**primals, COTANGENT: cotangent})
-        return vjp(np.ones_like(value))[COTANGENT]
-
-    def second_pullback(
-        self, computation: Computation, primals: Mapping[str, Array], cotangent: Array
-    ) -> Vjp:
-        """See `SecondOrder.second_pullback`. A body that is not analytic raises ValueError."""
-        mapped = self.with_body(gradient_map_of(computation), self._gradient_map(computation))
-        _, pull = self.make_vjp(mapped, {**primals, COTANGENT: cotangent})
-        return pull
+        return pairing
 
     def forward_over_reverse(
         self,

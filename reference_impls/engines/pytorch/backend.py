@@ -8,18 +8,18 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
-from reference_impls.engines.backend import OPERATORS, Body, FieldBodies, seed_cotangent
+from reference_impls.engines.backend import OPERATORS, Body, seed_cotangent
 from reference_impls.engines.gradient_map import (
     COTANGENT,
+    DoubleVjp,
     check_shape,
     gradient_map_of,
-    pairing_of,
 )
 from reference_impls.engines.pytorch.tensors import dual_level, make_dual, unpack_dual
 from reference_impls.validation import check_choice, check_cotangent, check_primals
 
 
-class Torch(FieldBodies):
+class Torch(DoubleVjp):
     """torch.autograd on one device."""
 
     name = "torch"
@@ -99,15 +99,7 @@ class Torch(FieldBodies):
 
         return self._exactly(gradient)
 
-    def jvp(
-        self,
-        computation: Computation,
-        primals: Mapping[str, Array],
-        cotangent: Array,
-        tangents: Mapping[str, Array],
-    ) -> Array:
-        """See `SecondOrder.jvp`."""
-
+    def _pairing(self, computation: Computation, tangents: Mapping[str, Array]) -> Body:
         def pairing(*, cotangent: torch.Tensor, **primals: torch.Tensor) -> Native:
             cotangents = self._recorded_gradient(computation, primals, cotangent)
             return sum(
@@ -115,17 +107,7 @@ class Torch(FieldBodies):
                 for name in computation.wrt
             )
 
-        paired = self.with_body(pairing_of(computation), pairing)
-        value, vjp = self.make_vjp(paired, {**primals, COTANGENT: cotangent})
-        return vjp(np.ones_like(value))[COTANGENT]
-
-    def second_pullback(
-        self, computation: Computation, primals: Mapping[str, Array], cotangent: Array
-    ) -> Vjp:
-        """See `SecondOrder.second_pullback`."""
-        mapped = self.with_body(gradient_map_of(computation), self._gradient_map(computation))
-        _, pull = self.make_vjp(mapped, {**primals, COTANGENT: cotangent})
-        return pull
+        return pairing
 
     def forward_over_reverse(
         self,

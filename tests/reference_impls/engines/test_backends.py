@@ -135,6 +135,21 @@ def test_nothing_given_is_written_to_and_no_memory_is_shared(
     assert not any(np.shares_memory(a, b) for a, b in combinations(returned, 2))
 
 
+@every_backend
+def test_a_library_that_a_computation_is_not_written_for_is_left_out(backend: Backend) -> None:
+    computation = Computation(
+        name="unwritten",
+        origin="none",
+        sample=lambda rng, size: {"x": rng.standard_normal(size)},
+        wrt=("x",),
+        sizes=(3,),
+    )
+    assert backend.body_of(computation) is None
+    with pytest.raises(NotImplementedError, match="is not written for this library"):
+        backend.make_vjp(computation, small(computation))
+    assert backend.body_of(backend.with_body(computation, np.sin)) is np.sin
+
+
 def test_an_engine_that_hands_out_one_array_twice_is_not_let_through() -> None:
     def add(x: Any, y: Any) -> Any:  # noqa: ANN401 -- arrays of either engine
         return x + y

@@ -30,8 +30,6 @@ PRODUCT = Computation(
     sample=sample,
     wrt=("x", "w"),
     sizes=(SIZE,),
-    by_autograd=None,  # type: ignore[arg-type]
-    by_torch=None,  # type: ignore[arg-type]
     by_hand=product,
 )
 

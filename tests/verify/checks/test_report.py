@@ -64,6 +64,15 @@ def test_what_could_not_be_told_says_why() -> None:
     ]
 
 
+@pytest.mark.parametrize("checks", [(AGREE,), (WRONG, AGREE), (REFUSED, AGREE)])
+def test_why_a_check_did_not_count_is_one_line_of_every_report(checks: tuple[Check, ...]) -> None:
+    far = Check("f", "extremes", "8192 times the primals", "unsupported", "raised OSError: no")
+    with_it, without = (str(report(*each)).splitlines() for each in ((far, *checks), checks))
+    line = "  not counted: extremes: f against 8192 times the primals: raised OSError: no"
+    assert [each for each in with_it if each not in without] == [line]
+    assert [each for each in with_it if each != line] == without
+
+
 def test_a_fault_without_numbers_is_told_in_one_line() -> None:
     mutation = Check("f", "contract", "the primals", "disagree", "modified x", fault="mutation")
     assert told(mutation) == ["contract: f against the primals: mutation: modified x"]

@@ -425,8 +425,6 @@ def singular(
         sample=lambda rng, size: {"x": rng.standard_normal(size)},
         wrt=("x",),
         sizes=(entries,),
-        by_autograd=None,  # type: ignore[arg-type]
-        by_torch=None,  # type: ignore[arg-type]
         by_hand=lambda x: (value(x), lambda g: {"x": g}),
         optimality=Optimality(
             condition=lambda x: lambda y: gradient(y, x),
@@ -579,7 +577,6 @@ def scalar_root(
         sample=lambda rng, size: {"x": 1 + rng.random(size)},
         wrt=("x",),
         sizes=(3,),
-        by_autograd=None,  # type: ignore[arg-type]
         by_torch=lambda x, *, solve=torch_root: solve(F, torch.full_like(x, start), x),
         by_hand=lambda x: (y(x), lambda g: {"x": g * slope(x)}),
         optimality=Optimality(
@@ -699,9 +696,7 @@ def cubic(**changes: Any) -> Computation:  # noqa: ANN401 -- of Optimality
         sample=lambda rng, size: {"a": rng.standard_normal(size)},
         wrt=("a",),
         sizes=(4,),
-        by_autograd=None,  # type: ignore[arg-type]
         by_torch=lambda a: torch_root(lambda y, a: y**3 + y - a, torch.zeros_like(a), a),
-        by_hand=None,  # type: ignore[arg-type]
         optimality=replace(optimality, **changes),
     )
 

@@ -37,8 +37,6 @@ WAVE = Computation(
     sample=sample,
     wrt=("x", "y"),
     sizes=(SIZE,),
-    by_autograd=None,  # type: ignore[arg-type]
-    by_torch=None,  # type: ignore[arg-type]
     by_hand=wave,
 )
 

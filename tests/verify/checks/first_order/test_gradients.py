@@ -18,6 +18,7 @@ from reference_impls import (
     Manual,
     Torch,
 )
+from reference_impls.computation import not_written
 from tests.verify.shared import cases_of, noises_of, verified
 from verify import check
 from verify.checks.check import Check, Verdict
@@ -206,8 +207,7 @@ def test_without_values_to_differentiate_the_oracle_is_unsupported() -> None:
 
 @pytest.mark.parametrize("backends", [(Manual(),), (Torch(),), (Torch(), Manual())])
 def test_an_implementation_left_out_need_not_be_written(backends: tuple[Backend, ...]) -> None:
-    absent = dict.fromkeys(("by_autograd", "by_torch", "by_hand"))
-    partial = replace(WAVE, **absent)  # type: ignore[arg-type]
+    partial = replace(WAVE, by_autograd=not_written, by_torch=not_written, by_hand=not_written)
     for backend in backends:
         partial = backend.with_body(partial, backend.body_of(WAVE))  # type: ignore[arg-type]
     for case in cases_of(partial, SIZE, 0, DTYPES, backends):
@@ -367,8 +367,6 @@ def test_an_oracle_that_cannot_be_evaluated_is_unsupported() -> None:
         sample=lambda rng, size: {"x": rng.standard_normal(size).astype(np.float32)},
         wrt=("x",),
         sizes=(3,),
-        by_autograd=None,  # type: ignore[arg-type]
-        by_torch=None,  # type: ignore[arg-type]
         by_hand=by_hand,
     )
     (case,) = cases_of(computation, 3, 0, ["float64"], [Manual()])
