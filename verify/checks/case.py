@@ -68,7 +68,8 @@ class Case:
         all three: so the noise of earlier runs is measured again to the last bit.
         """
         rng = self.generator(_POINT)
-        _drawn(rng, self.cotangent.shape, self.primals, self.wrt, len(self.directions))
+        entries = sum(self.primals[name].size for name in self.wrt)
+        rng.standard_normal(self.cotangent.size + len(self.directions) * entries)
         return rng
 
 

@@ -63,6 +63,8 @@ def _nudged(question: Question, count: int, dtype: str, rng: np.random.Generator
 
 def _measured(question: Question, answers: Answers, probes: Probes) -> Noise | None:
     """The noise of one implementation, or None if there is none to be had."""
+    if not (probes.moved or probes.factors or probes.single):
+        return None
     here = _sample(question.v, question.w, answers.of_v, answers.of_w)
     changes = [*_in_own_dtype(question, answers.hvp, probes, here)]
     changes.append(_in_float32(question, answers.hvp, probes))
