@@ -43,7 +43,6 @@ class Training:
         rule: of descent.
         steps: how many.
         record: ``record(seed)`` draws what the run is given.
-        seeds: of the runs that are told of; the first is the tutorial's, if it has one.
         minimum: ``minimum(record)`` returns the parameters at which the loss is least, where they
             are known in closed form.
         maximizes: the computation is to grow: its gradient is taken with the other sign.
@@ -55,7 +54,6 @@ class Training:
     rule: Rule
     steps: int
     record: Callable[[int], Record]
-    seeds: tuple[int, ...] = (0,)
     minimum: Callable[[Record], Arrays] | None = None
     maximizes: bool = False
 

@@ -22,6 +22,7 @@ EPOCHS, BATCHES, DEVIATION = 100, 10, 0.02
 def record(seed: int) -> Record:
     """Data by NumPy's generator; weights and the order of the points by torch's, as there."""
     joint, reference, _ = tutorial_gaussians(seed)
+    # Layers draw from torch's one generator for all; it is put back afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parameters = _initial()

@@ -31,5 +31,4 @@ TRAINING = Training(
     rule=Momentum(rate=(1 - MASS) * STEP_SIZE, mass=MASS),
     steps=5_000,
     record=record,
-    seeds=(0, 6),
 )

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 from autograd.misc import optimizers
 
-from reference_impls.computation import Array, Computation, Native, cast
+from reference_impls.computation import Computation, Native, cast
 from reference_impls.descent import BETA1, BETA2, Gradient, Momentum, Natives, Rule
 from reference_impls.engines.hips.backend import Autograd
 from reference_impls.engines.manual.training import ManualTrainer
 
 
-class AutogradTrainer:
-    """See `Trainer`.
+class AutogradTrainer(ManualTrainer):
+    """See `Trainer`; arrays are NumPy's.
 
     `autograd.misc.optimizers` has no schedules: a rule with one is followed by hand, with
     autograd's gradients. It has no decay either, which is therefore added to the gradient. And it
@@ -24,15 +24,6 @@ class AutogradTrainer:
 
     def __init__(self) -> None:
         self._backend = Autograd()
-        self._by_hand = ManualTrainer()
-
-    def native(self, array: Array) -> Array:
-        """See `Trainer.native`."""
-        return array
-
-    def to_numpy(self, native: Native) -> Array:
-        """See `Trainer.to_numpy`."""
-        return np.array(native)
 
     def loss_and_gradient(
         self, loss: Computation, primals: Mapping[str, Native]
@@ -46,7 +37,7 @@ class AutogradTrainer:
     ) -> Natives:
         """See `Trainer.descend`."""
         if rule.schedule:
-            return self._by_hand.descend(rule, parameters, gradient, steps)
+            return super().descend(rule, parameters, gradient, steps)
         dtype = next(iter(parameters.values())).dtype
 
         def decayed(theta: Natives, step: int) -> Natives:

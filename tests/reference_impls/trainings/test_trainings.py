@@ -23,7 +23,7 @@ from reference_impls.trainings import (
 )
 
 TRAINERS: tuple[Trainer, ...] = (AutogradTrainer(), TorchTrainer(), ManualTrainer())
-CALM = (line, polynomial, exponential, two_layer, divergence)
+CALM = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer, divergence))
 """Those that do not magnify rounding."""
 
 WITHOUT = {"b3"}
@@ -70,12 +70,11 @@ def test_the_polynomial_ends_where_the_tutorials_recipe_does(trainer: Trainer, c
     np.testing.assert_allclose(found.parameters["w"], wanted, atol=1e-8)
 
 
-@pytest.mark.parametrize("module", [line, polynomial])
+@pytest.mark.parametrize("training", [line.TRAINING, polynomial.TRAINING])
 @each_trainer
 def test_a_quadratic_goes_down_as_its_closed_form_says(
-    module: object, trainer: Trainer, course: Run
+    training: Training, trainer: Trainer, course: Run
 ) -> None:
-    training: Training = module.TRAINING  # type: ignore[attr-defined]
     given = training.record(0)
     assert training.minimum
     names = list(given.parameters)
@@ -136,9 +135,10 @@ def test_the_divergence_is_estimated_to_half_a_per_cent(trainer: Trainer, course
     assert divergence.truth(0.8789772794089237) == pytest.approx(0.7405246745, abs=1e-10)
 
 
-@pytest.mark.parametrize("module", CALM)
-def test_all_go_the_same_way_where_rounding_is_not_magnified(module: object, course: Run) -> None:
-    training: Training = module.TRAINING  # type: ignore[attr-defined]
+@pytest.mark.parametrize("training", CALM, ids=lambda training: training.name)
+def test_all_go_the_same_way_where_rounding_is_not_magnified(
+    training: Training, course: Run
+) -> None:
     *others, by_hand = (course(training, trainer) for trainer in TRAINERS)
     for other in others:
         np.testing.assert_allclose(other.losses, by_hand.losses, rtol=1e-9)
