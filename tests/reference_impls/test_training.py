@@ -85,3 +85,11 @@ def test_a_maximum_is_climbed() -> None:
     climbing = replace(line.TRAINING, maximizes=True, steps=5)
     losses = train(climbing, Record(*vars(line.record(0)).values()), ManualTrainer()).losses
     assert losses == sorted(losses)
+
+
+@each_trainer
+def test_the_parameters_at_the_start_are_left_as_they_are(trainer: Trainer) -> None:
+    start = {"w": trainer.native(np.ones(2))}
+    found = trainer.descend(Momentum(rate=0.1), start, lambda theta, _: {"w": 1 * theta["w"]}, 3)
+    np.testing.assert_array_equal(trainer.to_numpy(start["w"]), np.ones(2))
+    np.testing.assert_allclose(trainer.to_numpy(found["w"]), 0.9**3 * np.ones(2))
