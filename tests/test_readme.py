@@ -5,6 +5,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -60,18 +61,33 @@ def test_without_its_mistake_the_first_example_agrees(capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.startswith("agree")
 
 
+@pytest.fixture
+def status_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., object]:
+    """Runs `python -m MODULE ARGUMENTS` here, where PyTorch need not be loaded once more."""
+
+    def run(module: str, *arguments: str) -> object:
+        monkeypatch.setattr(sys, "argv", [module, *arguments])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_module(module, run_name="__main__")
+        return stopped.value.code
+
+    return run
+
+
+another_imported_it = pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+
+
+@another_imported_it
 @pytest.mark.parametrize(("command", "shown"), OUTPUTS)
-def test_a_command_says_what_is_shown_but_for_rounding(command: str, shown: str) -> None:
-    done = subprocess.run(  # noqa: S603 -- our own command
-        [sys.executable, *shlex.split(command.removeprefix("python "))],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stderr == ""
-    printed = done.stdout.splitlines()
-    assert [*map(without_errors, printed)] == [*map(without_errors, shown.splitlines())]
+def test_a_command_says_what_is_shown_but_for_rounding(
+    command: str, shown: str, status_of: Callable[..., object], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert not status_of(*shlex.split(command.removeprefix("python -m ")))
+    printed, complaint = capfd.readouterr()
+    assert complaint == ""
+    assert [*map(without_errors, printed.splitlines())] == [
+        *map(without_errors, shown.splitlines())
+    ]
 
 
 def test_there_is_python_to_run_and_output_to_compare() -> None:
@@ -98,18 +114,15 @@ def options_of_pytest() -> set[str]:
 OUR_MODULES = ("verify", "results", "reference_impls", "bench.start")
 
 
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")  # another test's import
+@another_imported_it
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_exists_with_the_options_it_is_given(
-    command: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    command: str, status_of: Callable[..., object], request: pytest.FixtureRequest
 ) -> None:
     match shlex.split(command):
         case ["python", "-m", module, *arguments] if module in OUR_MODULES:
             # An unknown option is refused before --help is heard.
-            monkeypatch.setattr(sys, "argv", [module, *arguments, "--help"])
-            with pytest.raises(SystemExit) as stopped:
-                runpy.run_module(module, run_name="__main__")
-            assert not stopped.value.code
+            assert not status_of(module, *arguments, "--help")
         case ["python", "-m", "pytest", *arguments] | ["pytest", *arguments]:
             known = request.getfixturevalue("options_of_pytest")
             assert {each.split("=")[0] for each in arguments if each.startswith("-")} <= known
