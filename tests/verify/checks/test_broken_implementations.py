@@ -14,11 +14,9 @@ import verify.command.options
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Array, Arrays, Computation, Manual
 from tests.verify.entries import catalogue_of
 from tests.verify.shared import cases_of
-from verify.checks.first_order.oracle import Values
 from verify.command.main import run as run_command
 from verify.diagnosis import Derivative, Diagnosis, diagnose
-from verify.oracles.estimate import Estimate, Functional
-from verify.oracles.richardson import FIRST_STEPS
+from verify.oracles.estimate import Estimate
 
 LONGEST_AXIS = 16
 FACTOR = 1.001
@@ -165,10 +163,6 @@ IMPLEMENTATIONS = [backend.name for backend in BACKENDS]
 each_implementation = pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
 
 
-Along = Callable[..., Functional]
-"""`Values.along`."""
-
-
 class Verdict(Protocol):
     """What `python -m verify` makes of one computation: its exit status, and whom it names."""
 
@@ -195,21 +189,6 @@ def undiagnosed(got: Arrays, truth: Derivative, **about: Any) -> Diagnosis:  # n
     return diagnose(got, truth, **about)
 
 
-def values_remembered(along: Along) -> Along:
-    """φ's values, each computed once: a second look asks for many of the first one's again."""
-    made: list[tuple[Values, Arrays, float, Functional]] = []
-
-    def remembered(values: Values, tangents: Arrays, start: float = 0.0) -> Functional:
-        for of, by, at, phi in made:
-            if of is values and by is tangents and at == start:
-                return phi
-        phi = cache(along(values, tangents, start))
-        made.append((values, tangents, start, phi))
-        return phi
-
-    return remembered
-
-
 @pytest.fixture
 def verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Verdict:
     """What `python -m verify` makes of one computation: its exit status, and whom it names."""
@@ -222,10 +201,6 @@ def verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         if who_alone:
             monkeypatch.setattr("verify.checks.catalogue.argmin_evidence", lambda *_: [])
             monkeypatch.setattr("verify.checks.first_order.explanation.diagnose", undiagnosed)
-            # Without the values of the derivation by hand, each of the oracle's is a problem to be
-            # solved: one table of differences tells who is wrong as well as three.
-            monkeypatch.setattr("verify.oracles.richardson.FIRST_STEPS", FIRST_STEPS[1:2])
-            monkeypatch.setattr(Values, "along", values_remembered(Values.along))
         status = run_command([computation.name, "--size", "smallest"])
         return status, named_in(capsys.readouterr().out, computation)
 
