@@ -116,6 +116,12 @@ CATALOGUE: tuple[Entry, ...] = (
         sizes=(1_000, 10, 100, 100_000),
     ),
     Entry(
+        "relu_regression",
+        origin="hips_autograd, Neural net regression: nonlinearity = relu",
+        wrt=("theta",),
+        sizes=(1_000, 10, 100, 100_000),
+    ),
+    Entry(
         "two_layer_mlp",
         origin="multilayer_perceptron, Part 1: two-layer MLP from scratch",
         wrt=("W1", "b1", "W2", "b2"),
@@ -126,6 +132,18 @@ CATALOGUE: tuple[Entry, ...] = (
         origin="multilayer_perceptron, Part 2: N-layer MLP",
         wrt=("W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4", "W5", "b5"),
         sizes=(512, 4, 50, 5_000),
+    ),
+    Entry(
+        "mlp_log_probabilities",
+        origin="multilayer_perceptron, Part 2: N-layer MLP",
+        wrt=("W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4", "W5", "b5"),
+        sizes=(1, 10, 100, 1_000),
+    ),
+    Entry(
+        "relu_classifier",
+        origin="multilayer_perceptron, Part 2: the network that is trained",
+        wrt=("W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4"),
+        sizes=(512, 4, 50, 4_000),
     ),
     Entry(
         "elu_mlp",
