@@ -68,6 +68,12 @@ CATALOGUE: tuple[Entry, ...] = (
         sizes=(6, 1_000, 32_768, 1_048_576),
     ),
     Entry(
+        "composite_elu",
+        origin="optimization, Part 1: ELU from primitive operations",
+        wrt=("z", "alpha"),
+        sizes=(6, 1_000, 32_768, 1_048_576),
+    ),
+    Entry(
         "logsumexp",
         origin="hips_autograd, Modularity: implementing custom gradients",
         wrt=("x",),
@@ -90,6 +96,12 @@ CATALOGUE: tuple[Entry, ...] = (
         origin="multilayer_perceptron, Model implementation: a layer of our own",
         wrt=("x", "W", "b"),
         sizes=(1, 100, 10_000, 100_000),
+    ),
+    Entry(
+        "perceptron",
+        origin="multilayer_perceptron, Reminder: perceptrons and linear models",
+        wrt=("x", "w", "b"),
+        sizes=(100, 10, 10_000, 100_000),
     ),
     Entry(
         "linear_bce",

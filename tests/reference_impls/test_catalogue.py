@@ -20,10 +20,12 @@ NAMES = [
     "sigmoid",
     "tanh",
     "elu",
+    "composite_elu",
     "elu_mlp",
     "logsumexp",
     "linear",
     "scaled_linear",
+    "perceptron",
     "linear_bce",
     "linear_regression",
     "polynomial_regression",
@@ -50,6 +52,7 @@ MODULES = [module.name for module in pkgutil.iter_modules(computations.__path__)
 
 TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "elu": {"z": (6,), "alpha": ()},
+    "composite_elu": {"z": (6,), "alpha": ()},
     "elu_mlp": {"x": (10, 512), "W1": (1024, 512), "W2": (1024, 1024), "W3": (10, 1024)},
     "logsumexp": {"x": (10,)},
     "linear": {"x": (1, 3), "W": (5, 3), "b": (5,)},
@@ -242,7 +245,7 @@ def test_the_prediction_is_held_against_the_prices_that_followed() -> None:
     assert all(segment.tobytes() in known for segment in segments)
 
 
-@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "elu"])
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "elu", "composite_elu"])
 def test_activations_are_sampled_on_both_sides_of_zero(name: str) -> None:
     (argument, *_) = tutorial_sample(name).values()
     assert argument.min() < 0 < argument.max()

@@ -41,8 +41,10 @@ from tests.reference_impls.shared import (
 VECTORS = [
     "tanh",
     "elu",
+    "composite_elu",
     "exponential_loss",
     "linear",
+    "perceptron",
     "batch_norm",
     "conv_encoder",
     "elu_mlp",
