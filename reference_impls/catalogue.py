@@ -68,6 +68,12 @@ CATALOGUE: tuple[Entry, ...] = (
         sizes=(6, 1_000, 32_768, 1_048_576),
     ),
     Entry(
+        "composite_elu",
+        origin="optimization, Part 1: ELU from primitive operations",
+        wrt=("z", "alpha"),
+        sizes=(6, 1_000, 32_768, 1_048_576),
+    ),
+    Entry(
         "logsumexp",
         origin="hips_autograd, Modularity: implementing custom gradients",
         wrt=("x",),
@@ -90,6 +96,12 @@ CATALOGUE: tuple[Entry, ...] = (
         origin="multilayer_perceptron, Model implementation: a layer of our own",
         wrt=("x", "W", "b"),
         sizes=(1, 100, 10_000, 100_000),
+    ),
+    Entry(
+        "perceptron",
+        origin="multilayer_perceptron, Reminder: perceptrons and linear models",
+        wrt=("x", "w", "b"),
+        sizes=(100, 10, 10_000, 100_000),
     ),
     Entry(
         "linear_bce",
@@ -116,6 +128,12 @@ CATALOGUE: tuple[Entry, ...] = (
         sizes=(1_000, 10, 100, 100_000),
     ),
     Entry(
+        "relu_regression",
+        origin="hips_autograd, Neural net regression: nonlinearity = relu",
+        wrt=("theta",),
+        sizes=(1_000, 10, 100, 100_000),
+    ),
+    Entry(
         "two_layer_mlp",
         origin="multilayer_perceptron, Part 1: two-layer MLP from scratch",
         wrt=("W1", "b1", "W2", "b2"),
@@ -126,6 +144,18 @@ CATALOGUE: tuple[Entry, ...] = (
         origin="multilayer_perceptron, Part 2: N-layer MLP",
         wrt=("W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4", "W5", "b5"),
         sizes=(512, 4, 50, 5_000),
+    ),
+    Entry(
+        "mlp_log_probabilities",
+        origin="multilayer_perceptron, Part 2: N-layer MLP",
+        wrt=("W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4", "W5", "b5"),
+        sizes=(1, 10, 100, 1_000),
+    ),
+    Entry(
+        "relu_classifier",
+        origin="multilayer_perceptron, Part 2: the network that is trained",
+        wrt=("W1", "b1", "W2", "b2", "W3", "b3", "W4", "b4"),
+        sizes=(512, 4, 50, 4_000),
     ),
     Entry(
         "elu_mlp",

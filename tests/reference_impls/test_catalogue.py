@@ -20,16 +20,21 @@ NAMES = [
     "sigmoid",
     "tanh",
     "elu",
+    "composite_elu",
     "elu_mlp",
     "logsumexp",
     "linear",
     "scaled_linear",
+    "perceptron",
     "linear_bce",
     "linear_regression",
     "polynomial_regression",
     "mlp_regression",
+    "relu_regression",
     "two_layer_mlp",
     "mlp_classifier",
+    "mlp_log_probabilities",
+    "relu_classifier",
     "batch_norm",
     "conv_encoder",
     "least_squares",
@@ -47,6 +52,7 @@ MODULES = [module.name for module in pkgutil.iter_modules(computations.__path__)
 
 TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "elu": {"z": (6,), "alpha": ()},
+    "composite_elu": {"z": (6,), "alpha": ()},
     "elu_mlp": {"x": (10, 512), "W1": (1024, 512), "W2": (1024, 1024), "W3": (10, 1024)},
     "logsumexp": {"x": (10,)},
     "linear": {"x": (1, 3), "W": (5, 3), "b": (5,)},
@@ -55,8 +61,11 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "linear_regression": {"w": (), "b": (), "x": (100,), "t": (100,)},
     "polynomial_regression": {"w": (5,), "features": (100, 5), "t": (100,)},
     "mlp_regression": {"theta": (33,), "x": (1000, 1), "t": (1000,)},
+    "relu_regression": {"theta": (33,), "x": (1000, 1), "t": (1000,)},
     "two_layer_mlp": {"x": (64, 10), "W1": (100, 10), "W2": (1, 100), "y": (64, 1)},
     "mlp_classifier": {"x": (512, 784), "y": (512, 10), "W1": (32, 784), "W5": (10, 64)},
+    "mlp_log_probabilities": {"x": (1, 784), "W1": (32, 784), "W5": (10, 64)},
+    "relu_classifier": {"x": (512, 784), "y": (512, 10), "W1": (32, 784), "W4": (10, 32)},
     "conv_encoder": {"x": (8, 1, 30), "W1": (4, 1, 5), "W2": (8, 4, 5), "W3": (16, 8, 5)},
     "least_squares": {"A": (1000, 20), "b": (1000,)},
     "exponential_loss": {"w": (1,), "z": (1,)},
@@ -204,13 +213,18 @@ def test_the_first_size_is_the_tutorials(name: str) -> None:
     assert {key: primals[key].shape for key in TUTORIAL_SHAPES[name]} == TUTORIAL_SHAPES[name]
 
 
-def test_the_classifier_has_the_tutorials_number_of_parameters() -> None:
-    primals = tutorial_sample("mlp_classifier")
-    assert sum(primals[name].size for name in BY_NAME["mlp_classifier"].wrt) == 44_458
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("mlp_classifier", 44_458), ("mlp_log_probabilities", 44_458), ("relu_classifier", 27_562)],
+)
+def test_a_classifier_has_the_tutorials_number_of_parameters(name: str, parameters: int) -> None:
+    primals = tutorial_sample(name)
+    assert sum(primals[each].size for each in BY_NAME[name].wrt) == parameters
 
 
-def test_the_classifier_is_given_real_digits() -> None:
-    primals = tutorial_sample("mlp_classifier")
+@pytest.mark.parametrize("name", ["mlp_classifier", "relu_classifier"])
+def test_a_classifier_is_given_real_digits(name: str) -> None:
+    primals = tutorial_sample(name)
     data = datasets.digits()
     known = {image.tobytes(): label for image, label in zip(data.images, data.labels, strict=True)}
     for image, one_hot in zip(primals["x"], primals["y"], strict=True):
@@ -231,7 +245,7 @@ def test_the_prediction_is_held_against_the_prices_that_followed() -> None:
     assert all(segment.tobytes() in known for segment in segments)
 
 
-@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "elu"])
+@pytest.mark.parametrize("name", ["relu", "sigmoid", "tanh", "elu", "composite_elu"])
 def test_activations_are_sampled_on_both_sides_of_zero(name: str) -> None:
     (argument, *_) = tutorial_sample(name).values()
     assert argument.min() < 0 < argument.max()

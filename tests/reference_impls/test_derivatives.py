@@ -38,15 +38,28 @@ from tests.reference_impls.shared import (
     norm,
 )
 
-VECTORS = ["tanh", "elu", "exponential_loss", "linear", "batch_norm", "conv_encoder", "elu_mlp"]
+VECTORS = [
+    "tanh",
+    "elu",
+    "composite_elu",
+    "exponential_loss",
+    "linear",
+    "perceptron",
+    "batch_norm",
+    "conv_encoder",
+    "elu_mlp",
+    "mlp_log_probabilities",
+]
 SCALARS = [
     "logsumexp",
     "linear_bce",
     "linear_regression",
     "polynomial_regression",
     "mlp_regression",
+    "relu_regression",
     "two_layer_mlp",
     "mlp_classifier",
+    "relu_classifier",
     "donsker_varadhan",
 ]
 

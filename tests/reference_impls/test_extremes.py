@@ -75,6 +75,12 @@ LIMITS = [
     Limit("elu", -1e-30, -0.5e-30, 0.5),
     Limit("elu", -1e2, -0.5, 0),
     Limit("elu", -LARGE, -0.5, 0),
+    Limit("composite_elu", LARGE, LARGE, 1),
+    Limit("composite_elu", 1e2, 1e2, 1),
+    Limit("composite_elu", 1e-30, 1e-30, 1),
+    Limit("composite_elu", 0, 0, 0.5),  # alpha, the left derivative
+    Limit("composite_elu", -1e2, -0.5, 0),
+    Limit("composite_elu", -LARGE, -0.5, 0),
     Limit("exponential_loss", 0, 1, -1),
     Limit("exponential_loss", 80, np.exp(-80), -np.exp(-80)),
     Limit("exponential_loss", LARGE, 0, 0),
@@ -82,6 +88,7 @@ LIMITS = [
 
 OTHER_ARGUMENTS: dict[str, dict[str, npt.ArrayLike]] = {
     "elu": {"alpha": 0.5},
+    "composite_elu": {"alpha": 0.5},
     "exponential_loss": {"z": [-1.0]},
 }
 

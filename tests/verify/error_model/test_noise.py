@@ -16,7 +16,7 @@ from verify.error_model.noise import SAFETY, Noise
 from verify.oracles.estimate import Estimate
 
 RELU = COMPUTATIONS[0]
-SLOW_IN_EXTENDED_PRECISION = ("mlp_classifier", "elu_mlp", "donsker_varadhan")
+SLOW_IN_EXTENDED_PRECISION = ("mlp_classifier", "relu_classifier", "elu_mlp", "donsker_varadhan")
 
 
 def noise_at(computation: Computation, primals: Arrays, cotangent: Array) -> Noise | None:

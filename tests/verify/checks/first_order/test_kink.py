@@ -552,7 +552,7 @@ def generator_cotangent(name: str, size: int) -> float:
 
 
 @each_dtype
-@pytest.mark.parametrize("name", ["relu", "elu", "mlp_regression"])
+@pytest.mark.parametrize("name", ["relu", "elu", "composite_elu", "mlp_regression"])
 def test_all_three_implementations_of_the_catalogue_agree_at_zero(name: str, dtype: str) -> None:
     computation = next(each for each in COMPUTATIONS if each.name == name)
     primals = computation.sample(np.random.default_rng(0), computation.sizes[0])

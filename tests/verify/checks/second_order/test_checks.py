@@ -467,8 +467,10 @@ def checks_at(computation: Computation, dtype: str, seed: int = 0) -> list[Check
     [
         "relu",
         "elu",
+        "composite_elu",
         "logsumexp",
         "linear",
+        "perceptron",
         "linear_bce",
         "polynomial_regression",
         "two_layer_mlp",
