@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Computation, Native, Vjp
+from reference_impls.graphs import Graph
 
 Body = Callable[..., Any]
 """A computation written for one library."""
@@ -145,6 +146,18 @@ class SecondOrder(Backend, Protocol):
 
         Raises NotImplementedError if the library has no forward rule for some node.
         """
+        ...
+
+
+@runtime_checkable
+class Recording(Backend, Protocol):
+    """A backend that records a graph, which can be shown.
+
+    Those that do not are left out where graphs are drawn.
+    """
+
+    def graph(self, computation: Computation, primals: Mapping[str, Array]) -> Graph:
+        """What is recorded for a backward pass, from the primals in ``computation.wrt`` on."""
         ...
 
 
