@@ -37,6 +37,7 @@ class Way:
 WAYS = (
     Way("--list", lambda asked: asked.only_list, (NAMES,), "listing"),
     Way("FILE.py:NAME", lambda asked: bool(asked.subjects.files), (NAMES, "--seed"), "files"),
+    Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
     Way(
         "--faults",
         lambda asked: asked.faults,
