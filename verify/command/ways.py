@@ -37,7 +37,6 @@ class Way:
 WAYS = (
     Way("--list", lambda asked: asked.only_list, (NAMES,), "listing"),
     Way("FILE.py:NAME", lambda asked: bool(asked.subjects.files), (NAMES, "--seed"), "files"),
-    Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
     Way(
         "--faults",
         lambda asked: asked.faults,
@@ -50,6 +49,7 @@ WAYS = (
         (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
         "alarms",
     ),
+    Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
     Way(
         "the checks of the catalogue",
         lambda _: True,
