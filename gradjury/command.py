@@ -10,7 +10,7 @@ from gradjury.neighbours import check_not_hidden
 BAD_INPUT, INTERRUPTED = 2, 130
 
 
-class _Group(click.Group):
+class _NearMatchGroup(click.Group):
     """A group that answers an unknown command in one line, with those it has and a near match."""
 
     def resolve_command(
@@ -59,7 +59,7 @@ def _check_not_hidden(*packages: str) -> None:
         raise click.UsageError(str(error)) from None
 
 
-@click.group(cls=_Group)
+@click.group(cls=_NearMatchGroup)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Is this gradient right, and what does it cost?"""

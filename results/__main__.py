@@ -1,5 +1,7 @@
 """Command line: `python -m results report DIR` and `python -m results columns`."""
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -7,14 +9,10 @@ import click
 from results.errors import ResultsError
 from results.tables import column_dictionary
 
-
-class _BadInput(click.ClickException):
-    """A person's mistake: one line on stderr."""
-
-    exit_code = 2
+BAD_INPUT, INTERRUPTED = 2, 130
 
 
-class _Group(click.Group):
+class _ListingGroup(click.Group):
     """A group that, asked for a command it does not have, names those it has."""
 
     def resolve_command(
@@ -24,10 +22,32 @@ class _Group(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             known = ", ".join(self.list_commands(ctx))
-            raise click.UsageError(f"{error.message} The commands are: {known}.", ctx) from error
+            raise click.UsageError(f"{error.message} The commands are: {known}.") from error
 
 
-@click.group(cls=_Group)
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; a mistake in it is answered in one line.
+
+    Args:
+        arguments: of the command line; the process's own if None.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        main.main(arguments, prog_name="python -m results", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return BAD_INPUT
+    except click.Abort:
+        return INTERRUPTED
+    except click.ClickException as error:
+        click.echo(f"results: {error.format_message()}", err=True)
+        return BAD_INPUT
+    return 0
+
+
+@click.group(cls=_ListingGroup)
 def main() -> None:
     """Read what was measured."""
 
@@ -41,7 +61,7 @@ def report(directory: Path) -> None:
     try:
         path = write_report(directory)
     except ResultsError as error:
-        raise _BadInput(str(error)) from error
+        raise click.ClickException(str(error)) from error
     click.echo(f"wrote {path}")
 
 
@@ -52,4 +72,4 @@ def columns() -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m results")
+    sys.exit(run())

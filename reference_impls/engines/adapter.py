@@ -28,7 +28,7 @@ TreeVjp = Callable[[Array], Tree]
 
 @runtime_checkable
 class RepairingVjp(Protocol):
-    """A VJP whose engine repairs gradients that custom functions return to it, and says so."""
+    """A VJP that says what its engine repaired in the gradients that custom functions returned."""
 
     def __call__(self, cotangent: Array, /) -> Tree:
         """Jᵀu."""
@@ -95,7 +95,7 @@ class Adapter(ABC):
         self.function = function
         self.name = name_of(function)
         if signature is not None:
-            # `inspect.signature` reads this, so the adapter has the user's names of arguments.
+            # `inspect.signature` reads this, and so shows the user's names of the arguments.
             self.__signature__ = signature
 
     def __repr__(self) -> str:

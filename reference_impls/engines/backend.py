@@ -1,8 +1,7 @@
 """What the project asks of a library: the members of a backend, with NumPy at the boundary.
 
-`make_vjp` is for checking: arrays in, arrays out. `prepare` is for timing: everything is converted
-and in place on the device before the returned callable is first called, and what it returns stays
-there.
+`make_vjp` is for checking: arrays in, arrays out. `prepare` is for timing: the callable it returns
+finds its arguments converted and on the device already, and leaves its results there.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,11 +20,11 @@ OPERATORS: tuple[Literal["value", "gradient"], ...] = ("value", "gradient")
 
 
 class Backend(Protocol):
-    """One library on one device: values and VJPs, NumPy in and out, and native ones to time."""
+    """One library on one device: it computes values and VJPs, to be checked or to be timed."""
 
     @property
     def name(self) -> str:
-        """Of the implementation, as in tables: ``autograd``, ``torch``, ``manual`` or another."""
+        """What tables call the implementation: ``autograd``, ``torch``, ``manual`` or another."""
         ...
 
     @property
@@ -41,7 +40,7 @@ class Backend(Protocol):
     def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
         """f's value and nothing else: no derivative code runs, and nothing is validated.
 
-        The primals may be complex where `takes_complex`; elsewhere that raises TypeError.
+        The primals may be complex if `takes_complex`; otherwise complex ones raise TypeError.
         """
         ...
 
@@ -73,7 +72,7 @@ class Backend(Protocol):
     def with_body(self, computation: Computation, body: Body) -> Computation:
         """The same computation with another body for this library.
 
-        Only asked for where a body takes the keyword ``solve`` (see `Computation`).
+        It is only called for a body that takes the keyword ``solve`` (see `Computation`).
         """
         ...
 
@@ -93,7 +92,7 @@ class Backend(Protocol):
         ...
 
     def to_numpy(self, native: Native) -> Array:
-        """A native array brought to the boundary."""
+        """A native array as a NumPy array."""
         ...
 
     def synchronize(self) -> None:
@@ -105,8 +104,8 @@ class Backend(Protocol):
 class SecondOrder(Backend, Protocol):
     """A backend that can differentiate its derivatives.
 
-    Those that cannot are left out of checks of second order. What is said here of names, shapes
-    and dtypes has been checked by `reference_impls.derivatives`, but for those of the cotangent.
+    Checks of second order leave out a backend that cannot. `reference_impls.derivatives` checks
+    names, shapes and dtypes before it calls these methods, except those of the cotangent.
     """
 
     def jvp(
@@ -121,7 +120,7 @@ class SecondOrder(Backend, Protocol):
         Args:
             computation: the function f.
             primals: where.
-            cotangent: any of the value's shape but zero; the result does not depend on it.
+            cotangent: any array of the value's shape except zero; the result does not depend on it.
             tangents: v, one array per name in ``computation.wrt``.
         """
         ...
@@ -180,8 +179,8 @@ class FieldBodies:
 def seed_cotangent(value: Array) -> Array:
     """The cotangent that timings use: 1 for a scalar, Gaussian otherwise, always the same.
 
-    Not all-ones: a normalised output (softmax, batch normalisation) has a gradient of exactly
-    zero along it, and nothing would be computed that could be checked.
+    Not all ones: the gradient of a softmax or a batch normalisation along these is exactly zero,
+    and says nothing about what computed it.
     """
     if value.ndim == 0:
         return np.ones_like(value)

@@ -1,6 +1,6 @@
-r"""What backends with second derivatives have in common: two computations made from a first one.
+r"""What backends with second derivatives have in common: two computations derived from f.
 
-They take the cotangent u as one more primal. The *gradient map* is x ↦ Jᵀu, as one vector in the
+Both take the cotangent u as one more primal. The *gradient map* is x ↦ Jᵀu, as one vector in the
 order of ``wrt``; its derivatives are the second ones of f. The *pairing* is
 φ(u) = ⟨J(x)ᵀ u, v⟩ for a fixed tangent v; its gradient is the JVP J v.
 """
@@ -17,7 +17,7 @@ COTANGENT = "cotangent"
 
 
 def pairing_of(computation: Computation) -> Computation:
-    """Returns φ without its body: what a backend gives it is of its own library."""
+    """Returns φ without its body, which each backend writes in its own library."""
     return _derived(computation, f"⟨Jᵀu, v⟩ of {computation.name}", (COTANGENT,))
 
 

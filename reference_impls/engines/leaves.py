@@ -34,9 +34,9 @@ def planted(primals: Primals, values: Sequence[Tree], other: Callable[[Tree], Tr
 
     Args:
         primals: the tree.
-        values: one for each floating array, in order; or none at all, and then the floating arrays
-            are leaves like all the others.
-        other: makes what takes the place of each of the other leaves.
+        values: one for each floating array, in order. If there are none, `other` replaces the
+            floating arrays as well.
+        other: returns what takes the place of a leaf.
     """
     remaining = iter(values)
 

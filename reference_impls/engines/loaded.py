@@ -1,9 +1,9 @@
-"""Is torch there already? Only then can a value be one of its tensors."""
+"""Has torch been imported? Until then no value can be one of its tensors."""
 
 import sys
 from types import ModuleType
 
 
 def loaded_torch() -> ModuleType | None:
-    """Torch, if anybody has imported it; to ask about a value's type must not load it."""
+    """Torch if it has been imported, else None: asking for a value's type must not import it."""
     return sys.modules.get("torch")

@@ -1,4 +1,4 @@
-"""Which engines there are: the project's own, loaded when they are asked for, and any others."""
+"""Which engines there are: the project's own, and those that a user registers."""
 
 import re
 from functools import cache
@@ -29,7 +29,7 @@ def register(backend: Backend) -> None:
         backend: it stays registered until the process ends or `unregister` is called.
 
     Raises:
-        TypeError: it is no engine, as it lacks members of `Backend`.
+        TypeError: it is a class, or lacks members of `Backend`.
         ValueError: its name is no single word, its device is unknown, or an engine of this name is
             registered for the same device.
     """
@@ -72,7 +72,7 @@ def _check_is_engine(backend: object) -> None:
 
 def _check_name(backend: Backend) -> None:
     name: object = backend.name
-    # A column is named "torch/cuda", and tables are printed with markup.
+    # It is part of a column's name, as in "torch/cuda", and must not read as a table's markup.
     if not (isinstance(name, str) and re.fullmatch(r"[\w.+-]+", name)):
         raise ValueError(
             f"register: got the name {name!r}, wanted a word of letters, digits, '_', '.', '+', '-'"
@@ -84,7 +84,8 @@ def _check_name(backend: Backend) -> None:
 def registered(device: str | None = None) -> tuple[Backend, ...]:
     """Returns the engines of one device, ``cpu`` or ``cuda``, or all of them.
 
-    The project's own come first. Some may be `missing` here. The first call imports every library.
+    The project's own come first. Some may not run here: `Backend.missing` says why. The first
+    call imports every library.
     """
     return tuple(each for each in (*_own(), *_added) if device in (None, each.device))
 

@@ -41,6 +41,7 @@ class Point:
         K: ∂F/∂x, (n, n), or None if the solver only takes products with it.
         inverse: K⁻¹.
         step: K⁻¹ F, which Newton's method subtracts from x.
+        product: Kᵀv by a VJP, for the v of `_probe`; None where nobody has asked for it.
     """
 
     x: Array
@@ -48,6 +49,7 @@ class Point:
     K: Array | None
     inverse: Inverse
     step: Array
+    product: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -166,21 +168,25 @@ class Newton:
         return None
 
     def _point(self, x: Array, residual: Array, previous: Point | None = None) -> Point:
-        K, inverse = self._linearized(x, previous)
-        return Point(x, residual, K, inverse, inverse(residual))
+        if previous is None or previous.K is None:
+            K, inverse = self.solver.linearized(self.function, x)
+            return Point(x, residual, K, inverse, inverse(residual))
+        product = self._product(x)
+        if self._is_same(previous, previous.K, product):
+            K, inverse = previous.K, previous.inverse
+        else:
+            K, inverse = self.solver.linearized(self.function, x)
+        return Point(x, residual, K, inverse, inverse(residual), product)
 
-    def _linearized(self, x: Array, previous: Point | None) -> tuple[Array | None, Inverse]:
-        """Returns K, if it is formed, and K⁻¹ at x."""
-        known = None if previous is None else previous.K
-        if previous is not None and known is not None and self._is_same(known, previous.x, x):
-            return known, previous.inverse
-        return self.solver.linearized(self.function, x)
+    def _is_same(self, previous: Point, K: Array, product: Array) -> bool:
+        """Is K what it was at the previous point, to rounding, as it is for a linear F?"""
+        before = self._product(previous.x) if previous.product is None else previous.product
+        v = _probe(product)
+        room = SAME * eps(product.dtype) * (v @ np.abs(K))
+        return bool((np.abs(product - before) <= room).all())
 
-    def _is_same(self, K: Array, there: Array, here: Array) -> bool:
-        """Is K the same at both points, to rounding, as it is for a linear F?"""
-        v = np.random.default_rng(0).uniform(1, 2, here.size).astype(here.dtype)
-        change = np.abs(self.function.vjp(here, v) - self.function.vjp(there, v))
-        return bool((change <= SAME * eps(here.dtype) * (v @ np.abs(K))).all())
+    def _product(self, x: Array) -> Array:
+        return self.function.vjp(x, _probe(x))
 
     def _check_small(self, point: Point) -> None:
         size = norm(point.residual)
@@ -241,6 +247,11 @@ class Newton:
     def _bend(self, point: Point, way: Array) -> Array:
         """Returns K⁻¹ times the change of F along a way, less the way itself: 0 if F is linear."""
         return point.inverse(self.function(point.x + way) - point.residual) - way
+
+
+def _probe(x: Array) -> Array:
+    """Always the same vector v, to take products of K with."""
+    return np.random.default_rng(0).uniform(1, 2, x.size).astype(x.dtype)
 
 
 def _signs(x: Array) -> Array:

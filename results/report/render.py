@@ -8,7 +8,7 @@ from results.errors import explained
 from results.report.drawing import drawn
 from results.report.graphs import GraphSection
 from results.report.markdown import FILTERS
-from results.report.sections import Report, read_report
+from results.report.sections import Sections, read_sections
 
 FILE_NAME = "report.md"
 TEMPLATE = Path(__file__).with_name("report.md.jinja")
@@ -27,12 +27,12 @@ def write_report(directory: Path | str) -> Path:
         ResultsError: The measurements cannot be read, or the report not written.
     """
     path = Path(directory) / FILE_NAME
-    report = read_report(Path(directory))
-    text = _text(report)
+    sections = read_sections(Path(directory))
+    text = _text(sections)
     with explained("write", path):
         path.write_text(text, encoding="utf-8")
-    if report.graphs:
-        _draw(report.graphs, path.parent)
+    if sections.graphs:
+        _draw(sections.graphs, path.parent)
     return path
 
 
@@ -42,11 +42,11 @@ def render(directory: Path) -> str:
     Raises:
         ResultsError: The measurements cannot be read, or there are none.
     """
-    return _text(read_report(directory))
+    return _text(read_sections(directory))
 
 
-def _text(report: Report) -> str:
-    return _template().render(vars(report))
+def _text(sections: Sections) -> str:
+    return _template().render(vars(sections))
 
 
 def _draw(section: GraphSection, directory: Path) -> None:

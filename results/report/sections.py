@@ -48,7 +48,7 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True, eq=False)
-class Report:
+class Sections:
     """What a directory of measurements says; None for each file that is not there."""
 
     environment: Environment | None
@@ -64,7 +64,7 @@ class Report:
     graphs: GraphSection | None
 
 
-def read_report(directory: Path) -> Report:
+def read_sections(directory: Path) -> Sections:
     """Read and summarise a directory of measurements.
 
     Raises:
@@ -75,7 +75,7 @@ def read_report(directory: Path) -> Report:
     if not any((directory / kind.file_name).exists() for kind in TABLES):
         names = ", ".join(kind.file_name for kind in TABLES)
         raise ResultsError(f"{directory}: none of {names}")
-    return Report(
+    return Sections(
         environment=_environment(directory),
         verdicts=_section(directory, VERDICTS, verdict_section),
         argmin=_section(directory, ARGMIN, evidence_section),

@@ -38,7 +38,7 @@ def test_report_is_python_dash_m_results_report(
     ours = python("-m", "gradjury", "report", *given)
     theirs = python("-m", "results", "report", *given)
     assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
-    assert ours.stderr == theirs.stderr.replace("Error: ", "gradjury: ")
+    assert ours.stderr == theirs.stderr.replace("results: ", "gradjury: ")
     assert ours.stderr
 
 

@@ -3,45 +3,51 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from results.__main__ import main
+from results.__main__ import run
 from results.store import Appender
 from results.tables import VERDICTS, column_dictionary
 
 ROOT = Path(__file__).parents[2]
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
+Captured = pytest.CaptureFixture[str]
 
 
-def test_columns_prints_the_dictionary() -> None:
-    result = run("columns")
-    assert (result.exit_code, result.stdout) == (0, column_dictionary() + "\n")
+def test_columns_prints_the_dictionary(capsys: Captured) -> None:
+    assert run(["columns"]) == 0
+    assert capsys.readouterr() == (column_dictionary() + "\n", "")
 
 
-def test_report_says_what_it_wrote(tmp_path: Path) -> None:
+def test_report_says_what_it_wrote(tmp_path: Path, capsys: Captured) -> None:
     Appender(tmp_path / "verdicts.csv", VERDICTS).close()
-    result = run("report", str(tmp_path))
-    assert (result.exit_code, result.stdout) == (0, f"wrote {tmp_path / 'report.md'}\n")
+    assert run(["report", str(tmp_path)]) == 0
+    assert capsys.readouterr() == (f"wrote {tmp_path / 'report.md'}\n", "")
     assert (tmp_path / "report.md").exists()
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["report", "nowhere"], "Error: cannot read nowhere: not a directory"),
-        (["reprot"], "The commands are: columns, report."),
-        (["report"], "Error: Missing argument 'DIRECTORY'."),
-        (["report", "--fast", "nowhere"], "No such option"),
+        (["report", "nowhere"], "cannot read nowhere: not a directory"),
+        (["reprot"], "No such command 'reprot'. The commands are: columns, report."),
+        (["report"], "Missing argument 'DIRECTORY'."),
+        (["report", "--fast", "nowhere"], "No such option '--fast'."),
+        (["report", "here", "there"], "Got unexpected extra argument (there)"),
     ],
 )
-def test_a_mistake_ends_with_one_line_and_status_2(arguments: list[str], said: str) -> None:
-    result = run(*arguments)
-    assert result.exit_code == 2
-    assert result.stdout == ""
-    assert said in result.stderr.splitlines()[-1]
+def test_a_mistake_ends_with_one_line_and_status_2(
+    arguments: list[str], said: str, capsys: Captured
+) -> None:
+    assert run(arguments) == 2
+    assert capsys.readouterr() == ("", f"results: {said}\n")
+
+
+def test_without_a_command_the_help_is_shown(capsys: Captured) -> None:
+    assert run([]) == 2
+    printed, complaint = capsys.readouterr()
+    assert printed == ""
+    assert "Write report.md from the CSV files in DIRECTORY." in complaint
 
 
 def test_bad_input_is_one_line_without_a_traceback(tmp_path: Path) -> None:
@@ -56,7 +62,7 @@ def test_bad_input_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"Error: {tmp_path / 'verdicts.csv'}, line 1: ")
+    assert line.startswith(f"results: {tmp_path / 'verdicts.csv'}, line 1: ")
     assert line.endswith("unknown 'colour'")
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from results.report.render import render
-from results.report.sections import read_report
+from results.report.sections import read_sections
 from results.tables import TABLES
 
 SMALL_RUN = Path(__file__).with_name("small_run")
@@ -30,7 +30,7 @@ def frames(data: object, name: str = "") -> Iterator[tuple[str, pd.DataFrame]]:
             yield from frames(getattr(data, field.name), f"{name}.{field.name}")
 
 
-FRAMES = dict(frames(read_report(SMALL_RUN)))
+FRAMES = dict(frames(read_sections(SMALL_RUN)))
 
 
 def words(frame: pd.DataFrame) -> list[str]:
@@ -88,15 +88,15 @@ def test_what_a_plot_would_show_is_numeric(name: str, numbers: list[str]) -> Non
 
 
 def test_every_table_has_a_section() -> None:
-    report = read_report(SMALL_RUN)
+    sections = read_sections(SMALL_RUN)
     assert {path.name for path in SMALL_RUN.glob("*.csv")} == {table.file_name for table in TABLES}
-    assert all(getattr(report, Path(table.file_name).stem) for table in TABLES)
+    assert all(getattr(sections, Path(table.file_name).stem) for table in TABLES)
 
 
 def test_a_file_that_is_not_there_has_no_section(tmp_path: Path) -> None:
     shutil.copy(SMALL_RUN / "costs.csv", tmp_path)
-    report = read_report(tmp_path)
-    assert [field.name for field in fields(report) if getattr(report, field.name)] == ["costs"]
+    sections = read_sections(tmp_path)
+    assert [field.name for field in fields(sections) if getattr(sections, field.name)] == ["costs"]
 
 
 def test_the_report_of_a_small_run_is_what_it_was() -> None:

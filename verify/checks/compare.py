@@ -7,10 +7,10 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays
 from verify.checks.check import NOT_FINITE, WRONG_SHAPE, Violation, Worst
-from verify.error_model.arrays import first_index, index_of, unit_roundoff
-from verify.error_model.noise import EXCUSE, SAFETY, VALUE
+from verify.error_model.arrays import first_index, index_of, largest, unit_roundoff
+from verify.error_model.noise import EXCUSE, SAFETY, VALUE, quantiles_of
 
-CALM, APART = 0.1, 100.0
+APART = 100.0
 """The quietest tenth of an array is another kind of entry if its noise is so many times less than
 usual. Of two points, an entry's is by chance once in 10⁴."""
 
@@ -53,64 +53,81 @@ def _array_fault(name: str, array: object, like: Array) -> Violation | None:
     return None
 
 
-def worst_entry(got: Arrays, expected: Arrays, noise: Arrays) -> Worst:
+def worst_entry(
+    got: Arrays,
+    expected: Arrays,
+    noise: Arrays,
+    quantiles: Mapping[str, tuple[float, float]] | None = None,
+) -> Worst:
     """The entry of `got` with the largest error in units of its tolerance.
 
     Args:
         got: arrays by argument; where all are empty, there is no error.
         expected: arrays of the same names, shapes and dtypes.
         noise: the rounding noise they are allowed, in units of the unit roundoff.
+        quantiles: that `quantiles_of` finds in each array of the noise, where that is known.
     """
     filled = {name: array for name, array in expected.items() if array.size}
     if not filled:
         (name, array), *_ = expected.items()
         return make_worst(name, "", 0.0, 0.0, (unit_roundoff(array.dtype), 1.0, 0.0))
-    largest = max(float(np.abs(array).max()) for array in filled.values())
+    scales = {name: largest(array) for name, array in filled.items()}
+    most = max(scales.values())
     candidates = [
-        _worst_of_array(name, got[name], array, noise[name], largest)
+        _worst_of_array(
+            name,
+            got[name],
+            array,
+            noise[name],
+            quantiles_of(noise[name]) if quantiles is None else quantiles[name],
+            (scales[name], most),
+        )
         for name, array in filled.items()
     ]
     return max(candidates, key=lambda worst: worst.in_tolerances)
 
 
-def _worst_of_array(name: str, got: Array, expected: Array, noise: Array, largest: float) -> Worst:
+def _worst_of_array(
+    name: str,
+    got: Array,
+    expected: Array,
+    noise: Array,
+    quantiles: tuple[float, float],
+    sizes: tuple[float, float],
+) -> Worst:
+    """As `worst_entry`; the sizes are those of the largest entry here, and of all arrays."""
     unit = unit_roundoff(got.dtype)
-    scale = float(np.abs(expected).max())
+    scale, most = sizes
     rounding = SAFETY * unit * float(noise.max())
     # Neighbouring points share most of their roundings: of one entry few are seen, and they may be
     # small by chance. Of half the entries they are not.
-    low, floor = _quantiles(noise)
+    low, floor = quantiles
     if low < floor / APART:
         # So many that are quieter by so much are not so by chance: the others are ill-conditioned.
         floor = min(floor, EXCUSE * scale)
     # A gradient that is exactly zero is computed as noise: its own size is then no measure.
-    if largest <= rounding:
-        scale, floor = max(largest, _usual(noise)), 0.0
+    if most <= rounding:
+        scale, floor = max(most, _usual(noise)), 0.0
     elif scale <= rounding:
-        scale = largest
-    noise = np.maximum(noise, floor)
+        scale = most
     # Zero everywhere, as everything beside it: any difference at all is too much.
     scale = max(scale, float(np.finfo(got.dtype).tiny))
-    errors = np.abs(got - expected)
+    # A gradient may have a million entries: what is made of them here is made in place.
+    allowed = np.asarray(np.maximum(noise, floor))
+    allowed += scale
+    errors = np.asarray(np.subtract(got, expected))
+    np.abs(errors, out=errors)
     with np.errstate(over="ignore"):  # beside zeros, an error may be infinitely many tolerances
         # Of NaN, which compared with anything passes, argmax finds the first.
-        flat = int(np.argmax(errors / (scale + noise)))
+        flat = int(np.argmax(errors / allowed))
     worst = make_worst(
         argument=name,
         index=index_of(flat, got.shape),
         got=float(got.flat[flat]),
         expected=float(expected.flat[flat]),
-        units=(unit, scale, float(noise.flat[flat])),
+        units=(unit, scale, float(np.maximum(noise.flat[flat], floor))),
     )
     return replace(worst, flat=flat)
-
-
-def _quantiles(noise: Array) -> tuple[float, float]:
-    """The noise of the quietest tenth, and of half the entries."""
-    if not noise.any():
-        return 0.0, 0.0  # many comparisons allow none, and to sort a large array takes long
-    low, half = np.quantile(noise, (CALM, 0.5))
-    return float(low), float(half)
 
 
 def _usual(noise: Array) -> float:

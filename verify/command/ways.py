@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from verify.command.options import Options
 
-NAMES = "a NAME"
+NAMES, FILE = "a NAME", "FILE.py:NAME"
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Way:
 
 WAYS = (
     Way("--list", lambda asked: asked.only_list, (NAMES,), "listing"),
-    Way("FILE.py:NAME", lambda asked: bool(asked.subjects.files), (NAMES, "--seed"), "files"),
+    Way(FILE, lambda asked: bool(asked.subjects.files), (NAMES, "--seed"), "files"),
     Way(
         "--faults",
         lambda asked: asked.faults,
@@ -73,6 +73,10 @@ def way_of(context: click.Context, options: Options) -> Way:
         if source is ParameterSource.COMMANDLINE and given not in (way.name, *way.reads):
             homes = [each.name for each in WAYS if given in each.reads] or ["nothing else"]
             raise click.UsageError(f"got {given} with {way.name}; it goes with {', '.join(homes)}")
+    if options.subjects.files and way.name != FILE:
+        raise click.UsageError(
+            f"got {options.subjects.files[0]} with {way.name}; a function of a file goes without it"
+        )
     if "--size" in way.reads:
         options.plan()  # here, because the way's own module takes longer to load than to refuse
     return way

@@ -20,7 +20,7 @@ its float64 results from point to point.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -44,6 +44,10 @@ INSTABILITY = 1000
 
 VANISHING = 1e-13
 """A cotangent that is this small beside the others, in float64, is zero but for rounding."""
+
+
+CALM = 0.1
+"""The quietest tenth of an array's entries, which may be of another kind."""
 
 
 VALUE, FUNCTIONAL, PAIRING = "value of f", "⟨u, f⟩", "⟨Jᵀu, v⟩"
@@ -89,6 +93,11 @@ class Noise:
         """The errors of Jᵀu, by argument."""
         others = (VALUE, FUNCTIONAL, PAIRING)
         return {name: array for name, array in self.errors.items() if name not in others}
+
+    @cached_property
+    def quantiles(self) -> Mapping[str, tuple[float, float]]:
+        """`quantiles_of` the errors of Jᵀu, by argument: every comparison asks for them again."""
+        return {name: quantiles_of(array) for name, array in self.cotangents.items()}
 
     @property
     def functional(self) -> float:
@@ -154,3 +163,11 @@ def usual_level(noises: Sequence[Noise], name: str) -> float:
     """The noise of the median implementation, the lower one of two; of one alone, its spread."""
     levels = sorted(noise.level(name) for noise in noises)
     return levels[(len(levels) - 1) // 2] if len(levels) > 1 else noises[0].spread[name]
+
+
+def quantiles_of(noise: Array) -> tuple[float, float]:
+    """The noise of the quietest tenth of an array's entries, and of half of them; 0 without any."""
+    if not noise.any():
+        return 0.0, 0.0  # many comparisons allow none, and to sort a large array takes long
+    low, half = np.quantile(noise, (CALM, 0.5))
+    return float(low), float(half)

@@ -100,7 +100,7 @@ class AutogradEngine:
         return np.stack([pull(row) for row in np.eye(value.size, dtype=value.dtype)])
 
     def without_graph(self) -> AbstractContextManager[object]:
-        """See `Engine.without_graph`: outside of a trace there is none."""
+        """See `Engine.without_graph`: autograd records one only where it traces."""
         return nullcontext()
 
     def attach(self, pullback: Pullback, x: Array, leaves: Sequence[Tree]) -> Native:
@@ -108,7 +108,7 @@ class AutogradEngine:
         return _attached(pullback, x, *leaves)
 
     def _trace(self, function: Callable[[Native], Native], x: Native) -> Native:
-        # Autograd warns of a derivative that is zero by structure, but F may be linear.
+        # Autograd warns of a value that does not depend on x, as the derivative of a linear F.
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Output seems independent of input")
             return make_vjp(function, x)

@@ -26,8 +26,8 @@ from reference_impls.validation import check_choice, check_cotangent, check_prim
 class Autograd(FieldBodies):
     """HIPS autograd: traces `autograd.numpy` calls on boxed arrays.
 
-    Bodies divide a sum by a Python integer where they mean a mean: the VJP of `anp.mean` divides by
-    a NumPy integer, which turns a float32 cotangent into float64.
+    For a mean, bodies divide a sum by a Python integer: the VJP of `anp.mean` divides by a NumPy
+    integer, which turns a float32 cotangent into float64.
     """
 
     name = "autograd"
@@ -39,7 +39,7 @@ class Autograd(FieldBodies):
         self.device = device
 
     def missing(self) -> str | None:
-        """Autograd is a dependency: it always runs."""
+        """None: autograd is a dependency of the project, and runs anywhere."""
         return None
 
     def forward(self, computation: Computation, primals: Mapping[str, Array]) -> Array:
@@ -147,7 +147,7 @@ class Autograd(FieldBodies):
         return np.asarray(native)
 
     def synchronize(self) -> None:
-        """NumPy has finished by the time it returns."""
+        """Nothing to wait for: NumPy has finished by the time it returns."""
 
 
 @contextmanager

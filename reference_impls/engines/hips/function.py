@@ -1,8 +1,9 @@
 """A function written in `autograd.numpy`, traced with every floating array as a root of its own.
 
-Jᵀu is the sum, over the nodes from the value back to a root, of what each node's VJP returned. It
-is added up out of place, which keeps the shapes and dtypes of a single contribution. Second
-derivatives trace the first: ∂/∂x ⟨Jᵀ(x) u, v⟩ backwards, or the tangent of Jᵀ(x) u forwards.
+A root's gradient is the sum of what the VJPs of the nodes that use it returned. Autograd would add
+up in place, and so broadcast and cast; here a new array is made of each sum, so that a gradient of
+one term keeps its shape and dtype. For second derivatives, the computation of the first is traced:
+backwards for ∂/∂x ⟨Jᵀ(x) u, v⟩, or forwards for the tangent of Jᵀ(x) u.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,9 +32,10 @@ from reference_impls.nested import Tree
 def from_autograd(function: Callable[..., Tree]) -> "AutogradFunction":
     """A function written in `autograd.numpy` as `verify.check` takes it.
 
-    It is given the user's own arrays in plain containers; every floating array is a root of the
-    trace, so that what the last VJP returned is the gradient, in its shape and dtype. Gradients
-    are copies: autograd treats arrays as immutable, and x + y has one array for both.
+    The function gets the user's own arrays, in plain containers. Every floating array is a root of
+    the trace, so its gradient has the shape and the dtype that the last VJP returned. Gradients are
+    copies: autograd treats arrays as immutable, and so returns one array as both gradients of
+    x + y.
 
     Args:
         function: of arrays, by position or by name, or of nested dicts, lists and tuples of
@@ -101,9 +103,9 @@ class AutogradFunction(Adapter):
 def _trace_vjp(
     function: Callable[[Sequence[Tree]], Tree], leaves: Sequence[Tree]
 ) -> tuple[Tree, Callable[[Tree], list[Tree]]]:
-    """`autograd.core.make_vjp` with many roots; None where the value does not depend on one.
+    """As `autograd.core.make_vjp`, with many roots; None for one that the value does not depend on.
 
-    A tuple of arrays as the one root would do, but autograd adds up its gradients in place, which
+    A tuple of arrays as the only root would not do: autograd adds up its gradients in place, which
     casts and broadcasts them.
     """
     with trace_stack.new_trace() as level:
@@ -127,7 +129,7 @@ def _trace_jvp(
     leaves: Sequence[Array],
     directions: Sequence[Array | None],
 ) -> list[Tree]:
-    """`autograd.core.make_jvp` with many roots and many values; None for a tangent of zero."""
+    """As `autograd.core.make_jvp`, with many roots and values; None for a tangent of zero."""
     with trace_stack.new_trace() as level:
         ends = function(
             [

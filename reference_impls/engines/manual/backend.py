@@ -28,9 +28,9 @@ class Manual(FieldBodies):
 
     The bodies call plain `numpy` functions; on CuPy arrays these dispatch to CuPy (NEP 18).
 
-    Second derivatives are by a complex step: with x + ihv in place of x, the imaginary part of the
-    value is h J v and that of the VJP is h S(v), both exact to rounding. (Squire & Trapp, *Using
-    complex variables to estimate derivatives of real functions*, 1998.)
+    Second derivatives are taken by a complex step: with x + ihv in place of x, the imaginary part
+    of the value is h J v and that of the VJP is h S(v), both exact to rounding. (Squire & Trapp,
+    *Using complex variables to estimate derivatives of real functions*, 1998.)
     """
 
     name = "manual"
@@ -119,7 +119,7 @@ class Manual(FieldBodies):
         cotangent: Array,
         tangents: Mapping[str, Array],
     ) -> Array:
-        """See `SecondOrder.forward_over_reverse`. The complex step is the only way there is."""
+        """See `SecondOrder.forward_over_reverse`. Both modes are the same complex step here."""
         second = self.second_pullback(computation, primals, cotangent)
         return as_vector(second(as_vector(tangents, computation.wrt)), computation.wrt)
 
@@ -179,8 +179,8 @@ def _check_analytic(
     cotangent: Array,
     directional: Array,
 ) -> None:
-    # abs, norm, svd and the like accept complex numbers, but are not differentiable there, and say
-    # nothing. The two sides of the pairing, ⟨u, J v⟩ and ⟨Jᵀu, v⟩, then differ.
+    # abs, norm, svd and the like take complex numbers without complaint, but are not analytic.
+    # Then ⟨u, J v⟩ and ⟨Jᵀu, v⟩, which should be equal, differ.
     forward = [np.ravel(cotangent * directional)]
     backward = [np.ravel(np.real(cotangents[n]) * tangents[n]) for n in computation.wrt]
     terms = np.concatenate(forward + backward)

@@ -1,6 +1,6 @@
 """A function and its gradient in NumPy, in the forms that `scipy.optimize` knows.
 
-Of a scalar f, Jᵀu = u ∇f; a gradient function that takes the cotangent gives Jᵀu itself.
+For a scalar f, Jᵀu is u ∇f. A gradient function that takes the cotangent returns Jᵀu itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,17 +28,17 @@ def from_numpy(
 
     The gradient of a scalar function is multiplied by the cotangent, in its own dtype. A gradient
     function with a parameter named ``cotangent`` is given u by that name and returns Jᵀu, for a
-    value of any shape. Gradients are the user's own arrays where u is 1 or is given, and are
-    returned as they are where they cannot be multiplied: the checker finds what is wrong.
+    value of any shape. A gradient that need not be multiplied, or cannot be, is handed on uncopied,
+    for the checker to judge.
 
     Args:
         value: ``value(*primals)`` returns an array or a NumPy number; without a gradient function
-            it returns value and gradient, as functions do that `scipy.optimize.minimize` takes
-            with ``jac=True``.
+            it returns the pair of value and gradient that `scipy.optimize.minimize` takes with
+            ``jac=True``.
         gradient: ``gradient(*primals)`` returns a tuple or list of gradients, or a dict of them
-            by name; or the gradient for the first primal alone, as in `scipy.optimize`. Primals
-            that are given none have None. Beside a single primal that is a dict, list or tuple,
-            what it returns is that primal's gradient.
+            by name; or the gradient for the first primal alone, as in `scipy.optimize`. A primal
+            without a gradient gets None. If the only primal is a dict, list or tuple, whatever
+            it returns is that primal's gradient.
 
     Raises:
         TypeError: either is a class, or cannot be called.
@@ -96,7 +96,7 @@ class NumpyFunction(Adapter):
         return returned
 
     def _arranged(self, primals: Primals, gradients: Tree) -> Tree:
-        """By position or by name, as the primals came; what fits neither is left to the checker."""
+        """By position or by name, as the primals are; the checker judges what fits neither."""
         names = tuple(primals) if isinstance(primals, dict) else self._names[: len(primals)]
         if isinstance(primals, dict):
             names = tuple(sorted(names, key=self._position))

@@ -1,8 +1,8 @@
 """The argmin and the root as layers of torch.
 
-They differentiate by `torch.autograd.grad`: the transforms of `torch.func` take twice its time on
-small problems. Inside such a transform the layers do not run, and raise TypeError. A layer in the
-objective of another layer needs `ConjugateGradients` for the outer one, which forms no K.
+They differentiate by `torch.autograd.grad`, because the transforms of `torch.func` take twice as
+long on small problems. Inside such a transform the layers raise TypeError. If the objective of a
+layer has a layer in it, the outer one needs `ConjugateGradients`, which forms no K.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,10 +23,10 @@ from reference_impls.implicit.trees import leaves_of
 from reference_impls.nested import Tree
 
 LEAF = "torch::autograd::AccumulateGrad"
-"""The name of the node at the far end of a graph, of which each tensor there has one."""
+"""The name of the node that each leaf of a graph has."""
 
 ENTRIES_AT_ONCE = 2**20
-"""The intermediates that forming K may hold at once, beside K itself: 8 MB in float64."""
+"""How many intermediates are kept at once, at most, while K is formed: 8 MB in float64."""
 
 
 def torch_argmin(
@@ -65,7 +65,7 @@ class TorchEngine:
 
     Attributes:
         device: where the unknowns are.
-        entries: of all parameters together: F's intermediates take memory in proportion.
+        entries: of all parameters together. F's intermediates take memory in proportion to it.
     """
 
     array: ClassVar[str] = "a tensor"
@@ -97,7 +97,7 @@ class TorchEngine:
     def observe(self, name: str, function: Callable[[Native], Tree], x: Array) -> tuple[Tree, bool]:
         """See `Engine.observe`. Where no graph is recorded, nothing is a variable."""
         graph = torch.is_grad_enabled()
-        # x is a variable, so that a function which differentiates in it finds it in its graph.
+        # x requires grad, so that the function may itself differentiate with respect to it.
         start = self.from_numpy(x).requires_grad_(graph)
         value = function(start)
         ends = _ends(_tensors(value, name)) if graph else []
@@ -134,7 +134,7 @@ class TorchEngine:
         return _gradients(value, inputs, cotangent)
 
     def jacobian(self, function: Callable[[Native], Native], x: Native) -> Native:
-        """See `Engine.jacobian`. Rows come in batches, as each has intermediates of its own."""
+        """See `Engine.jacobian`. Rows are in batches: each keeps intermediates of its own."""
         inputs, value = _traced(function, [x])
         identity = torch.eye(value.numel(), dtype=value.dtype, device=value.device)
         batches = torch.split(identity, self.rows_at_once(x.numel()))
@@ -162,7 +162,7 @@ class TorchEngine:
 
 
 def for_graphs(leaf: Tree) -> Tree:
-    """Returns a copy of a tensor of inference mode, which no graph accepts; others as they are."""
+    """Returns a copy of a tensor of inference mode, which no graph accepts; the rest as it is."""
     if not (isinstance(leaf, torch.Tensor) and leaf.is_inference()):
         return leaf
     with torch.inference_mode(mode=False):

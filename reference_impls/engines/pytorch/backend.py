@@ -153,8 +153,8 @@ class Torch(FieldBodies):
 
     def _gradient_map(self, computation: Computation) -> Body:
         def gradient_map(*, cotangent: torch.Tensor, **primals: torch.Tensor) -> torch.Tensor:
-            # The gradient of a linear f does not depend on x. It needs a graph all the same, and
-            # has one because u is a variable.
+            # The gradient of a linear f does not depend on x, but must have a graph to be
+            # differentiated. With u as a variable it has one.
             variable = cotangent.detach().requires_grad_()
             cotangents = self._recorded_gradient(computation, primals, variable)
             return torch.cat([cotangents[name].reshape(-1) for name in computation.wrt])
@@ -168,7 +168,8 @@ class Torch(FieldBodies):
         cotangent: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """Jᵀu with a graph, whether the primals have one or not."""
-        # Constants stay so: an argmin layer refuses an objective that reads another variable.
+        # Constants must stay constants: an argmin layer refuses an objective that reads a variable
+        # which is no argument of it.
         varied = {
             name: primal if primal.requires_grad else primal.detach().requires_grad_()
             for name, primal in primals.items()
@@ -209,10 +210,10 @@ class Torch(FieldBodies):
 
 @contextmanager
 def _without_tf32() -> Iterator[None]:
-    """By default cuDNN convolves float32 in TF32: three correct digits, where seven are due.
+    """Forbids TF32, in which cuDNN convolves float32 by default: three correct digits, not seven.
 
-    It multiplies matrices in float32 by default, but a program may have changed that. Afterwards
-    each switch has its former value, but no longer follows another one if it did.
+    For products of matrices, torch has it off by default, but a program may have switched it on.
+    Afterwards each switch has its former value; one that followed another no longer does.
 
     Source: PyTorch's notes on CUDA semantics, *TensorFloat-32*.
     """

@@ -1,4 +1,4 @@
-"""Which adapter a torch function, a custom Function's ``apply`` or a module is given."""
+"""`from_torch`: the adapter for a torch function, a custom Function's ``apply`` or a module."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,20 +15,20 @@ from reference_impls.nested import Tree
 def from_torch(function: Callable[..., Tree]) -> "TorchFunction":
     """A torch function as `verify.check` takes it.
 
-    Arrays become tensors on the CPU that share their memory and strides. A read-only array is
-    copied with its strides; one of negative strides, which torch refuses, in row-major order.
-    So a function that writes to its input is seen to, or is stopped by torch.
+    Arrays become tensors on the CPU with the same memory and strides, so that a function that
+    writes to its input is caught, or stopped by torch. Two kinds are copied: a read-only array,
+    with its strides; and one with strides that torch refuses, as negative ones, in row-major order.
 
-    ``MyFunction.apply`` of a custom `torch.autograd.Function` has the gradients that its
-    ``backward`` returned, before the engine repairs them, as views of their memory. Inside
-    another function the engine does repair them, and the VJP's ``repaired`` says so. What torch
-    treats as immutable is no fault there: the cotangent, or one tensor twice, is returned as
-    copies. All other gradients are copies.
+    Of a custom `torch.autograd.Function`, give ``MyFunction.apply``: its gradients are what
+    ``backward`` returned, before the engine repairs it, and share its memory. A ``backward`` may
+    return the cotangent, or one tensor twice, because torch treats gradients as immutable; these
+    are copied. In a function that calls such an ``apply`` the engine does repair, and the VJP's
+    ``repaired`` says what. All gradients but those of ``MyFunction.apply`` are copies.
 
     A module is never changed. Primals by position are inputs of its ``forward``; primals by name
-    are those, or parameters and buffers, as ``{"0": {"weight": …}}`` or ``{"0.weight": …}``.
-    Those not given are constants of the primals' dtype: a float32 module can be checked in
-    float64.
+    are inputs, or parameters and buffers, as ``{"0": {"weight": …}}`` or ``{"0.weight": …}``.
+    Parameters and buffers that are not given are constants, cast to the primals' dtype, so that a
+    float32 module can be checked in float64.
 
     Args:
         function: of tensors, by position or by name, or of nested dicts, lists and tuples of

@@ -1,7 +1,7 @@
-"""``apply`` of a custom `torch.autograd.Function`, whose ``backward`` is run without the engine.
+"""The adapter for ``apply`` of a custom `torch.autograd.Function`: it calls ``backward`` itself.
 
-What it returned is Jᵀu as its author computed it, one gradient for each input of ``forward``,
-before the engine reduces it to the input's shape and casts it to the input's dtype.
+So it gets Jᵀu as the author computed it, one gradient for each input of ``forward``. The engine
+would first sum each to its input's shape and cast it to its input's dtype, which hides mistakes.
 """
 
 import inspect
@@ -40,7 +40,7 @@ class CustomFunction(TorchFunction):
         return super()._pullback(primals, leaves, value)
 
     def arguments(self, primals: Primals) -> dict[Tree, Tree]:
-        """What ``forward`` is given, in its order, by index or by name."""
+        """What ``forward`` is given, in its order, by index or by name as in the primals."""
         if isinstance(primals, tuple):
             return dict(enumerate(primals))
         try:
@@ -52,7 +52,7 @@ class CustomFunction(TorchFunction):
 
 
 class _RawVjp(TorchVjp):
-    """What the ``backward`` of a custom Function returned, unreduced and in its own dtype."""
+    """u -> Jᵀu as the ``backward`` of a custom Function returned it."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class _RawVjp(TorchVjp):
 
     def _gradients(self, cotangent: torch.Tensor) -> Tree:
         node = self._native_value.grad_fn
-        with torch.no_grad():  # as in the engine
+        with torch.no_grad():  # as the engine calls it
             returned = self._by_argument(backward_of(node)(cotangent))
         taken: list[torch.Tensor] = []
 
@@ -75,7 +75,7 @@ class _RawVjp(TorchVjp):
             if not is_floating(leaf):
                 return None
             tensor = returned[path[1]] if len(path) == 2 else None
-            if tensor is None:  # for torch, a gradient of zero
+            if tensor is None:  # which torch takes for zero
                 return np.zeros_like(leaf, order="C", subok=False)
             array = viewed(tensor)
             immutable = any(tensor is other for other in taken)
@@ -117,6 +117,6 @@ def function_class(function: Callable[..., Tree]) -> type[torch.autograd.Functio
 def _signature_of_forward(owner: type[torch.autograd.Function]) -> inspect.Signature:
     signature = inspect.signature(owner.forward)
     parameters = list(signature.parameters.values())
-    # With a `setup_context` of its own, forward has no ctx.
+    # The forward of a class that defines `setup_context` has no ctx.
     has_context = owner.setup_context is torch.autograd.Function.setup_context
     return signature.replace(parameters=parameters[1:] if has_context else parameters)

@@ -1,7 +1,8 @@
-"""A torch function by torch's own engine: its value, Jᵀu, J v and ∂/∂x ⟨Jᵀ(x) u, v⟩.
+"""A torch function, differentiated by torch: its value, Jᵀu, J v and ∂/∂x ⟨Jᵀ(x) u, v⟩.
 
-The last is the gradient of ⟨Jᵀ(x) u, v⟩ with the first gradient's graph kept ("reverse over
-reverse"), or the tangent of Jᵀ(x + ε v) u in dual numbers ("forward over reverse").
+There are two ways to the last. "Reverse over reverse" takes the gradient of ⟨Jᵀ(x) u, v⟩, through
+the graph of the first gradient. "Forward over reverse" takes Jᵀ(x + ε v) u in dual numbers, whose
+tangent it is.
 """
 
 import inspect
@@ -40,7 +41,7 @@ from reference_impls.nested import Path, Tree, located
 from reference_impls.words import described
 
 NO_TAPE = "does not require grad"
-"""How torch says that a function differentiates inside, and its input has no history."""
+"""What torch's error says if the function itself differentiates, and its input has no graph."""
 
 
 class TorchFunction(Adapter):
@@ -55,7 +56,7 @@ class TorchFunction(Adapter):
     ) -> None:
         super().__init__(function, signature or signature_of(signed))
         self._invoke = invoke
-        self._real_only: set[Path] = set()  # leaves, as the last graph shows
+        self._real_only: set[Path] = set()  # leaves that may not be complex, by the last graph
 
     def jvp(self, primals: Primals, tangents: Primals) -> Array:
         """See `TwiceDifferentiable.jvp`."""
@@ -101,7 +102,7 @@ class TorchFunction(Adapter):
             except RuntimeError as error:
                 if NO_TAPE not in str(error):
                     raise
-            # The function differentiates inside, as a loss with a gradient penalty does.
+            # The function itself differentiates, as a loss with a gradient penalty does.
             with torch.enable_grad():
                 return copied(self._tensor_from(planted(primals, (), native_leaf)))
 
@@ -119,7 +120,7 @@ class TorchFunction(Adapter):
         directions: Sequence[Array | None],
     ) -> Sequence[torch.Tensor]:
         value = self._tensor_from(planted(primals, leaves, native))
-        # With a history of its own: else `once_differentiable` would leave no mark.
+        # Unless u requires grad, `once_differentiable` leaves no mark in the graph.
         seed = fresh(self.checked(cotangent, viewed(value))).requires_grad_()
         if not (leaves and value.requires_grad):
             return [torch.zeros_like(leaf) for leaf in leaves]
@@ -132,7 +133,7 @@ class TorchFunction(Adapter):
         if not terms:
             return [torch.zeros_like(leaf) for leaf in leaves]
         pairing = torch.stack(terms).sum()
-        # The mark lies on no path to the leaves, so torch would pass it by and return zeros.
+        # The mark is on no path to the leaves, so torch would not meet it, and would return zeros.
         if any(node.name() == ONCE for node in nodes_of(pairing.grad_fn)):
             raise NotImplementedError("a backward is marked once_differentiable")
         return torch.autograd.grad(pairing, leaves, allow_unused=True, materialize_grads=True)
@@ -158,12 +159,12 @@ class TorchFunction(Adapter):
 
 
 class TorchVjp:
-    """u -> Jᵀu by torch's engine, on a graph that is kept.
+    """u -> Jᵀu by torch's engine, which keeps the graph for the next call.
 
     Attributes:
         value: f's value.
-        repaired: what the engine mended, in the last call, in the gradients that custom
-            `torch.autograd.Function`s returned to it: one line each, empty if nothing.
+        repaired: what the engine repaired, in the last call, in the gradients that custom
+            `torch.autograd.Function`s returned: one line each, empty if nothing.
     """
 
     def __init__(
@@ -185,7 +186,7 @@ class TorchVjp:
 
         Raises:
             TypeError: the cotangent is no array of the value's dtype.
-            ValueError: it has not the value's shape.
+            ValueError: it has another shape than the value.
         """
         checked = self._adapter.checked(cotangent, self.value)
         if not (self._leaves and self._native_value.requires_grad):

@@ -1,7 +1,7 @@
-"""The graph that torch keeps for a backward pass, as data, and what its engine mends there.
+"""The graph that torch keeps for a backward pass, as data, and what its engine repairs there.
 
-The engine sums a gradient that was not reduced over a broadcast axis, and casts one of another
-dtype. Where a custom `torch.autograd.Function` returned such a gradient, that is noted first.
+The engine sums a gradient over a broadcast axis that the VJP forgot, and casts one that has another
+dtype than its primal. `recording` notes where a custom `torch.autograd.Function` needed that.
 """
 
 import re
@@ -17,7 +17,7 @@ from reference_impls import graphs
 from reference_impls.nested import Tree
 
 ONCE = "torch::autograd::Error"
-"""The node by which `once_differentiable` marks what it returns."""
+"""The name of the node with which `once_differentiable` marks what it returns."""
 
 
 REAL_ONLY = frozenset(
@@ -32,8 +32,8 @@ REAL_ONLY = frozenset(
     )
     for variant in (*range(3), "")
 )
-"""Nodes of operations that torch does not carry out on complex numbers, the usual ones. To try, up
-to where it is refused, takes four times as long as on real numbers."""
+"""The nodes of the most usual operations that torch refuses to do with complex numbers. To run a
+function until it is refused takes four times as long as to run it on real numbers."""
 
 
 def is_custom(node: object) -> bool:
@@ -42,13 +42,13 @@ def is_custom(node: object) -> bool:
 
 
 def backward_of(node: Node | None) -> Callable[..., Tree]:
-    """Runs the user's ``backward``; torch's types know of it only on some nodes."""
+    """What runs the user's ``backward``. By torch's types, only some nodes have it."""
     backward: Callable[..., Tree] = getattr(node, "apply")  # noqa: B009 -- as the docstring says
     return backward
 
 
 def nodes_of(root: Node | None) -> set[Node]:
-    """All nodes from the root back."""
+    """All nodes that a backward pass from the root comes to."""
     found: set[Node] = set()
     ahead = [root]
     while ahead:
@@ -84,7 +84,7 @@ def parents_of(node: Node) -> list[Node]:
 
 
 def refusing_complex(root: Node | None, leaves: Sequence[torch.Tensor]) -> list[bool]:
-    """Of each leaf: has an operation of `REAL_ONLY` been made of it, on some way to the root?"""
+    """For each leaf: is an operation of `REAL_ONLY` on a path from it to the root?"""
     behind: list[torch.Tensor] = []
     seen: set[tuple[Node, bool]] = set()
     ahead = [(root, False)]
@@ -94,7 +94,7 @@ def refusing_complex(root: Node | None, leaves: Sequence[torch.Tensor]) -> list[
             continue
         seen.add((node, refuses))
         refuses = refuses or node.name() in REAL_ONLY
-        leaf = getattr(node, "variable", None)  # of the nodes at the ends
+        leaf = getattr(node, "variable", None)  # only the node of a leaf has one
         if refuses and leaf is not None:
             behind.append(leaf)
         ahead.extend((parent, refuses) for parent, _ in node.next_functions)
@@ -103,10 +103,10 @@ def refusing_complex(root: Node | None, leaves: Sequence[torch.Tensor]) -> list[
 
 @contextmanager
 def recording(root: Node | None, repaired: list[str]) -> Iterator[None]:
-    """Notes what custom Functions below the root return that the engine is going to repair."""
+    """Adds a line to `repaired` for each fault of a custom Function that the engine repairs."""
     nodes = [node for node in nodes_of(root) if is_custom(node)]
     for node in nodes:
-        # The engine looks `apply` up on the node, where it hides the method of the class.
+        # The engine looks `apply` up on the node, where this comes before the class's method.
         vars(node)["apply"] = partial(_noted, node, backward_of(node), repaired)
     try:
         yield

@@ -1,4 +1,4 @@
-"""A `torch.nn.Module` as a function of its inputs and of what it holds, which stays as it is.
+"""A `torch.nn.Module` as a function of its inputs, parameters and buffers; it is never changed.
 
 Parameters and buffers that are primals take the place of the module's own; the others are constants
 in the primals' dtype, copied for each call.
@@ -16,12 +16,13 @@ from reference_impls.words import name_of
 
 
 def call_module(module: torch.nn.Module, primals: Primals) -> Tree:
-    """The module at the primals, on copies of all it holds."""
+    """The module's value at the primals."""
     given, inputs = _parted(module, primals)
     dtype = _common_dtype(primals)
     held = dict(module.named_parameters(remove_duplicate=False))
     replaced = {id(held[name]) for name in given if name in held}
-    # Of tied parameters, torch takes one name; it replaces all of them.
+    # torch takes one name of tied parameters, and replaces them all. So what is given by one of its
+    # names must not be a constant by another.
     constants = {
         name: _constant(tensor, dtype)
         for name, tensor in (*module.named_parameters(), *module.named_buffers())
@@ -32,7 +33,7 @@ def call_module(module: torch.nn.Module, primals: Primals) -> Tree:
 
 
 def _parted(module: torch.nn.Module, primals: Primals) -> tuple[dict[str, Tree], Primals]:
-    """The module's own among the primals, by dotted name, and the inputs of its forward."""
+    """The primals that replace what the module holds, by dotted name, and the inputs of forward."""
     if isinstance(primals, tuple):
         return {}, primals
     accepted = inspect.signature(module.forward).parameters
@@ -53,7 +54,7 @@ def _parted(module: torch.nn.Module, primals: Primals) -> tuple[dict[str, Tree],
         elif key in accepted or any_name:
             inputs[key] = tree
         else:
-            given[key] = tree  # of no such name: refused below
+            given[key] = tree  # an unknown name, refused below
     for name in given:
         if name not in names:
             raise TypeError(

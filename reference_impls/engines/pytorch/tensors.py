@@ -1,6 +1,6 @@
-"""Between NumPy's arrays and torch's tensors, and what torch refuses or warns of.
+"""NumPy arrays as torch tensors and back, and what becomes of torch's refusals and warnings.
 
-A tensor shares the memory and the strides of its array where torch takes them. A dual number
+A tensor shares its array's memory and strides where torch accepts them. A dual number
 x + ε v carries a tangent v through forward mode, where ε² = 0.
 """
 
@@ -28,27 +28,27 @@ unpack_dual: Callable[[torch.Tensor], forward_ad.UnpackedDualTensor] = forward_a
 
 
 def native(leaf: Tree) -> Tree:
-    """A tensor of an array of numbers; anything else is handed on."""
+    """An array of numbers as a tensor; anything else as it is."""
     is_numbers = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc"
     return shared(leaf) if is_numbers else leaf
 
 
 def native_leaf(leaf: Tree) -> Tree:
-    """The same; one that may vary is a leaf of a graph."""
+    """The same, but tensors of floating or complex dtype require grad."""
     tensor = native(leaf)
     is_varied = isinstance(leaf, np.ndarray) and leaf.dtype.kind in "fc"
     return tensor.requires_grad_() if is_varied else tensor
 
 
 def shared(array: Array) -> torch.Tensor:
-    """A tensor on the array's own memory, if torch takes that."""
+    """A tensor on the array's own memory, or on a copy if torch would not accept that."""
     if any(stride < 0 or stride % array.itemsize for stride in array.strides):
         return torch.from_numpy(np.array(array, order="C"))
     return torch.from_numpy(array if array.flags.writeable else _strided_copy(array))
 
 
 def _strided_copy(array: Array) -> Array:
-    """A copy with the array's strides, none of them negative: also where they are zero."""
+    """A copy with the array's strides, which may be zero but not negative."""
     if not array.size:
         return np.array(array)
     steps = [stride // array.itemsize for stride in array.strides]
@@ -66,7 +66,7 @@ def fresh(array: Array) -> torch.Tensor:
 
 
 def duals(leaves: Sequence[torch.Tensor], directions: Sequence[Array | None]) -> list[torch.Tensor]:
-    """Tensors with these tangents, in the current dual level; plain where there is none."""
+    """The leaves with these tangents, in the current dual level; as they are where one is None."""
     return [
         leaf if direction is None else make_dual(leaf, fresh(direction))
         for leaf, direction in zip(leaves, directions, strict=True)
@@ -74,7 +74,7 @@ def duals(leaves: Sequence[torch.Tensor], directions: Sequence[Array | None]) ->
 
 
 def viewed(tensor: torch.Tensor) -> Array:
-    """The tensor as a dense array, on the same memory where it is dense on the CPU already."""
+    """The tensor as a dense array, on its own memory if it is dense and on the CPU."""
     plain = tensor.detach().resolve_conj().resolve_neg().cpu()
     array: Array = (plain.to_dense() if plain.is_sparse else plain).numpy()
     return array
@@ -94,7 +94,7 @@ def dtype_of(tensor: torch.Tensor) -> np.dtype[Any]:
 def dual_level() -> Iterator[None]:
     """A level in which dual numbers can be made."""
     with warnings.catch_warnings():
-        # Of torch's own code, which it loads at the first dual number.
+        # It comes from code of torch's own, which it loads at the first dual number.
         warnings.filterwarnings("ignore", ".*torch.jit.*", DeprecationWarning)
         with forward_ad.dual_level():
             yield
@@ -102,7 +102,7 @@ def dual_level() -> Iterator[None]:
 
 @contextmanager
 def one_line_refusals(name: str) -> Iterator[None]:
-    """NotImplementedError, in one line, for a derivative that torch does not have."""
+    """Raises NotImplementedError, in one line, for a derivative that torch does not have."""
     try:
         yield
     except RuntimeError as error:  # NotImplementedError is one
@@ -114,7 +114,10 @@ def one_line_refusals(name: str) -> Iterator[None]:
 
 @contextmanager
 def no_cast_to_real(name: str) -> Iterator[None]:
-    """TypeError where torch drops an imaginary part, of which it warns once in a process."""
+    """Raises TypeError where torch drops an imaginary part.
+
+    That is a warning, which torch gives once in a process unless it is told to warn always.
+    """
     always = torch.is_warn_always_enabled()
     torch.set_warn_always(True)
     try:

@@ -32,7 +32,7 @@ from reference_impls.implicit.vectors import VectorProblem, lagrangian_of
 from reference_impls.nested import Tree
 
 ORDERS = 2
-"""Of derivatives that are to be right: so many steps follow once ‖F‖ no longer decreases."""
+"""The highest order of derivatives that is right: each takes a step once ‖F‖ stops decreasing."""
 
 Condition = Callable[..., Native]
 """F, of a vector and the leaves of the parameters."""
@@ -107,10 +107,10 @@ def torch_unrolled_root(condition: Callable[..., Tree], initial: Tree, *paramete
 
 
 def _outside_inference_mode() -> AbstractContextManager[object]:
-    """Returns a context without inference mode, whose tensors no graph accepts, not even F's."""
+    """Returns a context without inference mode, whose tensors cannot be in F's graph."""
     if not torch.is_inference_mode_enabled():
         return nullcontext()
-    # Leaving the mode alone would start recording a graph, which nobody asked for.
+    # No more than that: outside the mode torch would record a graph, which nobody asked for.
     return TorchEngine.without_graph()
 
 

@@ -144,6 +144,7 @@ def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> Non
         (["--list", "--seed", "2"], ["got --seed with --list; it goes with FILE.py:NAME, "]),
         (["m.py:f", "--csv", "{file}"], ["got --csv with FILE.py:NAME; it goes with --faults, "]),
         (["m.py:f", "--faults"], ["got --faults with FILE.py:NAME; it goes with nothing else"]),
+        (["m.py:f", "--list"], ["got m.py:f with --list; a function of a file goes without it"]),
         (["m.py:f", "relu"], ["got relu and m.py:f, wanted computations or files alone"]),
         (["m.py:f", "rleu"], ["unknown computation 'rleu'", "did you mean 'relu'?"]),
     ],

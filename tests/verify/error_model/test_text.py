@@ -9,12 +9,12 @@ from scipy import stats
 import verify
 from reference_impls import COMPUTATIONS, DTYPES, Manual, draw
 from reference_impls.computation import cast
-from verify.checks.compare import APART, CALM
+from verify.checks.compare import APART
 from verify.checks.first_order import dot_test, extremes, hull, kink
 from verify.checks.first_order.stability import JUMPING
 from verify.error_model.arrays import unit_roundoff
 from verify.error_model.measurement import DRAWS, PROBES, nudged
-from verify.error_model.noise import EXCUSE, INSTABILITY, SAFETY
+from verify.error_model.noise import CALM, EXCUSE, INSTABILITY, SAFETY
 from verify.oracles import complex_step, derivative, estimate
 from verify.user import checker
 

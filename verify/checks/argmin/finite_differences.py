@@ -1,7 +1,8 @@
 """Central differences of an argmin solved anew, over a sweep of steps and tolerances."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -49,9 +50,8 @@ def finite_differences(
         tangents: v, by primal.
     """
     line = Line(solution, cotangent, tangents)
-    swept = {tolerance: _slopes(line, tolerance) for tolerance in TOLERANCES}
-    estimate = _estimate(line, *(swept[tolerance] for tolerance in TOLERANCES[-2:]))
-    return Sweep(estimate, plateau_of(estimate.value, swept))
+    estimate = _estimate(line, *(_slopes(line, tolerance) for tolerance in TOLERANCES[-2:]))
+    return Sweep(estimate, plateau_of(estimate.value, partial(_central, line)))
 
 
 def _slopes(line: Line, tolerance: float) -> Slopes:
@@ -81,28 +81,29 @@ def _estimate(line: Line, looser: Slopes, tightest: Slopes) -> Estimate:
     return sharpest(estimates, oracle)
 
 
-def plateau_of(value: float, swept: Mapping[float, Slopes]) -> str:
+def plateau_of(value: float, slope: Callable[[float, float], float | None]) -> str:
     """The plateau in words, see `Sweep`.
 
     Args:
         value: of the estimate.
-        swept: slopes by tolerance, the loosest first.
+        slope: from a step and a tolerance to the difference; None where the support is another. At
+            looser tolerances than the tightest it is only asked for along the plateau.
     """
 
     def agree(step: float, tolerance: float) -> bool:
-        slope = swept[tolerance].get(step, np.nan)
-        return bool(abs(slope - value) <= PLATEAU * abs(value))
+        found = slope(step, tolerance)
+        return found is not None and abs(found - value) <= PLATEAU * abs(value)
 
-    *_, tightest = swept
+    tightest = TOLERANCES[-1]
     steps = _longest_run([agree(step, tightest) for step in STEPS])
-    tolerances = [each for each in swept if all(agree(step, each) for step in steps)]
     words = f"within {PLATEAU:.0e} for no step"
     if steps:
+        loosest = max(each for each in TOLERANCES if all(agree(step, each) for step in steps))
         words = (
             f"within {PLATEAU:.0e} for steps {steps[-1]:.0e} to {steps[0]:.0e} "
-            f"and tolerances up to {max(tolerances):.0e}"
+            f"and tolerances up to {loosest:.0e}"
         )
-    changing = ", ".join(f"{step:.0e}" for step in sorted(STEPS) if step not in swept[tightest])
+    changing = ", ".join(f"{step:.0e}" for step in sorted(STEPS) if slope(step, tightest) is None)
     return words + (f"; the support changes at steps {changing}" if changing else "")
 
 

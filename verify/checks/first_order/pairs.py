@@ -25,7 +25,12 @@ def compare_values(results: Sequence[Result], noise: Noise) -> list[Check]:
 def compare_vjps(results: Sequence[Result], noise: Noise) -> list[Check]:
     """The VJPs of every two implementations, entry by entry."""
     return [
-        _judged(one, "vjp", other, worst_entry(one.cotangents, other.cotangents, noise.cotangents))
+        _judged(
+            one,
+            "vjp",
+            other,
+            worst_entry(one.cotangents, other.cotangents, noise.cotangents, noise.quantiles),
+        )
         for one, other in combinations(results, 2)
     ]
 

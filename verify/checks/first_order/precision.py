@@ -40,7 +40,7 @@ def precision_checks(
     for result in results:
         found = [
             worst_entry({"value": result.value}, {"value": exact.value}, noise.value),
-            worst_entry(result.cotangents, exact.cotangents, noise.cotangents),
+            worst_entry(result.cotangents, exact.cotangents, noise.cotangents, noise.quantiles),
         ]
         worst = max(found, key=lambda each: each.in_tolerances)
         verdict: Verdict = "agree" if worst.accepted else "disagree"

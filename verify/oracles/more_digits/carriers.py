@@ -117,6 +117,10 @@ class Double:
     def check_feasible(self) -> None:
         """Nothing speaks against it."""
 
+    def results(self) -> Positions:
+        """The value and the cotangents at the primals, in the carrier's numbers."""
+        return self.body.double.results
+
     def take(self, array: Array) -> Array:
         """The carrier's own copy of an array."""
         return to_double(array)
@@ -145,6 +149,10 @@ class LongDouble:
         if seconds > SLOW:
             raise NotCarriedError(f"too slow: float64 takes {seconds:.2g} s")
 
+    def results(self) -> Positions:
+        """See `Double.results`."""
+        return self.body.results(self.take, 0.0)
+
     def take(self, array: Array) -> Array:
         """See `Double.take`."""
         return array.astype(np.longdouble)
@@ -172,6 +180,10 @@ class Mpmath:
         entries = sum(primal.size for primal in self.body.primals.values() if _is_floating(primal))
         if entries > ENTRIES:
             raise NotCarriedError(f"too large: {entries:,} entries, of {ENTRIES:,}")
+
+    def results(self) -> Positions:
+        """See `Double.results`."""
+        return self.body.results(self.take, 0.0)
 
     @cached_property
     def workshop(self) -> Workshop:

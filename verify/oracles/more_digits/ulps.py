@@ -15,15 +15,18 @@ class UlpErrors:
 
     Attributes:
         errors: float64, of the array's shape; infinite where 0 is exact and something else was got.
-        median: of the errors.
         max: the largest.
         index: where that is; ``()`` for a scalar.
     """
 
     errors: Array
-    median: float
     max: float
     index: tuple[int, ...]
+
+    @property
+    def median(self) -> float:
+        """Of the errors."""
+        return float(np.median(self.errors))
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,16 @@ def ulp_errors(got: Array, exact: Array) -> UlpErrors:
         got: float32 or float64, not empty.
         exact: the same with more digits: from `Extended`.
     """
-    errors = _errors(got, exact)
-    sizes = np.abs(_narrowed(exact, got.dtype))
+    return _in_ulps(_errors(got, exact), exact, got.dtype)
+
+
+def _in_ulps(errors: Array, exact: Array, dtype: npt.DTypeLike) -> UlpErrors:
+    sizes = np.abs(_narrowed(exact, dtype))
     with np.errstate(over="ignore"):  # the spacing at an entry that is nearly zero is tiny
-        ulps = np.divide(errors, _spacing(sizes), out=np.zeros(got.shape), where=errors > 0)
+        ulps = np.divide(errors, _spacing(sizes), out=np.zeros(errors.shape), where=errors > 0)
     ulps = np.where((errors > 0) & (sizes == 0), np.inf, ulps)
     index = np.unravel_index(int(np.argmax(ulps)), ulps.shape)
-    return UlpErrors(
-        ulps, float(np.median(ulps)), float(ulps.max()), tuple(int(axis) for axis in index)
-    )
+    return UlpErrors(ulps, float(ulps.max()), tuple(int(axis) for axis in index))
 
 
 def digits_lost(got: Arrays, exact: Arrays) -> list[Precision]:
@@ -88,8 +92,8 @@ def digits_lost(got: Arrays, exact: Arrays) -> list[Precision]:
 
 
 def _precision(argument: str, got: Array, exact: Array, scale: float) -> Precision:
-    ulps = ulp_errors(got, exact)
     errors = _errors(got, exact)
+    ulps = _in_ulps(errors, exact, got.dtype)
     true = float(exact[ulps.index])
     return Precision(
         argument=argument,

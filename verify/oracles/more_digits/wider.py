@@ -141,7 +141,7 @@ def _carried(body: Body, carrier: Carrier) -> Extended:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the narrow dtype has warned of what there is
         carrier.check_feasible()
-        exact = body.results(carrier.take, 0.0)
+        exact = carrier.results()
         _check_form(exact, body, carrier)
         _check_responds(exact, body, carrier)
     value, *cotangents = map(carrier.keep, exact)

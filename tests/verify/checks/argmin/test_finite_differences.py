@@ -15,7 +15,7 @@ from verify.checks.argmin import finite_differences as finite_differences_module
 from verify.checks.argmin import solved_anew
 from verify.checks.argmin.finite_differences import finite_differences, plateau_of
 from verify.checks.argmin.one_sided import one_sided
-from verify.checks.argmin.solution import Solution
+from verify.checks.argmin.solution import TOLERANCES, Solution
 from verify.checks.argmin.solved_anew import STEPS
 
 
@@ -64,17 +64,26 @@ def test_steps_that_reach_a_singular_matrix_are_no_evidence(smallest: float) -> 
 
 
 def test_the_plateau_is_a_run_of_steps_on_which_all_agree() -> None:
-    steps = STEPS
-    right = dict.fromkeys(steps, 1.0)
-    swept = {1e-2: right | {steps[4]: 2.0}, 1e-4: right, 1e-12: right | {steps[2]: 2.0}}
-    words = plateau_of(1.0, swept)
+    odd = {(1e-2, STEPS[4]), (1e-12, STEPS[2])}
+    words = plateau_of(1.0, lambda step, tolerance: 2.0 if (tolerance, step) in odd else 1.0)
     assert words == (
-        f"within 1e-07 for steps {steps[-1]:.0e} to {steps[3]:.0e} and tolerances up to 1e-04"
+        f"within 1e-07 for steps {STEPS[-1]:.0e} to {STEPS[3]:.0e} and tolerances up to 1e-04"
     )
 
 
 def test_steps_that_change_the_support_at_a_loose_tolerance_only_are_not_named() -> None:
-    steps = STEPS
-    right = dict.fromkeys(steps, 1.0)
-    loose = dict.fromkeys(steps[1:], 1.0)
-    assert "support" not in plateau_of(1.0, {1e-2: loose, 1e-12: right})
+    def slope(step: float, tolerance: float) -> float | None:
+        return None if (tolerance, step) == (1e-2, STEPS[0]) else 1.0
+
+    assert "support" not in plateau_of(1.0, slope)
+
+
+def test_looser_tolerances_are_searched_to_on_the_plateau_only() -> None:
+    asked: list[tuple[float, float]] = []
+
+    def slope(step: float, tolerance: float) -> float:
+        asked.append((tolerance, step))
+        return 1.0 if step in STEPS[3:6] else 2.0
+
+    plateau_of(1.0, slope)
+    assert {step for tolerance, step in asked if tolerance != TOLERANCES[-1]} == set(STEPS[3:6])

@@ -65,12 +65,16 @@ def fault_of(report: Report) -> tuple[str, str]:
     return contract.fault, contract.detail
 
 
-def test_noise_at_a_small_cotangent_is_not_that_of_ones() -> None:
-    """A scalar u of 10⁻³: rounding is a thousand times larger in vjp(1), which is asked for too."""
+@pytest.mark.parametrize("reduced", [np.sum, np.array], ids=["number", "vector"])
+def test_noise_at_a_small_cotangent_is_not_that_of_ones(reduced: Callable[[Array], Array]) -> None:
+    """A u of 10⁻³: rounding is a thousand times larger in vjp(1), which is asked for too.
+
+    Of a single number, it is vjp(-2ᵏ u) that is asked for.
+    """
 
     def cancelling(x: Array) -> tuple[Array, Vjp]:
         large = x.dtype.type(1e3)
-        return np.sum(x), lambda u: {"x": u * (large + x) - u * (large + x - 1)}
+        return reduced(x), lambda u: {"x": u * (large + x) - u * (large + x - 1)}
 
     def sample(rng: np.random.Generator, size: int) -> Arrays:
         return {"x": rng.standard_normal(size)}
@@ -78,7 +82,8 @@ def test_noise_at_a_small_cotangent_is_not_that_of_ones() -> None:
     subject = replace(COMPUTATIONS[0], by_hand=cancelling, wrt=("x",), sample=sample, shapes={})
     for seed in range(20):
         rng = np.random.default_rng(seed)
-        primals, cotangent = sample(rng, 100), np.asarray(1e-3 * rng.standard_normal())
+        primals = sample(rng, 100)
+        cotangent = np.asarray(1e-3 * rng.standard_normal(reduced(primals["x"]).shape))
         points = nudged(primals, cotangent, rng)
         function = Implementation(subject, Manual())
         noise = measure_noise(function, points, [], ("x",))
