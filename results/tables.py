@@ -297,6 +297,29 @@ class Cost(Row):
     evaluations: Annotated[int | None, column("calls of the function and of its VJP")] = None
 
 
+class GraphNode(Row):
+    """One node of the graph that an implementation records of a computation.
+
+    The nodes of a graph follow one another, the parents of each before it and the value last.
+    """
+
+    computation: Annotated[str, column("name of the computation")]
+    implementation: Annotated[str, column("whose graph it is: autograd, torch or another")]
+    size: Annotated[int, column("size given to the computation's sample")]
+    node: Annotated[int, column("its number in the graph, from 0 on")]
+    name: Annotated[str, column("of the operation, in the library's words, or of the primal")]
+    kind: Annotated[
+        Literal["operation", "primal"],
+        column("a primal is one that is differentiated with respect to; constants are no nodes"),
+    ]
+    shape: Annotated[
+        str | None, column("of its value, as in (5, 3), or () for a scalar; empty where unknown")
+    ] = None
+    parents: Annotated[
+        str | None, column("their numbers, in the order of the arguments; empty for a primal")
+    ] = None
+
+
 NUMPY_IMPORT = "import numpy"
 TORCH_IMPORT = "import torch"
 """The bare imports in `starts.csv`, beside which every other command is timed."""
@@ -391,9 +414,10 @@ KILLS = Table("kills.csv", Kill)
 ALARMS = Table("alarms.csv", Alarms)
 COSTS = Table("costs.csv", Cost)
 STARTS = Table("starts.csv", Start)
+GRAPHS = Table("graphs.csv", GraphNode)
 TABLES: tuple[Table[Any], ...] = (
     *(VERDICTS, ARGMIN, KILLS, ALARMS),
-    *(TIMINGS, LAYERS, MEMORY, COSTS, STARTS),
+    *(TIMINGS, LAYERS, MEMORY, COSTS, STARTS, GRAPHS),
 )
 
 

@@ -18,6 +18,7 @@ from reference_impls.computation import (
     Vjp,
     not_written,
 )
+from reference_impls.graphs import Graph
 
 Body = Callable[..., Any]
 """A computation written for one library."""
@@ -151,6 +152,18 @@ class SecondOrder(Backend, Protocol):
 
         Raises NotImplementedError if the library has no forward rule for some node.
         """
+        ...
+
+
+@runtime_checkable
+class Recording(Backend, Protocol):
+    """A backend that records a graph, which can be shown.
+
+    Those that do not are left out where graphs are drawn.
+    """
+
+    def graph(self, computation: Computation, primals: Mapping[str, Array]) -> Graph:
+        """What is recorded for a backward pass, from the primals in ``computation.wrt`` on."""
         ...
 
 

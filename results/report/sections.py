@@ -9,6 +9,7 @@ from results import environment
 from results.environment import Environment, read_environment
 from results.errors import ResultsError
 from results.report.argmin import ArgminSection, evidence_section
+from results.report.graphs import GraphSection, graph_section
 from results.report.layers import LayerSection, MemorySection, memory_section, time_section
 from results.report.start import StartSection, start_section
 from results.report.summaries import (
@@ -30,6 +31,7 @@ from results.tables import (
     ALARMS,
     ARGMIN,
     COSTS,
+    GRAPHS,
     KILLS,
     LAYERS,
     MEMORY,
@@ -59,6 +61,7 @@ class Sections:
     memory: MemorySection | None
     costs: CostSection | None
     starts: StartSection | None
+    graphs: GraphSection | None
 
 
 def read_sections(directory: Path) -> Sections:
@@ -83,6 +86,7 @@ def read_sections(directory: Path) -> Sections:
         memory=_section(directory, MEMORY, memory_section),
         costs=_section(directory, COSTS, cost_section),
         starts=_section(directory, STARTS, start_section),
+        graphs=_section(directory, GRAPHS, graph_section),
     )
 
 

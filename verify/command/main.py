@@ -74,8 +74,8 @@ def _complain(message: str) -> int:
     "path",
     type=click.Path(path_type=Path),
     help="Append every check here, and the evidence for argmins to argmin.csv beside it; "
-    "`python -m results report` reads verdicts.csv and argmin.csv, kills.csv for --faults and "
-    "alarms.csv for --seeds.",
+    "`python -m results report` reads verdicts.csv and argmin.csv, kills.csv for --faults, "
+    "alarms.csv for --seeds and graphs.csv for --graphs.",
 )
 @click.option("--faults", is_flag=True, help="Check the checker: on planted faults, a kill matrix.")
 @click.option("--peers", is_flag=True, help="With --faults: ask other people's checkers, too.")
@@ -96,6 +96,7 @@ def _complain(message: str) -> int:
     type=click.IntRange(min=1),
     help="Processes that share the work; by default one for each core, up to four.",
 )
+@click.option("--graphs", is_flag=True, help="Show the graphs that the engines record.")
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context
 def main(context: click.Context, /, **_: object) -> int:

@@ -40,6 +40,7 @@ class Options:
     most_entries: int | None
     seeds: int | None
     jobs: int | None
+    graphs: bool
     only_list: bool
 
     def plan(self) -> list[tuple[Entry, int]]:

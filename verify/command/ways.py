@@ -49,6 +49,7 @@ WAYS = (
         (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
         "alarms",
     ),
+    Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
     Way(
         "the checks of the catalogue",
         lambda _: True,

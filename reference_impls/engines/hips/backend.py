@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import autograd.numpy as anp
 import numpy as np
@@ -17,6 +18,8 @@ from reference_impls.engines.gradient_map import (
     check_shape,
     gradient_map_of,
 )
+from reference_impls.engines.hips.graph import graph_of
+from reference_impls.graphs import Graph
 from reference_impls.validation import check_choice, check_cotangent, check_primals
 
 
@@ -120,6 +123,12 @@ class Autograd(DoubleVjp):
             return anp.concatenate([anp.ravel(cotangents[name]) for name in computation.wrt])
 
         return gradient_map
+
+    def graph(self, computation: Computation, primals: Mapping[str, Array]) -> Graph:
+        """See `Recording.graph`."""
+        arrays = check_primals(computation, primals)
+        varied = {name: arrays.pop(name) for name in computation.wrt}
+        return graph_of(partial(computation.by_autograd, **arrays), varied)
 
     def to_numpy(self, native: Native) -> Array:
         """See `Backend.to_numpy`."""

@@ -15,7 +15,9 @@ from reference_impls.engines.gradient_map import (
     check_shape,
     gradient_map_of,
 )
+from reference_impls.engines.pytorch.graph import graph_of
 from reference_impls.engines.pytorch.tensors import dual_level, make_dual, unpack_dual
+from reference_impls.graphs import Graph
 from reference_impls.validation import check_choice, check_cotangent, check_primals
 
 
@@ -158,6 +160,11 @@ class Torch(DoubleVjp):
         value, pull = self.pullback(computation, {**primals, **varied}, create_graph=True)
         check_shape(computation, cotangent, value)
         return pull(cotangent)
+
+    def graph(self, computation: Computation, primals: Mapping[str, Array]) -> Graph:
+        """See `Recording.graph`."""
+        tensors = self._leaves(computation, check_primals(computation, primals))
+        return graph_of(computation.by_torch(**tensors), tensors)
 
     def to_numpy(self, native: Native) -> Array:
         """See `Backend.to_numpy`."""

@@ -1,10 +1,11 @@
-"""The graph that torch keeps for a backward pass, and the gradients that its engine repairs there.
+"""The graph that torch keeps for a backward pass, as data, and what its engine repairs there.
 
 The engine sums a gradient over a broadcast axis that the VJP forgot, and casts one that has another
 dtype than its primal. `recording` notes where a custom `torch.autograd.Function` needed that.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -12,6 +13,7 @@ import torch
 from torch.autograd.function import BackwardCFunction
 from torch.autograd.graph import Node
 
+from reference_impls import graphs
 from reference_impls.nested import Tree
 
 ONCE = "torch::autograd::Error"
@@ -55,6 +57,30 @@ def nodes_of(root: Node | None) -> set[Node]:
             found.add(node)
             ahead.extend(parent for parent, _ in node.next_functions)
     return found
+
+
+def graph_of(value: torch.Tensor, leaves: Mapping[str, torch.Tensor]) -> graphs.Graph:
+    """The graph behind a value; its operations bear the names of their nodes.
+
+    Such a name loses its namespace, "Backward" and the number behind it, which tells one overload
+    from another: MulBackward0 is Mul. A leaf that is not among those named is called Leaf.
+    """
+    names = {id(leaf): name for name, leaf in leaves.items()}
+
+    def described(node: Node) -> graphs.Node:
+        leaf: torch.Tensor | None = getattr(node, "variable", None)  # of the nodes at the ends
+        if leaf is not None:
+            return graphs.Node(names.get(id(leaf), "Leaf"), "primal", tuple(leaf.shape))
+        name = re.sub(r"Backward\d*$", "", node.name().rpartition("::")[2])
+        shape = node._input_metadata[0].shape  # noqa: SLF001 -- nothing public has the shape
+        return graphs.Node(name, "operation", tuple(shape))
+
+    return graphs.graph_from(value.grad_fn, parents_of, described)
+
+
+def parents_of(node: Node) -> list[Node]:
+    """The nodes that one was computed from: none for a constant."""
+    return [parent for parent, _ in node.next_functions if parent is not None]
 
 
 def refusing_complex(root: Node | None, leaves: Sequence[torch.Tensor]) -> list[bool]:
