@@ -25,13 +25,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from reference_impls.computation import Array, Computation, Native
 
 Natives = dict[str, Native]
 """Arrays of an engine's own library, by name."""
 
 Gradient = Callable[[Mapping[str, Native], int], Natives]
-"""``gradient(parameters, step)``: asked once at every step, with the parameters before it."""
+"""``gradient(parameters, step)``, with the parameters before the step."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a rule may ask of the loss it descends.
+
+    Attributes:
+        gradient: at every step once.
+    """
+
+    gradient: Gradient
+
 
 BETA1, BETA2 = 0.9, 0.999
 """Adam's usual decay rates of both moments; no tutorial sets others."""
@@ -93,6 +107,21 @@ def rate_at(rule: Rule, step: int) -> float:
     return rule.rate * schedule.factor ** (step // schedule.every) if schedule else rule.rate
 
 
+def on_quadratic(start: Array, minimum: Array, hessian: Array, rate: float, steps: int) -> Array:
+    """θ* + (I - αH)ᵏ (θ₀ - θ*): where k steps of gradient descent on a quadratic lead.
+
+    Args:
+        start: θ₀, (n,).
+        minimum: θ*, (n,).
+        hessian: H, (n, n).
+        rate: α.
+        steps: k.
+    """
+    step = np.eye(len(start)) - rate * hessian
+    path: Array = minimum + np.linalg.matrix_power(step, steps) @ (start - minimum)
+    return path
+
+
 class Trainer(Protocol):
     """What an engine brings to a training: its arrays, its gradients, its library's optimizer."""
 
@@ -116,14 +145,15 @@ class Trainer(Protocol):
         ...
 
     def descend(
-        self, rule: Rule, parameters: Mapping[str, Native], gradient: Gradient, steps: int
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
         """The parameters after so many steps of a rule.
 
         Args:
             rule: of descent.
             parameters: at the start; they are left as they are.
-            gradient: is asked at every step. What it is given may be overwritten afterwards.
+            objective: its gradient is asked at every step. The parameters that it is given may be
+                overwritten afterwards.
             steps: how many.
         """
         ...

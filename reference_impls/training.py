@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays, Computation, Native
-from reference_impls.descent import Natives, Rule, Trainer
+from reference_impls.descent import Natives, Objective, Rule, Trainer
 
 Indices = npt.NDArray[np.intp]
 
@@ -32,6 +32,42 @@ class Record:
     batches: Sequence[Mapping[str, Indices]] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """A number that a tutorial's recipe gives.
+
+    Attributes:
+        quantity: its name in `Training.measures`.
+        value: what it is, computed once, in float64.
+        tolerance: the largest difference allowed.
+        printed: what the tutorial itself prints; None where it prints nothing of it.
+        seed: of the record.
+    """
+
+    quantity: str
+    value: float
+    tolerance: float
+    printed: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a figure of a run shows: points (x, y), or values at them.
+
+    Attributes:
+        series: its name.
+        x: (n,), of the horizontal axis.
+        y: (n,), of the vertical axis.
+        value: (n,), of a heat map; None for a line.
+    """
+
+    series: str
+    x: Array
+    y: Array
+    value: Array | None = None
+
+
 @dataclass(frozen=True)
 class Training:
     """A run of a tutorial.
@@ -43,9 +79,17 @@ class Training:
         rule: of descent.
         steps: how many.
         record: ``record(seed)`` draws what the run is given.
-        minimum: ``minimum(record)`` returns the parameters at which the loss is least, where they
-            are known in closed form.
+        closed_form: ``closed_form(record, step)`` returns the parameters before a step, where they
+            are known without descending.
         maximizes: the computation is to grow: its gradient is taken with the other sign.
+        kept: the steps before which a course keeps the parameters.
+        measures: ``measures(record, course)`` returns what there is to say of a course, in numbers
+            by name: parameters, accuracies, and the baselines beside them.
+        expected: what some of them should be, in float64.
+        skipped: ``skipped()`` returns why those cannot be expected here: a file that is missing;
+            empty where they can.
+        curves: ``curves(record, course)`` returns what figures show.
+        seeds: of the runs that are done unless others are asked for.
     """
 
     name: str
@@ -54,8 +98,14 @@ class Training:
     rule: Rule
     steps: int
     record: Callable[[int], Record]
-    minimum: Callable[[Record], Arrays] | None = None
+    closed_form: Callable[[Record, int], Arrays] | None = None
     maximizes: bool = False
+    kept: tuple[int, ...] = ()
+    measures: Callable[[Record, "Course"], Mapping[str, float]] | None = None
+    expected: tuple[Expected, ...] = ()
+    skipped: Callable[[], str] = str
+    curves: Callable[[Record, "Course"], Sequence[Curve]] | None = None
+    seeds: tuple[int, ...] = (0,)
 
 
 @dataclass
@@ -65,10 +115,16 @@ class Course:
     Attributes:
         losses: before each step.
         parameters: at the end, by name.
+        iterates: the parameters before the steps that are kept.
     """
 
     losses: list[float] = field(default_factory=list)
     parameters: Arrays = field(default_factory=dict)
+    iterates: dict[int, Arrays] = field(default_factory=dict)
+
+
+Watch = Callable[[int, float, Natives], None]
+"""``watch(step, loss, parameters)``, before each step; the parameters are the engine's own."""
 
 
 class DivergedError(ArithmeticError):
@@ -76,7 +132,11 @@ class DivergedError(ArithmeticError):
 
 
 def train(
-    training: Training, record: Record, trainer: Trainer, dtype: npt.DTypeLike = np.float64
+    training: Training,
+    record: Record,
+    trainer: Trainer,
+    dtype: npt.DTypeLike = np.float64,
+    watch: Watch = lambda *_: None,
 ) -> Course:
     """Run a training to its end.
 
@@ -85,6 +145,7 @@ def train(
         record: what it is given.
         trainer: whose gradients and optimizer to run it with.
         dtype: of all arrays, float64 or float32.
+        watch: is told of every step.
 
     Raises:
         DivergedError: the loss became infinite or NaN.
@@ -93,18 +154,27 @@ def train(
     losses = Losses(training, record, trainer, dtype)
 
     def gradient(parameters: Mapping[str, Native], step: int) -> Natives:
-        loss, found = losses.at(parameters, step)
-        course.losses.append(float(trainer.to_numpy(loss).item()))
-        if not np.isfinite(course.losses[-1]):
+        native, found = losses.at(parameters, step)
+        loss = float(trainer.to_numpy(native).item())
+        course.losses.append(loss)
+        watch(step, loss, dict(parameters))
+        if step in training.kept:
+            course.iterates[step] = in_numpy(parameters, trainer)
+        if not np.isfinite(loss):
             raise DivergedError(
-                f"{training.name} with {trainer.name}: the loss is {course.losses[-1]} at step "
-                f"{step}; the rate {training.rule.rate:g} is too large"
+                f"{training.name} with {trainer.name}: the loss is {loss} at step {step}; "
+                f"the rate {training.rule.rate:g} is too large"
             )
         return found
 
-    found = trainer.descend(training.rule, losses.start, gradient, training.steps)
-    course.parameters = {name: trainer.to_numpy(array) for name, array in found.items()}
+    found = trainer.descend(training.rule, losses.start, Objective(gradient), training.steps)
+    course.parameters = in_numpy(found, trainer)
     return course
+
+
+def in_numpy(natives: Mapping[str, Native], trainer: Trainer) -> Arrays:
+    """Copies of an engine's arrays."""
+    return {name: trainer.to_numpy(array) for name, array in natives.items()}
 
 
 class Losses:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference_impls.descent import Adam, Momentum, Rule, Schedule, Trainer, rate_at
+from reference_impls.descent import Adam, Momentum, Objective, Rule, Schedule, Trainer, rate_at
 from reference_impls.engines.hips.training import AutogradTrainer
 from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.engines.pytorch.training import TorchTrainer
@@ -90,6 +90,8 @@ def test_a_maximum_is_climbed() -> None:
 @each_trainer
 def test_the_parameters_at_the_start_are_left_as_they_are(trainer: Trainer) -> None:
     start = {"w": trainer.native(np.ones(2))}
-    found = trainer.descend(Momentum(rate=0.1), start, lambda theta, _: {"w": 1 * theta["w"]}, 3)
+    found = trainer.descend(
+        Momentum(rate=0.1), start, Objective(lambda theta, _: {"w": 1 * theta["w"]}), 3
+    )
     np.testing.assert_array_equal(trainer.to_numpy(start["w"]), np.ones(2))
     np.testing.assert_allclose(trainer.to_numpy(found["w"]), 0.9**3 * np.ones(2))

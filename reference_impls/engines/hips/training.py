@@ -6,7 +6,7 @@ import numpy as np
 from autograd.misc import optimizers
 
 from reference_impls.computation import Computation, Native, cast
-from reference_impls.descent import BETA1, BETA2, Gradient, Momentum, Natives, Rule
+from reference_impls.descent import BETA1, BETA2, Momentum, Natives, Objective, Rule
 from reference_impls.engines.hips.backend import Autograd
 from reference_impls.engines.manual.training import ManualTrainer
 
@@ -33,16 +33,16 @@ class AutogradTrainer(ManualTrainer):
         return value, pull(np.ones_like(value))
 
     def descend(
-        self, rule: Rule, parameters: Mapping[str, Native], gradient: Gradient, steps: int
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
         """See `Trainer.descend`."""
         if rule.schedule:
-            return super().descend(rule, parameters, gradient, steps)
+            return super().descend(rule, parameters, objective, steps)
         dtype = next(iter(parameters.values())).dtype
 
         def decayed(theta: Natives, step: int) -> Natives:
             rounded = cast(theta, dtype)
-            found = gradient(rounded, step)
+            found = objective.gradient(rounded, step)
             # In the order of the parameters, which is the order they are flattened in.
             return {name: found[name] + rule.decay * rounded[name] for name in rounded}
 

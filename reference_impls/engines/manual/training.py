@@ -1,11 +1,21 @@
 """Training by hand: gradients derived on paper, and the rules of descent as they are written."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from reference_impls.computation import Array, Computation, Native
-from reference_impls.descent import BETA1, BETA2, Adam, Gradient, Momentum, Natives, Rule, rate_at
+from reference_impls.descent import (
+    BETA1,
+    BETA2,
+    Adam,
+    Momentum,
+    Natives,
+    Objective,
+    Rule,
+    rate_at,
+)
 
 
 class ManualTrainer:
@@ -30,42 +40,54 @@ class ManualTrainer:
         return value, {name: gradient[name] for name in loss.wrt}
 
     def descend(
-        self, rule: Rule, parameters: Mapping[str, Native], gradient: Gradient, steps: int
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
         """See `Trainer.descend`."""
-        match rule:
-            case Momentum():
-                return momentum(rule, parameters, gradient, steps)
-            case Adam():
-                return adam(rule, parameters, gradient, steps)
+        state = begin(rule, parameters)
+        for step in range(steps):
+            state = advance(rule, state, objective.gradient(state.theta, step))
+        return state.theta
 
 
-def momentum(
-    rule: Momentum, parameters: Mapping[str, Native], gradient: Gradient, steps: int
-) -> Natives:
-    """θ after so many steps of `Momentum`; arguments as for `Trainer.descend`."""
-    theta = dict(parameters)
-    velocity = {name: np.zeros_like(array) for name, array in theta.items()}
-    for step in range(steps):
-        rate = rate_at(rule, step)
-        for name, g in gradient(theta, step).items():
-            velocity[name] = rule.mass * velocity[name] + (g + rule.decay * theta[name])
-            theta[name] = theta[name] - rate * velocity[name]
-    return theta
+@dataclass(frozen=True)
+class State:
+    """Where a run stands before a step.
+
+    Attributes:
+        theta: the parameters.
+        memory: what the rule keeps of earlier gradients: the velocity, or Adam's two moments.
+        step: counted from 0.
+    """
+
+    theta: Natives
+    memory: tuple[Natives, ...]
+    step: int = 0
 
 
-def adam(rule: Adam, parameters: Mapping[str, Native], gradient: Gradient, steps: int) -> Natives:
-    """θ after so many steps of `Adam`; arguments as for `Trainer.descend`."""
-    theta = dict(parameters)
-    first = {name: np.zeros_like(array) for name, array in theta.items()}
-    second = dict(first)
-    for step in range(steps):
-        rate, k = rate_at(rule, step), step + 1
-        for name, pure in gradient(theta, step).items():
-            g = pure + rule.decay * theta[name]
-            first[name] = BETA1 * first[name] + (1 - BETA1) * g
-            second[name] = BETA2 * second[name] + (1 - BETA2) * g**2
-            root = np.sqrt(second[name] / (1 - BETA2**k))
-            mean = first[name] / (1 - BETA1**k)
-            theta[name] = theta[name] - rate * mean / (root + rule.epsilon)
-    return theta
+def begin(rule: Rule, parameters: Mapping[str, Native]) -> State:
+    """Before the first step of a rule."""
+    nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
+    return State(dict(parameters), (nothing,) * (2 if isinstance(rule, Adam) else 1))
+
+
+def advance(rule: Rule, state: State, gradient: Mapping[str, Native]) -> State:
+    """One step of a rule, as `reference_impls.descent` writes it, with this gradient."""
+    rate, theta = rate_at(rule, state.step), state.theta
+    g = {name: array + rule.decay * theta[name] for name, array in gradient.items()}
+    match rule:
+        case Momentum():
+            (before,) = state.memory
+            velocity = {name: rule.mass * before[name] + g[name] for name in g}
+            theta = theta | {name: theta[name] - rate * velocity[name] for name in g}
+            return State(theta, (velocity,), state.step + 1)
+        case Adam():
+            k = state.step + 1
+            first, second = state.memory
+            first = {name: BETA1 * first[name] + (1 - BETA1) * g[name] for name in g}
+            second = {name: BETA2 * second[name] + (1 - BETA2) * g[name] ** 2 for name in g}
+            root = {name: np.sqrt(second[name] / (1 - BETA2**k)) for name in g}
+            mean = {name: first[name] / (1 - BETA1**k) for name in g}
+            theta = theta | {
+                name: theta[name] - rate * mean[name] / (root[name] + rule.epsilon) for name in g
+            }
+            return State(theta, (first, second), k)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array, Computation, Native
-from reference_impls.descent import BETA1, BETA2, Gradient, Momentum, Natives, Rule
+from reference_impls.descent import BETA1, BETA2, Momentum, Natives, Objective, Rule
 
 
 class TorchTrainer:
@@ -32,7 +32,7 @@ class TorchTrainer:
         return value.detach(), dict(zip(varied, gradient, strict=True))
 
     def descend(
-        self, rule: Rule, parameters: Mapping[str, Native], gradient: Gradient, steps: int
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
         """See `Trainer.descend`."""
         theta = {name: tensor.clone() for name, tensor in parameters.items()}
@@ -40,7 +40,7 @@ class TorchTrainer:
         schedule = rule.schedule
         scheduler = schedule and torch.optim.lr_scheduler.ExponentialLR(optimizer, schedule.factor)
         for step in range(steps):
-            for name, found in gradient(theta, step).items():
+            for name, found in objective.gradient(theta, step).items():
                 theta[name].grad = found
             optimizer.step()
             if schedule and scheduler and (step + 1) % schedule.every == 0:

@@ -26,6 +26,7 @@ TRAINERS: tuple[Trainer, ...] = (AutogradTrainer(), TorchTrainer(), ManualTraine
 CALM = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer, divergence))
 """Those that do not magnify rounding."""
 
+TRAININGS = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer))
 WITHOUT = {"b3"}
 """A constant added to t changes no divergence: this gradient is zero but for rounding, which Adam
 divides by its own size."""
@@ -54,58 +55,33 @@ def largest_difference(one: Mapping[str, np.ndarray], other: Arrays) -> float:
     return max(float(np.abs(one[name] - array).max()) for name, array in other.items())
 
 
+@pytest.mark.parametrize("training", TRAININGS, ids=lambda training: training.name)
 @each_trainer
-def test_the_line_ends_where_the_tutorials_recipe_does(trainer: Trainer, course: Run) -> None:
-    found = course(line.TRAINING, trainer)
-    np.testing.assert_allclose(found.losses[0], 410.063048, rtol=1e-8)
-    assert found.parameters["w"] == pytest.approx(4.13320910, abs=1e-8)
-    assert found.parameters["b"] == pytest.approx(9.32432370, abs=1e-8)
-
-
-@each_trainer
-def test_the_polynomial_ends_where_the_tutorials_recipe_does(trainer: Trainer, course: Run) -> None:
-    found = course(polynomial.TRAINING, trainer)
-    wanted = [0.67902076, 10.48347146, -10.15167520, -0.07233570, 0.99895042]
-    np.testing.assert_allclose(found.losses[0], 1065.18002, rtol=1e-8)
-    np.testing.assert_allclose(found.parameters["w"], wanted, atol=1e-8)
-
-
-@pytest.mark.parametrize("training", [line.TRAINING, polynomial.TRAINING])
-@each_trainer
-def test_a_quadratic_goes_down_as_its_closed_form_says(
+def test_numbers_come_out_as_the_tutorials_recipe_gives_them(
     training: Training, trainer: Trainer, course: Run
 ) -> None:
-    given = training.record(0)
-    assert training.minimum
-    names = list(given.parameters)
-    start, least = (
-        np.concatenate([np.ravel(each[name]) for name in names])
-        for each in (given.parameters, training.minimum(given))
-    )
-    rows = given.data.get("features")
-    if rows is None:
-        rows = np.stack([given.data["x"], np.ones_like(given.data["x"])], axis=1)
-    step = np.eye(start.size) - training.rule.rate * rows.T @ rows / len(rows)
-    wanted = least + np.linalg.matrix_power(step, training.steps) @ (start - least)
-    found = course(training, trainer).parameters
-    got = np.concatenate([np.ravel(found[name]) for name in names])
-    np.testing.assert_allclose(got, wanted, rtol=1e-10)
+    if reason := training.skipped():
+        pytest.skip(reason)
+    assert training.measures
+    assert training.expected
+    measured = training.measures(training.record(0), course(training, trainer))
+    for each in training.expected:
+        if each.seed == 0:
+            assert measured[each.quantity] == pytest.approx(each.value, abs=each.tolerance)
 
 
+@pytest.mark.parametrize(
+    "training", [each for each in TRAININGS if each.closed_form], ids=lambda each: each.name
+)
 @each_trainer
-def test_the_exponential_ends_where_the_tutorials_recipe_does(
-    trainer: Trainer, course: Run
+def test_a_run_goes_where_its_closed_form_says(
+    training: Training, trainer: Trainer, course: Run
 ) -> None:
-    (w,) = course(exponential.TRAINING, trainer).parameters["w"]
-    assert w == pytest.approx(0.6933205373644706, abs=1e-14)
-    assert np.exp(-w) == pytest.approx(0.4999133291104486, abs=1e-14)
-
-
-@each_trainer
-def test_the_two_layers_descend_as_the_tutorials_recipe_does(trainer: Trainer, course: Run) -> None:
-    losses = course(two_layer.TRAINING, trainer).losses
-    assert losses[0] == pytest.approx(0.6589348185, abs=1e-9)
-    assert losses[-1] == pytest.approx(0.6366448374, abs=1e-9)
+    assert training.closed_form
+    wanted = training.closed_form(training.record(0), training.steps)
+    found = course(training, trainer).parameters
+    for name, array in wanted.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-10)
 
 
 @pytest.mark.parametrize(
