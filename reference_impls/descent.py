@@ -98,7 +98,10 @@ class Adam:
     schedule: Schedule | None = None
 
 
-Rule = Momentum | Adam
+Rated = Momentum | Adam
+"""Rules that need a gradient at each step and nothing else, and have a rate."""
+
+Rule = Rated
 
 
 def rate_at(rule: Rule, step: int) -> float:

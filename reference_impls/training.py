@@ -31,6 +31,11 @@ class Record:
     data: Arrays
     batches: Sequence[Mapping[str, Indices]] = ()
 
+    def batch(self, step: int) -> Arrays:
+        """The data that a step looks at."""
+        rows = self.batches[step] if self.batches else {}
+        return {name: a[rows[name]] if name in rows else a for name, a in self.data.items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
@@ -123,8 +128,24 @@ class Course:
     iterates: dict[int, Arrays] = field(default_factory=dict)
 
 
-Watch = Callable[[int, float, Natives], None]
-"""``watch(step, loss, parameters)``, before each step; the parameters are the engine's own."""
+@dataclass(frozen=True)
+class Step:
+    """What a step starts from, in the engine's own arrays, which it may overwrite afterwards.
+
+    Attributes:
+        number: counted from 0.
+        loss: of its batch.
+        parameters: before it.
+        gradient: there.
+    """
+
+    number: int
+    loss: float
+    parameters: Mapping[str, Native]
+    gradient: Mapping[str, Native]
+
+
+Watch = Callable[[Step], None]
 
 
 class DivergedError(ArithmeticError):
@@ -157,7 +178,7 @@ def train(
         native, found = losses.at(parameters, step)
         loss = float(trainer.to_numpy(native).item())
         course.losses.append(loss)
-        watch(step, loss, dict(parameters))
+        watch(Step(step, loss, parameters, found))
         if step in training.kept:
             course.iterates[step] = in_numpy(parameters, trainer)
         if not np.isfinite(loss):

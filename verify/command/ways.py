@@ -49,6 +49,12 @@ WAYS = (
         (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
         "alarms",
     ),
+    Way(
+        "--trainings",
+        lambda asked: asked.trainings,
+        (NAMES, "--dtype", "--seed", "--csv", "--jobs"),
+        "trainings",
+    ),
     Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
     Way(
         "the checks of the catalogue",
