@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays, Computation, Native
-from reference_impls.descent import Natives, Objective, Rule, Trainer
+from reference_impls.descent import Natives, Objective, Rated, Rule, Trainer
 
 Indices = npt.NDArray[np.intp]
 
@@ -78,11 +78,11 @@ class Training:
     """A run of a tutorial.
 
     Attributes:
-        name: of its module.
+        name: of its module, or its own where a module has several.
         origin: the tutorial and section it is taken from.
-        loss: a computation whose value is a scalar, differentiable in the parameters.
+        loss: a computation whose value is a scalar; its ``wrt`` are the parameters.
         rule: of descent.
-        steps: how many.
+        steps: how many; of a rule that stops by itself, at most.
         record: ``record(seed)`` draws what the run is given.
         closed_form: ``closed_form(record, step)`` returns the parameters before a step, where they
             are known without descending.
@@ -170,7 +170,10 @@ def train(
 
     Raises:
         DivergedError: the loss became infinite or NaN.
+        ValueError: the loss changes from batch to batch, and the rule searches along it.
     """
+    if record.batches and not isinstance(training.rule, Rated):
+        raise ValueError(f"{training.name}: a rule that searches has no use for batches")
     course = Course()
     losses = Losses(training, record, trainer, dtype)
 
@@ -184,13 +187,20 @@ def train(
         if not np.isfinite(loss):
             raise DivergedError(
                 f"{training.name} with {trainer.name}: the loss is {loss} at step {step}; "
-                f"the rate {training.rule.rate:g} is too large"
+                f"{_cause(training.rule)}"
             )
         return found
 
-    found = trainer.descend(training.rule, losses.start, Objective(gradient), training.steps)
+    objective = Objective(gradient, losses.loss, losses.loss_and_gradient, losses.hessian)
+    found = trainer.descend(training.rule, losses.start, objective, training.steps)
     course.parameters = in_numpy(found, trainer)
     return course
+
+
+def _cause(rule: Rule) -> str:
+    if isinstance(rule, Rated):
+        return f"the rate {rule.rate:g} is too large"
+    return f"{type(rule).__name__} leads there from this start"
 
 
 def in_numpy(natives: Mapping[str, Native], trainer: Trainer) -> Arrays:
@@ -218,7 +228,9 @@ class Losses:
             return trainer.native(np.asarray(array, dtype))
 
         self._training, self._trainer = training, trainer
-        self.start: Natives = {name: native(array) for name, array in record.parameters.items()}
+        self._sign = -1 if training.maximizes else 1
+        # In the order of the Hessian's rows.
+        self.start: Natives = {name: native(record.parameters[name]) for name in training.loss.wrt}
         self._data = {name: native(array) for name, array in record.data.items()}
         self._batches = [
             {name: trainer.native(rows) for name, rows in batch.items()} for batch in record.batches
@@ -226,13 +238,33 @@ class Losses:
 
     def at(self, parameters: Mapping[str, Native], step: int) -> tuple[Native, Natives]:
         """The loss and its gradient at these parameters, of the batch of a step."""
-        data = self._data
-        if self._batches:
-            rows = self._batches[step]
-            data = {name: a[rows[name]] if name in rows else a for name, a in data.items()}
         loss, gradient = self._trainer.loss_and_gradient(
-            self._training.loss, {**data, **parameters}
+            self._training.loss, {**self._batch(step), **parameters}
         )
         if self._training.maximizes:
             gradient = {name: -array for name, array in gradient.items()}
         return loss, gradient
+
+    def loss(self, parameters: Mapping[str, Native]) -> float:
+        """What is to go down, on all the data."""
+        loss = self._trainer.loss(self._training.loss, {**self._data, **parameters})
+        return self._sign * self._number(loss)
+
+    def loss_and_gradient(self, parameters: Mapping[str, Native]) -> tuple[float, Natives]:
+        """The same with its gradient."""
+        loss, gradient = self.at(parameters, 0)
+        return self._sign * self._number(loss), gradient
+
+    def hessian(self, parameters: Mapping[str, Native]) -> Native:
+        """The second derivatives of `loss`, (n, n)."""
+        primals = {**self._data, **parameters}
+        return self._sign * self._trainer.hessian(self._training.loss, primals)
+
+    def _batch(self, step: int) -> Natives:
+        if not self._batches:
+            return self._data
+        rows = self._batches[step]
+        return {name: a[rows[name]] if name in rows else a for name, a in self._data.items()}
+
+    def _number(self, loss: Native) -> float:
+        return float(self._trainer.to_numpy(loss).item())

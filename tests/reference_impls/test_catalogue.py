@@ -39,6 +39,9 @@ NAMES = [
     "conv_encoder",
     "least_squares",
     "exponential_loss",
+    "quadratic",
+    "rosenbrock",
+    "logistic_regression",
     "donsker_varadhan",
     "ridge_argmin",
     "elastic_net_argmin",
@@ -69,6 +72,9 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "conv_encoder": {"x": (8, 1, 30), "W1": (4, 1, 5), "W2": (8, 4, 5), "W3": (16, 8, 5)},
     "least_squares": {"A": (1000, 20), "b": (1000,)},
     "exponential_loss": {"w": (1,), "z": (1,)},
+    "quadratic": {"x": (2,), "A": (2, 2)},
+    "rosenbrock": {"x": (2,)},
+    "logistic_regression": {"w": (20,), "X": (1000, 20), "y": (1000,), "lam": ()},
     "donsker_varadhan": {
         "Z": (1000, 2),
         "Z_ref": (1000, 2),
@@ -94,6 +100,8 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
 DECADES = dict.fromkeys(NAMES, 3) | {
     # Both engines form an M x M projector: 30,000 rows would take 7 GB of float64.
     "least_squares": 2,
+    # Its data has a row and a column for each unknown.
+    "quadratic": 2,
     # So many unknowns, each with a row and a column of K.
     "equality_qp_argmin": 2,
     "root_argmin": 2,

@@ -19,14 +19,22 @@ from reference_impls.trainings import (
     line,
     network,
     polynomial,
+    ravine,
+    rosenbrock,
     two_layer,
 )
 
 TRAINERS: tuple[Trainer, ...] = (AutogradTrainer(), TorchTrainer(), ManualTrainer())
-CALM = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer, divergence))
+SINGLE = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer))
+CALM = (*SINGLE, divergence.TRAINING, *ravine.TRAININGS)
 """Those that do not magnify rounding."""
 
-TRAININGS = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer))
+ARMIJO = next(each for each in rosenbrock.TRAININGS if each.name == "rosenbrock_armijo")
+TRAININGS = (
+    *SINGLE,
+    *ravine.TRAININGS,
+    *(each for each in rosenbrock.TRAININGS if each is not ARMIJO),
+)
 WITHOUT = {"b3"}
 """A constant added to t changes no divergence: this gradient is zero but for rounding, which Adam
 divides by its own size."""
@@ -55,6 +63,15 @@ def largest_difference(one: Mapping[str, np.ndarray], other: Arrays) -> float:
     return max(float(np.abs(one[name] - array).max()) for name, array in other.items())
 
 
+def check_numbers(training: Training, found: Course) -> None:
+    assert training.measures
+    assert training.expected
+    measured = training.measures(training.record(0), found)
+    for each in training.expected:
+        if each.seed == 0:
+            assert measured[each.quantity] == pytest.approx(each.value, rel=0, abs=each.tolerance)
+
+
 @pytest.mark.parametrize("training", TRAININGS, ids=lambda training: training.name)
 @each_trainer
 def test_numbers_come_out_as_the_tutorials_recipe_gives_them(
@@ -62,12 +79,17 @@ def test_numbers_come_out_as_the_tutorials_recipe_gives_them(
 ) -> None:
     if reason := training.skipped():
         pytest.skip(reason)
-    assert training.measures
-    assert training.expected
-    measured = training.measures(training.record(0), course(training, trainer))
-    for each in training.expected:
-        if each.seed == 0:
-            assert measured[each.quantity] == pytest.approx(each.value, abs=each.tolerance)
+    check_numbers(training, course(training, trainer))
+
+
+def test_steepest_descent_takes_thousands_of_steps_down_rosenbrocks_valley() -> None:
+    # By hand alone: the others take three and six times as long.
+    check_numbers(ARMIJO, train(ARMIJO, ARMIJO.record(0), ManualTrainer()))
+
+
+def test_a_training_is_named_like_no_other() -> None:
+    names = [each.name for each in (*TRAININGS, ARMIJO)]
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +104,20 @@ def test_a_run_goes_where_its_closed_form_says(
     found = course(training, trainer).parameters
     for name, array in wanted.items():
         np.testing.assert_allclose(found[name], array, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "training", [each for each in TRAININGS if each.curves], ids=lambda each: each.name
+)
+def test_curves_are_of_finite_points_and_differ_in_their_series(
+    training: Training, course: Run
+) -> None:
+    assert training.curves
+    found = training.curves(training.record(0), course(training, ManualTrainer()))
+    assert len({each.series for each in found}) == len(found)
+    for each in found:
+        shown = [each.x, each.y] if each.value is None else [each.x, each.y, each.value]
+        assert all(array.shape == (each.x.size,) and np.isfinite(array).all() for array in shown)
 
 
 @pytest.mark.parametrize(
