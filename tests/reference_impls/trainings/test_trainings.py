@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from reference_impls.computation import Arrays
-from reference_impls.computations.donsker_varadhan import COMPUTATION as ESTIMATE
 from reference_impls.descent import Trainer
 from reference_impls.engines.hips.training import AutogradTrainer
 from reference_impls.engines.manual.training import ManualTrainer
@@ -26,7 +26,7 @@ TRAINERS: tuple[Trainer, ...] = (AutogradTrainer(), TorchTrainer(), ManualTraine
 CALM = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer, divergence))
 """Those that do not magnify rounding."""
 
-TRAININGS = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer))
+TRAININGS = CALM
 WITHOUT = {"b3"}
 """A constant added to t changes no divergence: this gradient is zero but for rounding, which Adam
 divides by its own size."""
@@ -102,13 +102,33 @@ def test_the_network_goes_the_same_way_before_rounding_is_magnified() -> None:
         np.testing.assert_allclose(other.losses, by_hand.losses, rtol=1e-9)
 
 
-@each_trainer
-def test_the_divergence_is_estimated_to_half_a_per_cent(trainer: Trainer, course: Run) -> None:
+def test_the_estimate_of_a_divergence_is_near_it_on_other_points_too(course: Run) -> None:
     training = divergence.TRAINING
-    given = training.record(0)
-    value, _ = ESTIMATE.by_hand(**given.data, **course(training, trainer).parameters)
-    assert value == pytest.approx(0.737141, abs=1e-5)
-    assert divergence.truth(0.8789772794089237) == pytest.approx(0.7405246745, abs=1e-10)
+    assert training.measures
+    measured = training.measures(training.record(0), course(training, ManualTrainer()))
+    # Independently drawn points: over seeds of theirs, the estimate has a deviation of 0.005.
+    assert measured["estimate on points held out"] == pytest.approx(measured["truth"], abs=0.02)
+    assert measured["deviation of t at the start"] == pytest.approx(0.0012, abs=5e-5)
+
+
+def test_the_log_ratio_of_two_gaussians_is_that_of_their_densities() -> None:
+    rng, rho = np.random.default_rng(0), 0.8
+    points = rng.standard_normal((5, 2))
+    correlated = scipy.stats.multivariate_normal(cov=[[1, rho], [rho, 1]])
+    wanted = correlated.logpdf(points) - scipy.stats.multivariate_normal(cov=np.eye(2)).logpdf(
+        points
+    )
+    np.testing.assert_allclose(divergence.log_ratio(rho, *points.T), wanted, rtol=1e-12)
+
+
+def test_points_held_out_have_the_correlation_of_the_points_that_are_learnt() -> None:
+    apart = divergence.record(0).apart
+    rho = float(apart["rho"])
+    # Five standard deviations of a variance that so many points are asked for.
+    bound = 5 * np.sqrt(2 / divergence.HELD_OUT)
+    for name, correlation in (("Z", rho), ("Z_ref", 0.0)):
+        wanted = [[1.0, correlation], [correlation, 1.0]]
+        np.testing.assert_allclose(np.cov(apart[name].T), wanted, rtol=0, atol=bound)
 
 
 @pytest.mark.parametrize("training", CALM, ids=lambda training: training.name)
