@@ -19,6 +19,7 @@ from reference_impls.trainings import (
     line,
     network,
     polynomial,
+    relu_network,
     two_layer,
 )
 
@@ -26,7 +27,7 @@ TRAINERS: tuple[Trainer, ...] = (AutogradTrainer(), TorchTrainer(), ManualTraine
 CALM = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer, divergence))
 """Those that do not magnify rounding."""
 
-TRAININGS = CALM
+TRAININGS = (*CALM, network.TRAINING, relu_network.TRAINING)
 WITHOUT = {"b3"}
 """A constant added to t changes no divergence: this gradient is zero but for rounding, which Adam
 divides by its own size."""
@@ -85,14 +86,34 @@ def test_a_run_goes_where_its_closed_form_says(
 
 
 @pytest.mark.parametrize(
-    ("seed", "first", "last"), [(0, 337.02, 7.7), (6, 325.31, 54.8)], ids=["good", "local minimum"]
+    ("training", "seed"),
+    [
+        pytest.param(network.TRAINING, 5, id="tanh, near the noise"),
+        pytest.param(network.TRAINING, 6, id="tanh, local minimum"),
+        pytest.param(relu_network.TRAINING, 2, id="relu, local minimum"),
+    ],
 )
-def test_the_network_reaches_the_noise_or_a_local_minimum(
-    seed: int, first: float, last: float
-) -> None:
-    losses = train(network.TRAINING, network.TRAINING.record(seed), ManualTrainer()).losses
-    assert losses[0] == pytest.approx(first, abs=5e-3)
-    assert losses[-1] == pytest.approx(last, rel=0.05)
+def test_a_network_reaches_the_noise_or_a_local_minimum(training: Training, seed: int) -> None:
+    assert training.measures
+    given = training.record(seed)
+    measured = training.measures(given, train(training, given, ManualTrainer()))
+    expected = [each for each in training.expected if each.seed == seed]
+    assert "last loss" in {each.quantity for each in expected}
+    for each in expected:
+        assert measured[each.quantity] == pytest.approx(each.value, abs=each.tolerance)
+    assert measured["last loss"] > 0.9 * measured["loss of the cubic"]
+
+
+@pytest.mark.parametrize(
+    "training", [network.TRAINING, relu_network.TRAINING], ids=lambda training: training.name
+)
+def test_the_fit_misses_the_points_by_the_loss(training: Training) -> None:
+    assert training.curves
+    given = training.record(0)
+    end = train(replace(training, steps=3), given, ManualTrainer())
+    points, fit = training.curves(given, end)
+    loss, _ = training.loss.by_hand(**given.data, **end.parameters)
+    assert np.mean((fit.y - points.y) ** 2) / 2 == pytest.approx(float(loss), rel=1e-12)
 
 
 def test_the_network_goes_the_same_way_before_rounding_is_magnified() -> None:
