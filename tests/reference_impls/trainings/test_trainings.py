@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from reference_impls import datasets
 from reference_impls.computation import Arrays
 from reference_impls.descent import Trainer
 from reference_impls.engines.hips.training import AutogradTrainer
@@ -14,17 +15,30 @@ from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.engines.pytorch.training import TorchTrainer
 from reference_impls.training import Course, Training, train
 from reference_impls.trainings import (
+    classifier,
     divergence,
     exponential,
     line,
     network,
     polynomial,
     relu_network,
+    split_classifier,
     two_layer,
 )
 
 TRAINERS: tuple[Trainer, ...] = (AutogradTrainer(), TorchTrainer(), ManualTrainer())
-CALM = tuple(module.TRAINING for module in (line, polynomial, exponential, two_layer, divergence))
+CALM = tuple(
+    module.TRAINING
+    for module in (
+        line,
+        polynomial,
+        exponential,
+        two_layer,
+        divergence,
+        classifier,
+        split_classifier,
+    )
+)
 """Those that do not magnify rounding."""
 
 TRAININGS = (*CALM, network.TRAINING, relu_network.TRAINING)
@@ -161,3 +175,33 @@ def test_all_go_the_same_way_where_rounding_is_not_magnified(
         np.testing.assert_allclose(other.losses, by_hand.losses, rtol=1e-9)
         told = {name: by_hand.parameters[name] for name in by_hand.parameters.keys() - WITHOUT}
         assert largest_difference(other.parameters, told) < 1e-9
+
+
+def test_a_classifier_is_tested_on_digits_that_it_has_not_learnt() -> None:
+    given = split_classifier.record(0)
+    learnt, tested = ({row.tobytes() for row in part["x"]} for part in (given.data, given.apart))
+    assert (len(given.data["x"]), len(given.apart["x"])) == (3_976, 1_024)
+    assert not learnt & tested
+
+
+def test_the_digits_of_mnist_are_learnt_and_tested_where_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loaded = datasets.digits()
+    some = datasets.Digits(loaded.images[::3], loaded.labels[::3])
+    monkeypatch.setattr(classifier, "t10k_digits", lambda: some)
+    training = classifier.TRAINING
+    given = training.record(0)
+    assert training.measures
+    np.testing.assert_array_equal(given.apart["x"], some.images[:1_024])
+    np.testing.assert_array_equal(given.apart["y"].argmax(axis=1), some.labels[:1_024])
+    assert "accuracy in the test" in training.measures(given, train(training, given, TRAINERS[-1]))
+
+
+def test_numbers_of_the_packaged_digits_are_not_expected_of_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("GRADJURY_DIGITS", raising=False)
+    assert not classifier.TRAINING.skipped()
+    monkeypatch.setenv("GRADJURY_DIGITS", "elsewhere")
+    assert "GRADJURY_DIGITS" in classifier.TRAINING.skipped()
