@@ -30,8 +30,8 @@ Bytes = npt.NDArray[np.uint8]
 DIGITS_VARIABLE = "GRADJURY_DIGITS"
 PRICES_VARIABLE = "GRADJURY_PRICES"
 
-IMAGES_FILE = "train-images-idx3-ubyte"
-LABELS_FILE = "train-labels-idx1-ubyte"
+TRAINING_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 IMAGE_SHAPE = (28, 28)
 
 PRICE_COLUMNS = ("Date", "Open", "High", "Low", "Close", "Volume", "Name")
@@ -116,7 +116,29 @@ def digits(directory: Path | None = None) -> Digits:
         DatasetError: a file is missing, unreadable or not what its name says.
     """
     directory = directory or _path_from(DIGITS_VARIABLE)
-    return _packaged_digits() if directory is None else _idx_digits(directory.absolute())
+    if directory is None:
+        return _packaged_digits()
+    return _idx_digits(directory.absolute(), *TRAINING_FILES)
+
+
+def t10k_digits(directory: Path | None = None) -> Digits | None:
+    """Loads the 10,000 digits that MNIST keeps for testing, where they are.
+
+    Args:
+        directory: where `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte` are, otherwise as
+            for `digits`.
+
+    Returns:
+        The digits, shared and read-only like those of `digits`; None where there are neither of
+        the two files, or no directory is named: the package has no test set.
+
+    Raises:
+        DatasetError: one file is missing, or a file is unreadable or not what its name says.
+    """
+    directory = directory or _path_from(DIGITS_VARIABLE)
+    if directory is None or not any(_candidates(directory, name) for name in TEST_FILES):
+        return None
+    return _idx_digits(directory.absolute(), *TEST_FILES)
 
 
 def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Closes:
@@ -256,8 +278,8 @@ def _packaged_digits() -> Digits:
 
 
 @cache
-def _idx_digits(directory: Path) -> Digits:
-    images_path, labels_path = (_find(directory, name) for name in (IMAGES_FILE, LABELS_FILE))
+def _idx_digits(directory: Path, images_file: str, labels_file: str) -> Digits:
+    images_path, labels_path = (_find(directory, name) for name in (images_file, labels_file))
     images = _read_idx(images_path, IMAGE_SHAPE)
     labels = _read_idx(labels_path, ())
     if len(labels) != len(images):
@@ -274,14 +296,18 @@ def _read_only(images: Floats, labels: Integers) -> Digits:
 
 def _find(directory: Path, name: str) -> Path:
     """Returns the path of a file, with or without `.gz`."""
-    for path in (directory / name, directory / f"{name}.gz"):
-        if path.is_file():
-            return path
+    for path in _candidates(directory, name):
+        return path
     raise _wrong(
         directory,
         expected=f"a directory with {name} or {name}.gz",
         found="neither" if directory.is_dir() else "no directory",
     )
+
+
+def _candidates(directory: Path, name: str) -> list[Path]:
+    paths = (directory / name, directory / f"{name}.gz")
+    return [path for path in paths if path.is_file()]
 
 
 def _read_idx(path: Path, item: tuple[int, ...]) -> Bytes:

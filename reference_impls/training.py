@@ -25,11 +25,14 @@ class Record:
         data: the loss's other primals, float64.
         batches: by step, the rows of each array of the data that the step looks at; an array that
             is not named is taken whole. If this is empty, all steps look at everything.
+        apart: what no step sees, for measures and curves: data held out, and what the data were
+            drawn with.
     """
 
     parameters: Arrays
     data: Arrays
     batches: Sequence[Mapping[str, Indices]] = ()
+    apart: Arrays = field(default_factory=dict)
 
     def batch(self, step: int) -> Arrays:
         """The data that a step looks at."""

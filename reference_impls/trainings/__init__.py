@@ -17,7 +17,26 @@ MODULES: dict[str, tuple[str, ...]] = {
     "exponential": ("exponential",),
     "two_layer": ("two_layer",),
     "network": ("network",),
+    "relu_network": ("relu_network",),
+    "classifier": ("classifier",),
+    "split_classifier": ("split_classifier",),
     "divergence": ("divergence",),
+    "ravine": (
+        "ravine_exact_search",
+        "ravine_fixed_rate",
+        "ravine_rate_too_large",
+        "ravine_heavy_ball",
+        "ravine_newton",
+        "ravine_1_norm",
+    ),
+    "rosenbrock": (
+        "rosenbrock_newton",
+        "rosenbrock_bfgs",
+        "rosenbrock_lbfgs",
+        "rosenbrock_armijo",
+        "rosenbrock_near_one",
+        "rosenbrock_near_minus_one",
+    ),
 }
 """By module, the names of its trainings."""
 

@@ -18,10 +18,13 @@ from reference_impls.datasets import (
     digits,
     regression,
     stock_segments,
+    t10k_digits,
 )
 
 IMAGES = "train-images-idx3-ubyte"
 LABELS = "train-labels-idx1-ubyte"
+TEST_IMAGES = "t10k-images-idx3-ubyte"
+TEST_LABELS = "t10k-labels-idx1-ubyte"
 HEADER = "Date,Open,High,Low,Close,Volume,Name"
 
 
@@ -143,6 +146,33 @@ def test_the_same_relative_directory_elsewhere_is_read_anew(
         write_random_digits(tmp_path / place / "data", count)
         monkeypatch.chdir(tmp_path / place)
         assert len(digits(Path("data")).labels) == count
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_digits_for_testing_are_read_from_their_own_files(tmp_path: Path, suffix: str) -> None:
+    write_random_digits(tmp_path, 7)
+    images, labels = random_digits(3)
+    pack: Callable[[bytes], bytes] = gzip.compress if suffix else bytes
+    (tmp_path / f"{TEST_IMAGES}{suffix}").write_bytes(pack(idx(images)))
+    (tmp_path / f"{TEST_LABELS}{suffix}").write_bytes(pack(idx(labels)))
+    loaded = t10k_digits(tmp_path)
+    assert loaded
+    assert np.array_equal(loaded.images, images.reshape(3, 784) / 255)
+    assert np.array_equal(loaded.labels, labels)
+    assert len(digits(tmp_path).labels) == 7
+
+
+def test_there_are_no_digits_for_testing_unless_files_of_them_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert t10k_digits() is None
+    monkeypatch.setenv("GRADJURY_DIGITS", str(tmp_path))
+    write_random_digits(tmp_path, 7)
+    assert t10k_digits() is None
+    (tmp_path / TEST_LABELS).write_bytes(idx(random_digits(3)[1]))
+    with pytest.raises(DatasetError, match=f"expected a directory with {TEST_IMAGES} or") as caught:
+        t10k_digits()
+    one_line(caught)
 
 
 FOUR_IMAGES, FOUR_LABELS = map(idx, random_digits(4))
