@@ -1,12 +1,13 @@
 """What is said of trainings on the terminal, from the rows of `training_checks.csv`."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from results.tables import TrainingVerdict
 
-COLUMNS = ("found", "expected", "tutorial")
+COLUMNS = {"found": 14, "expected": 24, "tutorial": 12}
+"""The columns of numbers, and how wide they are."""
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,16 @@ def _numbers(rows: Sequence[TrainingVerdict]) -> Iterator[str]:
     if not numbers:
         return
     width = max(len(row.quantity or "") for row in numbers)
-    yield f"  {'':{width}}" + "".join(f"{column:>14}" for column in COLUMNS)
+    yield _line("", width, COLUMNS)
     for row in numbers:
-        cells = (row.got, row.expected, row.printed)
-        yield f"  {row.quantity:{width}}" + "".join(
-            f"{'' if cell is None else format(cell, '.8g'):>14}" for cell in cells
-        )
+        expected = "" if row.expected is None else f"{row.expected:.8g} ± {row.tolerance:.0e}"
+        yield _line(row.quantity or "", width, [_number(row.got), expected, _number(row.printed)])
+
+
+def _line(name: str, width: int, cells: Iterable[str]) -> str:
+    columns = zip(cells, COLUMNS.values(), strict=True)
+    return (f"  {name:{width}}" + "".join(f"{cell:>{room}}" for cell, room in columns)).rstrip()
+
+
+def _number(number: float | None) -> str:
+    return "" if number is None else f"{number:.8g}"

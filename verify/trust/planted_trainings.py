@@ -37,9 +37,10 @@ class ScaledGradient(AutogradTrainer):
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
         """See `Trainer.descend`."""
-        mass = rule.mass if isinstance(rule, Momentum) else 0.0
+        if not isinstance(rule, Momentum):
+            return super().descend(rule, parameters, objective, steps)
         found: Natives = optimizers.sgd(
-            objective.gradient, dict(parameters), None, steps, rule.rate, mass
+            objective.gradient, dict(parameters), None, steps, rule.rate, rule.mass
         )
         return found
 
@@ -51,6 +52,8 @@ class BiasesDoNotDecay(TorchTrainer):
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
         """See `Trainer.descend`."""
+        if not isinstance(rule, Adam):
+            return super().descend(rule, parameters, objective, steps)
         theta = {name: tensor.clone() for name, tensor in parameters.items()}
         matrices = [each for each in theta.values() if each.ndim > 1]
         biases = [each for each in theta.values() if each.ndim <= 1]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference_impls.computation import Array, Computation, Native
+from reference_impls.computation import Array, Computation, Native, cast
 from reference_impls.descent import (
     BETA1,
     BETA2,
@@ -49,11 +49,16 @@ class ManualTrainer:
         return loss.by_hand(**primals)[0]
 
     def hessian(self, loss: Computation, primals: Mapping[str, Native]) -> Native:
-        """See `Trainer.hessian`; a complex step of the gradient for each row."""
-        point = as_vector(primals, loss.wrt, np)
-        pull = Manual().second_pullback(loss, primals, np.ones((), point.dtype))
-        rows = np.identity(point.size, point.dtype)
-        return np.stack([as_vector(pull(row), loss.wrt, np) for row in rows])
+        """See `Trainer.hessian`; a complex step of the gradient for each row.
+
+        It is taken in float64: the parts of a complex number of half as many digits do not tell
+        whether a body is analytic.
+        """
+        dtype = as_vector(primals, loss.wrt, np).dtype
+        wide = cast(primals, np.float64)
+        pull = Manual().second_pullback(loss, wide, np.ones(()))
+        rows = np.identity(as_vector(wide, loss.wrt, np).size)
+        return np.stack([as_vector(pull(row), loss.wrt, np) for row in rows]).astype(dtype)
 
     def descend(
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int

@@ -27,7 +27,7 @@ def test_a_training_is_told_and_written(tmp_path: Path, capsys: Capture) -> None
     out = capsys.readouterr().out.splitlines()
     assert out[0] == "exponential, seed 0, float64"
     assert "  torch: gradient, update, free run, repetition, 2 numbers agree" in out
-    assert any(line.split() == ["w", "0.69332054", "0.69332054"] for line in out)
+    assert any(line.split() == ["w", "0.69332054", "0.69332054", "±", "1e-14"] for line in out)
     assert out[-1] == "1 run, none wrong."
     steps = read(path, TRAININGS).rows
     assert {row.implementation for row in steps} == {"autograd", "torch", "manual"}

@@ -15,6 +15,7 @@ from reference_impls.descent import Trainer
 from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.function import Function
 from reference_impls.training import Curve, DivergedError, Record, Step, Training, in_numpy
+from verify.checks.check import one_line
 from verify.checks.trainings.check import TrainingCheck
 from verify.checks.trainings.forcing import Forced
 from verify.checks.trainings.free_run import (
@@ -87,17 +88,25 @@ def judged(
     with np.errstate(all="ignore"):
         try:
             path = Path.of(training, record, dtype)
-        except DivergedError as error:
-            told(_diverged(ManualTrainer.name, error))
+            look = _Look(training, record, seed, dtype, path, functions, told)
+        except Exception as error:  # noqa: BLE001 -- the run by hand is held against nobody
+            told(_failed(ManualTrainer.name, error))
             return
-        look = _Look(training, record, seed, dtype, path, functions, told)
         for trainer in trainers:
-            look.at(trainer)
+            try:
+                look.at(trainer)
+            except Exception as error:  # noqa: BLE001 -- the others are judged all the same
+                told(_failed(trainer.name, error))
 
 
-def _diverged(name: str, error: DivergedError) -> TrainingCheck:
+def _failed(name: str, error: Exception) -> TrainingCheck:
+    """The check of a run that did not come to its end."""
+    has_diverged = isinstance(error, DivergedError)
     return TrainingCheck(
-        implementation=name, kind="free run", verdict="diverged", detail=str(error)
+        implementation=name,
+        kind="free run",
+        verdict="diverged" if has_diverged else "disagree",
+        detail=str(error) if has_diverged else one_line(error),
     )
 
 
@@ -124,13 +133,8 @@ class _Look:
             self.told(self._forced.gradient_check(trainer))
             self.told(self._forced.update_check(trainer))
         thetas: dict[int, Arrays] = {}
-        try:
-            run = run_freely(
-                self.training, self.record, trainer, self.dtype, self._writer(trainer, thetas)
-            )
-        except DivergedError as error:
-            self.told(_diverged(trainer.name, error))
-            return
+        writer = self._writer(trainer, thetas)
+        run = run_freely(self.training, self.record, trainer, self.dtype, writer)
         thetas[len(run.course.losses)] = run.course.parameters
         for check in self._of_run(trainer, run, thetas):
             self.told(check)

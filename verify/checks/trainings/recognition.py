@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Native
-from reference_impls.descent import BETA1, BETA2, Adam, Momentum, Natives, Rated, Rule, rate_at
+from reference_impls.descent import BETA1, BETA2, Adam, Momentum, Natives, Rated, rate_at
 from reference_impls.engines.manual.training import ManualTrainer, State, advance, begin
 from reference_impls.training import Losses, Record, Training
 from verify.checks.trainings.path import Path, updates
@@ -84,7 +84,7 @@ def recognised_gradient(
 
 
 def _explains(
-    mistake: Mistake, rule: Rule, path: Path, seen: Sequence[Arrays], wanted: Sequence[Arrays]
+    mistake: Mistake, rule: Rated, path: Path, seen: Sequence[Arrays], wanted: Sequence[Arrays]
 ) -> bool:
     state = begin(rule, path.thetas[0])
     thetas = [dict(state.theta)]
@@ -137,10 +137,18 @@ def mistakes(rule: Rated, factor: float) -> Iterator[Mistake]:
         yield Mistake("bias correction left off", _adam_with(rule, _uncorrected))
     yield Mistake("uphill", _as(replace(rule, rate=-rule.rate)))
     other = replace(rule, rate=factor * rule.rate)
-    yield Mistake(f"a rate of {other.rate:.9g} in place of {rule.rate:g}", _as(other))
+    yield Mistake(
+        f"a rate of {_told_apart(other.rate, rule.rate)} in place of {rule.rate:g}", _as(other)
+    )
 
 
-def _as(rule: Rule) -> Advance:
+def _told_apart(number: float, other: float) -> str:
+    """With as many digits as it takes to see that it is not the other."""
+    written = (f"{number:.{digits}g}" for digits in (4, 8, 17))
+    return next((each for each in written if float(each) != float(f"{other:.4g}")), str(number))
+
+
+def _as(rule: Rated) -> Advance:
     return lambda state, gradient: advance(rule, state, gradient)
 
 

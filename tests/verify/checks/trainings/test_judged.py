@@ -104,6 +104,7 @@ class Drifting(TorchTrainer):
     def descend(
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
+        assert isinstance(rule, Momentum)
         longer = replace(rule, rate=rule.rate * (1 + 1e-6))
         return super().descend(longer, parameters, objective, steps)
 
@@ -149,6 +150,7 @@ class Exploding(TorchTrainer):
     def descend(
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
+        assert isinstance(rule, Momentum)
         return super().descend(replace(rule, rate=10.0), parameters, objective, steps)
 
 
@@ -156,6 +158,28 @@ def test_one_that_diverges_alone_is_convicted() -> None:
     long = replace(SHORT, steps=500)
     verdicts = {each.kind: each.verdict for each in checks_of(long, trainers=(Exploding(),))}
     assert verdicts["free run"] == "diverged"
+
+
+class Raising(TorchTrainer):
+    """It fails at its first step."""
+
+    name = "raising"
+
+    def descend(self, *_: object) -> Natives:
+        raise RuntimeError("no more memory\nfor you")
+
+
+def test_one_that_raises_is_convicted_in_one_line_and_the_others_are_judged() -> None:
+    checks = checks_of(SHORT, trainers=(Raising(), TorchTrainer()))
+    (failed,) = [
+        each for each in checks if each.implementation == "raising" and each.kind == "free run"
+    ]
+    assert failed.verdict == "disagree"
+    assert failed.detail == "raised RuntimeError: no more memory"
+    assert {each.verdict for each in checks if each.implementation == "torch"} == {
+        "agree",
+        "reported",
+    }
 
 
 def test_twins_of_a_calm_run_stay_together_and_of_a_chaotic_one_part() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reference_impls.computation import Native
-from reference_impls.descent import Adam, Momentum, Natives, Objective, Rated, Schedule
+from reference_impls.descent import Adam, Momentum, Natives, Objective, Rated, Rule, Schedule
 from reference_impls.engines.manual.training import ManualTrainer, begin
 from reference_impls.engines.trainers import TRAINERS
 from reference_impls.training import Training
@@ -28,8 +28,9 @@ class Mistaken(ManualTrainer):
     mistake: Mistake
 
     def descend(
-        self, rule: Rated, parameters: Mapping[str, Native], objective: Objective, steps: int
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
+        assert isinstance(rule, Rated)
         state = begin(rule, parameters)
         for step in range(steps):
             state = self.mistake.advance(state, objective.gradient(state.theta, step))
