@@ -41,6 +41,7 @@ class Options:
     seeds: int | None
     jobs: int | None
     graphs: bool
+    findings: bool
     only_list: bool
 
     def plan(self) -> list[tuple[Entry, int]]:

@@ -50,6 +50,7 @@ WAYS = (
         "alarms",
     ),
     Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
+    Way("--findings", lambda asked: asked.findings, ("--csv",), "findings"),
     Way(
         "the checks of the catalogue",
         lambda _: True,

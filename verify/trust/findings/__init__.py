@@ -1,0 +1,10 @@
+"""What the tutorials publish that is not so, each with a form of it to be shown on.
+
+Published forms are written anew, from their formulas.
+"""
+
+from verify.trust.findings.finding import Finding
+from verify.trust.findings.hips_autograd import HIPS_FINDINGS
+from verify.trust.findings.training import TRAINING_FINDINGS
+
+FINDINGS: tuple[Finding, ...] = (*HIPS_FINDINGS, *TRAINING_FINDINGS)
