@@ -320,7 +320,7 @@ PERCEPTRON_FINDINGS = (
         says="The model's outputs are probabilities.",
         right="They are their logarithms.",
         matters="NLLLoss of probabilities is a number without a meaning.",
-        proof=Demonstration(
+        proof=Demonstration[Elementwise](
             published=lambda outputs: outputs, corrected=np.exp, observe=_sums_to_one
         ),
     ),
