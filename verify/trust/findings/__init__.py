@@ -6,10 +6,12 @@ Published forms are written anew, from their formulas.
 from verify.trust.findings.finding import Finding
 from verify.trust.findings.hips_autograd import HIPS_FINDINGS
 from verify.trust.findings.multilayer_perceptron import PERCEPTRON_FINDINGS
+from verify.trust.findings.optimization import OPTIMIZATION_FINDINGS
 from verify.trust.findings.torch_autograd import TORCH_FINDINGS
 from verify.trust.findings.training import TRAINING_FINDINGS
 
 FINDINGS: tuple[Finding, ...] = (
+    *OPTIMIZATION_FINDINGS,
     *PERCEPTRON_FINDINGS,
     *HIPS_FINDINGS,
     *TORCH_FINDINGS,

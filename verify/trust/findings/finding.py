@@ -111,7 +111,7 @@ def _in_words(found: Check) -> str:
     worst = found.worst
     if found.detail or worst is None:
         return f"{found.kind}: {found.detail}"
-    return f"{found.kind}: {worst.argument}{worst.index} {worst.got:.6g}, not {worst.expected:.6g}"
+    return f"{found.kind}: {worst.argument}{worst.index} {worst.got:.9g}, not {worst.expected:.9g}"
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Race:
 
 
 def _micro(time: float) -> str:
-    return f"{1e6 * time:,.3g} µs"
+    return f"{1e6 * time:,.1f} µs"
 
 
 @dataclass(frozen=True, kw_only=True)
