@@ -31,10 +31,12 @@ class Observation:
     Attributes:
         is_wrong: it is not what it is said to be.
         evidence: what was seen, with its numbers.
+        is_disputed: something else speaks against it, as against what is right nothing may.
     """
 
     is_wrong: bool
     evidence: str
+    is_disputed: bool = False
 
 
 class Proof(Protocol):
@@ -64,9 +66,9 @@ class Demonstration(Generic[T]):
     observe: Callable[[T], Observation]
 
     def carried_out(self) -> tuple[Outcome, str]:
-        """Shown if what is published comes out wrong, and what is right does not."""
+        """Shown if what is published comes out wrong, and nothing is said against what is right."""
         published, corrected = self.observe(self.published), self.observe(self.corrected)
-        is_shown = published.is_wrong and not corrected.is_wrong
+        is_shown = published.is_wrong and not (corrected.is_wrong or corrected.is_disputed)
         evidence = f"{published.evidence}; put right: {corrected.evidence}"
         return ("shown" if is_shown else "not shown"), evidence
 
@@ -102,7 +104,11 @@ def convicted(
         if convicting:
             return Observation(is_wrong=True, evidence=_in_words(convicting[0]))
         others = [_in_words(each) for each in report.checks if each.verdict != "agree"]
-        return Observation(is_wrong=False, evidence="; ".join([report.verdict, *others]))
+        return Observation(
+            is_wrong=False,
+            evidence="; ".join([report.verdict, *others]),
+            is_disputed=report.verdict != "agree",
+        )
 
     return observe
 

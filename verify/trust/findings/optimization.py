@@ -1,6 +1,7 @@
 """The findings of the tutorial *optimization*, up to its custom node: descent, the tape, ELU.
 
-Those of its second part are in `argmin_layer`, those of its example in `time_series`.
+Those of its second part are in `argmin_backward` and `argmin_forward`, those of its example in
+`time_series`.
 """
 
 from collections.abc import Callable

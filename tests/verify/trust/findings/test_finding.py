@@ -71,6 +71,15 @@ def test_a_check_convicts_only_if_it_is_the_one_that_is_named() -> None:
     assert shown(replace(proof("oracle"), published=cube)) == "not shown"
 
 
+def test_it_is_not_shown_where_another_check_disputes_what_is_right() -> None:
+    observe = convicted("value", at=primals, forward=lambda x: x**3)
+    squares = Demonstration[Any](
+        published=lambda x: (x**2, lambda u: {"x": 2 * u * x}), corrected=tripled, observe=observe
+    )
+    assert shown(squares) == "not shown"
+    assert shown(replace(squares, corrected=cube)) == "shown"
+
+
 def test_a_conviction_tells_what_the_check_told() -> None:
     observe = convicted("oracle", at=primals)
     assert "gradient of x is 3 times what it should be" in observe(tripled).evidence
