@@ -2,6 +2,7 @@
 
 from time import perf_counter
 
+from reference_impls.datasets import DatasetError
 from results.environment import utc_now
 from results.tables import FindingRow
 from verify.checks.check import one_line
@@ -30,7 +31,7 @@ def examine(finding: Finding) -> FindingRow:
 def _tried(finding: Finding) -> tuple[Outcome, str]:
     try:
         return finding.proof.carried_out()
-    except SkippedError as reason:
+    except (SkippedError, DatasetError) as reason:
         return "skipped", str(reason)
     except Exception as error:  # noqa: BLE001 -- one failure must not end the run
         return "not shown", one_line(error)

@@ -1,11 +1,14 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tests.verify.trust.findings.shared import EVEN, ODD, SKIPPED, is_odd
 from verify.trust.findings.examination import examine
 from verify.trust.findings.finding import Demonstration, Observation, Race, convicted
+from verify.trust.findings.time_series import TIME_SERIES_FINDINGS
 
 
 def cube(x: Any, times: float = 1.0) -> Any:  # noqa: ANN401 -- arrays, complex too
@@ -57,6 +60,16 @@ def test_an_error_is_not_shown_and_is_told() -> None:
 def test_what_is_not_to_be_had_is_skipped_with_the_reason() -> None:
     row = examine(SKIPPED)
     assert (row.outcome, row.evidence) == ("skipped", "there is no such file")
+
+
+def test_prices_that_cannot_be_read_are_none_to_be_had(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GRADJURY_PRICES", str(tmp_path / "prices.csv"))
+    (cut,) = (finding for finding in TIME_SERIES_FINDINGS if finding.key == "D21")
+    row = examine(cut)
+    assert row.outcome == "skipped"
+    assert "prices.csv" in row.evidence
 
 
 def test_a_check_convicts_only_if_it_is_the_one_that_is_named() -> None:
