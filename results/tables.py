@@ -388,6 +388,31 @@ class TrainingVerdict(Row):
     detail: Annotated[str, column("what else there is to say; may be empty")] = ""
 
 
+class FindingRow(Row):
+    """Something that a tutorial publishes, and what came of showing that it is not so."""
+
+    measured_at: MeasuredAt
+    key: Annotated[str, column("S1, S2, … of the list in the design, D1, D2, … found later")]
+    tutorial: Annotated[str, column("whose it is")]
+    place: Annotated[str, column("where in it")]
+    kind: Annotated[
+        Literal["gradient", "value", "behaviour", "text", "timing"],
+        column(
+            "what is shown: of a gradient or value that a check convicts it, of an API how it "
+            "behaves, of a text what it is about; a timing is measured"
+        ),
+    ]
+    says: Annotated[str, column("what is published, in other words")]
+    right: Annotated[str, column("what is so")]
+    matters: Annotated[str, column("who is misled, and to what")]
+    evidence: Annotated[str, column("what was seen, or why nothing was")]
+    outcome: Annotated[
+        Literal["shown", "not shown", "skipped", "measured"],
+        column("not shown: what is published came out right, or what is right came out wrong"),
+    ]
+    time_s: Annotated[float, column("how long it took", "s")]
+
+
 NUMPY_IMPORT = "import numpy"
 TORCH_IMPORT = "import torch"
 """The bare imports in `starts.csv`, beside which every other command is timed."""
@@ -486,10 +511,11 @@ GRAPHS = Table("graphs.csv", GraphNode)
 TRAININGS = Table("trainings.csv", TrainingStep)
 CURVES = Table("curves.csv", CurvePoint)
 TRAINING_CHECKS = Table("training_checks.csv", TrainingVerdict)
+FINDINGS = Table("findings.csv", FindingRow)
 TABLES: tuple[Table[Any], ...] = (
     *(VERDICTS, ARGMIN, KILLS, ALARMS),
     *(TIMINGS, LAYERS, MEMORY, COSTS, STARTS, GRAPHS),
-    *(TRAININGS, TRAINING_CHECKS, CURVES),
+    *(TRAININGS, TRAINING_CHECKS, CURVES, FINDINGS),
 )
 
 

@@ -261,6 +261,17 @@ def unstarted_table(reasons: pd.DataFrame) -> str:
     return aligned(_with_short_commits(reasons), words=4)
 
 
+def finding_table(findings: pd.DataFrame) -> str:
+    """Write what is published, what is right and what was seen."""
+    outcomes = findings["outcome"].replace("not shown", "**not shown**")
+    headings = {
+        "says": "what is published",
+        "right": "what is so",
+        "matters": "why it matters",
+    }
+    return aligned(findings.assign(outcome=outcomes).rename(columns=headings), words=8)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
@@ -272,6 +283,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         *(span, closest_words, alarm_table),
         *(unit_table, over_ours_table, calls_table, cost_growth_table),
         *(start_table, unstarted_table),
+        finding_table,
     )
 }
 """By the names under which templates know them."""

@@ -9,6 +9,7 @@ from results import environment
 from results.environment import Environment, read_environment
 from results.errors import ResultsError
 from results.report.argmin import ArgminSection, evidence_section
+from results.report.findings import FindingSection, finding_section
 from results.report.graphs import GraphSection, graph_section
 from results.report.layers import LayerSection, MemorySection, memory_section, time_section
 from results.report.start import StartSection, start_section
@@ -31,6 +32,7 @@ from results.tables import (
     ALARMS,
     ARGMIN,
     COSTS,
+    FINDINGS,
     GRAPHS,
     KILLS,
     LAYERS,
@@ -62,6 +64,7 @@ class Sections:
     costs: CostSection | None
     starts: StartSection | None
     graphs: GraphSection | None
+    findings: FindingSection | None
 
 
 def read_sections(directory: Path) -> Sections:
@@ -87,6 +90,7 @@ def read_sections(directory: Path) -> Sections:
         costs=_section(directory, COSTS, cost_section),
         starts=_section(directory, STARTS, start_section),
         graphs=_section(directory, GRAPHS, graph_section),
+        findings=_section(directory, FINDINGS, finding_section),
     )
 
 

@@ -76,7 +76,8 @@ def _complain(message: str) -> int:
     type=click.Path(path_type=Path),
     help="Append every check here, and the evidence for argmins to argmin.csv beside it; "
     "`python -m results report` reads verdicts.csv and argmin.csv, kills.csv for --faults, "
-    "alarms.csv for --seeds, graphs.csv for --graphs, trainings.csv for --trainings.",
+    "alarms.csv for --seeds, graphs.csv for --graphs, trainings.csv for --trainings and "
+    "findings.csv for --findings.",
 )
 @click.option("--faults", is_flag=True, help="Check the checker: on planted faults, a kill matrix.")
 @click.option("--peers", is_flag=True, help="With --faults: ask other people's checkers, too.")
@@ -106,6 +107,7 @@ def _complain(message: str) -> int:
     "hand, step by step. A NAME is a training's; --seed is of its data, by default those that the "
     "tutorial's numbers are for.",
 )
+@click.option("--findings", is_flag=True, help="Show what the tutorials publish that is not so.")
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context
 def main(context: click.Context, /, **_: object) -> int:

@@ -45,6 +45,7 @@ class Options:
     jobs: int | None
     graphs: bool
     trainings: bool
+    findings: bool
     only_list: bool
     seed_given: bool
 

@@ -56,6 +56,7 @@ WAYS = (
         "trainings",
     ),
     Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
+    Way("--findings", lambda asked: asked.findings, ("--csv",), "findings"),
     Way(
         "the checks of the catalogue",
         lambda _: True,
