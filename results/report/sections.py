@@ -19,6 +19,14 @@ from results.report.summaries import (
     timing_section,
     verdict_section,
 )
+from results.report.trainings import (
+    CurveSection,
+    PathSection,
+    TrainingSection,
+    curve_section,
+    path_section,
+    training_section,
+)
 from results.report.trust import (
     AlarmSection,
     CostSection,
@@ -32,6 +40,7 @@ from results.tables import (
     ALARMS,
     ARGMIN,
     COSTS,
+    CURVES,
     FINDINGS,
     GRAPHS,
     KILLS,
@@ -40,6 +49,8 @@ from results.tables import (
     STARTS,
     TABLES,
     TIMINGS,
+    TRAINING_CHECKS,
+    TRAININGS,
     VERDICTS,
     Row,
     Table,
@@ -65,6 +76,9 @@ class Sections:
     starts: StartSection | None
     graphs: GraphSection | None
     findings: FindingSection | None
+    training_checks: TrainingSection | None
+    trainings: PathSection | None
+    curves: CurveSection | None
 
 
 def read_sections(directory: Path) -> Sections:
@@ -91,6 +105,9 @@ def read_sections(directory: Path) -> Sections:
         starts=_section(directory, STARTS, start_section),
         graphs=_section(directory, GRAPHS, graph_section),
         findings=_section(directory, FINDINGS, finding_section),
+        training_checks=_section(directory, TRAINING_CHECKS, training_section),
+        trainings=_section(directory, TRAININGS, path_section),
+        curves=_section(directory, CURVES, curve_section),
     )
 
 

@@ -131,7 +131,8 @@ class _Look:
         """Everything of one implementation."""
         if trainer.name != ManualTrainer.name:
             self.told(self._forced.gradient_check(trainer))
-            self.told(self._forced.update_check(trainer))
+            if update := self._forced.update_check(trainer):
+                self.told(update)
         thetas: dict[int, Arrays] = {}
         writer = self._writer(trainer, thetas)
         run = run_freely(self.training, self.record, trainer, self.dtype, writer)

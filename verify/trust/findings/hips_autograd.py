@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from reference_impls.computation import Array, Arrays, Vjp
 from reference_impls.computations import sigmoid, tanh
+from reference_impls.descent import rate_at
 from reference_impls.training import Record, Training
 from reference_impls.trainings import line, polynomial
 from verify.trust.findings.finding import Demonstration, Finding, Observation, convicted
@@ -77,7 +78,8 @@ def _slowest_share(training: Training, given: Record, times: float) -> float:
     features = given.data.get("features")
     X = np.vander(given.data["x"], 2) if features is None else features
     slowest = np.linalg.eigvalsh(X.T @ X / len(X))[0]
-    return float((1 - training.rule.rate * slowest) ** (times * training.steps))
+    rate = rate_at(training.rule, 0)
+    return float((1 - rate * slowest) ** (times * training.steps))
 
 
 def _convergence(times: int) -> Observation:

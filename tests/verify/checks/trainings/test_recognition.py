@@ -57,8 +57,8 @@ EACH_MISTAKE = [
 @pytest.mark.parametrize(("rule", "mistake"), EACH_MISTAKE)
 def test_a_mistake_is_convicted_and_named(rule: Rated, mistake: Mistake, dtype: str) -> None:
     check = forced(training_with(rule), dtype).update_check(Mistaken(mistake))
-    assert check.verdict == "disagree"
-    assert check.fault == mistake.name
+    assert check
+    assert (check.verdict, check.fault) == ("disagree", mistake.name)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -66,7 +66,9 @@ def test_a_mistake_is_convicted_and_named(rule: Rated, mistake: Mistake, dtype: 
 def test_every_trainer_follows_a_rule_with_all_that_it_can_have(rule: Rated, dtype: str) -> None:
     look = forced(training_with(rule), dtype)
     for trainer in TRAINERS:
-        assert look.update_check(trainer).verdict == "agree"
+        check = look.update_check(trainer)
+        assert check
+        assert check.verdict == "agree"
 
 
 def test_a_mistake_that_nobody_knows_is_convicted_without_a_name() -> None:
@@ -79,4 +81,5 @@ def test_a_mistake_that_nobody_knows_is_convicted_without_a_name() -> None:
         ),
     )
     check = forced(training_with(MOMENTUM), "float64").update_check(Mistaken(unknown))
+    assert check
     assert (check.verdict, check.fault) == ("disagree", "")
