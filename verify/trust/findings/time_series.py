@@ -134,7 +134,7 @@ def _rates(epochs: int) -> Observation:
     every = 27
     rule = Adam(rate=0.01, schedule=Schedule(every=every, factor=0.9))
     rates = list(dict.fromkeys(_rates_of(rule, epochs * every)))
-    return Observation(len(rates) == 1, f"{epochs} epochs have {len(rates)} different rates")
+    return Observation(len(rates) == 1, f"epochs: {epochs}, different rates: {len(rates)}")
 
 
 def _rates_of(rule: Adam, steps: int) -> Iterator[float]:
