@@ -128,6 +128,12 @@ CATALOGUE: tuple[Entry, ...] = (
         sizes=(1_000, 10, 100, 10_000),
     ),
     Entry(
+        "circles_classifier",
+        origin="multilayer_perceptron, Visualization of hand-crafted features vs. MLP",
+        wrt=("W1", "b1", "W2", "b2"),
+        sizes=(500, 10, 100, 100_000),
+    ),
+    Entry(
         "linear_regression",
         origin="hips_autograd, Linear regression",
         wrt=("w", "b"),

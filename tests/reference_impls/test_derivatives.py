@@ -53,6 +53,7 @@ VECTORS = [
 SCALARS = [
     "logsumexp",
     "linear_bce",
+    "circles_classifier",
     "linear_regression",
     "polynomial_regression",
     "mlp_regression",

@@ -16,6 +16,9 @@ from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.engines.pytorch.training import TorchTrainer
 from reference_impls.training import Course, Training, train
 from reference_impls.trainings import (
+    circles,
+    circles_linear,
+    circles_two_neurons,
     classifier,
     divergence,
     exponential,
@@ -40,6 +43,7 @@ SINGLE = tuple(
         divergence,
         classifier,
         split_classifier,
+        circles_two_neurons,
     )
 )
 CALM = (*SINGLE, *ravine.TRAININGS)
@@ -48,8 +52,7 @@ CALM = (*SINGLE, *ravine.TRAININGS)
 ARMIJO = next(each for each in rosenbrock.TRAININGS if each.name == "rosenbrock_armijo")
 TRAININGS = (
     *CALM,
-    network.TRAINING,
-    relu_network.TRAINING,
+    *(module.TRAINING for module in (network, relu_network, circles, circles_linear)),
     *(each for each in rosenbrock.TRAININGS if each is not ARMIJO),
 )
 WITHOUT = {"b3"}
@@ -251,3 +254,35 @@ def test_numbers_of_the_packaged_digits_are_not_expected_of_others(
     assert not classifier.TRAINING.skipped()
     monkeypatch.setenv("GRADJURY_DIGITS", "elsewhere")
     assert "GRADJURY_DIGITS" in classifier.TRAINING.skipped()
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_three_lines_shut_a_circle_in_and_two_do_not(seed: int) -> None:
+    accuracies = []
+    for training in (circles_linear.TRAINING, circles_two_neurons.TRAINING, circles.TRAINING):
+        assert training.measures
+        given = training.record(seed)
+        measured = training.measures(given, train(training, given, ManualTrainer()))
+        (expected,) = (each for each in training.expected if each.seed == seed)
+        assert measured["accuracy"] == pytest.approx(expected.value, abs=expected.tolerance)
+        accuracies.append(measured["accuracy"])
+    assert accuracies == sorted(accuracies)
+
+
+@pytest.mark.parametrize("training", [circles.TRAINING, circles_linear.TRAINING])
+def test_the_decision_region_is_drawn_from_the_network_that_is_trained(training: Training) -> None:
+    assert training.curves
+    given = training.record(0)
+    end = train(replace(training, steps=3), given, ManualTrainer())
+    *_, region = training.curves(given, end)
+    outer, inner = (np.stack([curve.x, curve.y]).T for curve in training.curves(given, end)[:2])
+    logits = circles_linear.logits if training.name == "circles_linear" else circles.logits
+    losses = [
+        np.logaddexp(0, logits(end.parameters, outer)),
+        np.logaddexp(0, -logits(end.parameters, inner)),
+    ]
+    loss, _ = training.loss.by_hand(**given.data, **end.parameters)
+    assert np.concatenate(losses).mean() == pytest.approx(float(loss), rel=1e-12)
+    grid = np.stack([region.x, region.y], axis=1)
+    assert region.value is not None
+    np.testing.assert_array_equal(region.value > 0.5, logits(end.parameters, grid) > 0)
