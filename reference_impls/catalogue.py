@@ -202,6 +202,13 @@ CATALOGUE: tuple[Entry, ...] = (
         is_argmin=True,
     ),
     Entry(
+        "printed_elastic_net_argmin",
+        origin="optimization, Part 2: differentiable optimization",
+        wrt=("l1", "l2"),
+        sizes=(1_000, 10, 100, 10_000),
+        is_argmin=True,
+    ),
+    Entry(
         "logistic_argmin",
         origin="optimization, Part 2: differentiable optimization",
         wrt=("X", "lam"),

@@ -42,6 +42,7 @@ NAMES = [
     "donsker_varadhan",
     "ridge_argmin",
     "elastic_net_argmin",
+    "printed_elastic_net_argmin",
     "logistic_argmin",
     "equality_qp_argmin",
     "root_argmin",
@@ -78,6 +79,7 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     },
     "ridge_argmin": {"x": (8, 16, 20), "y": (8, 16, 10), "lam": ()},
     "elastic_net_argmin": {"X": (1000, 20), "y": (1000,), "l1": (), "l2": ()},
+    "printed_elastic_net_argmin": {"X": (1000, 20), "y": (1000,), "l1": (), "l2": ()},
     "timeseries_net": {
         "x": (8, 1, 30),
         "y": (8, 1, 10),
