@@ -188,6 +188,12 @@ CATALOGUE: tuple[Entry, ...] = (
         sizes=(1_000, 30, 300, 3_000),
     ),
     Entry(
+        "clipped_least_squares",
+        origin="optimization, Implementation: solve_ls",
+        wrt=("A", "b"),
+        sizes=(1_000, 30, 300, 3_000),
+    ),
+    Entry(
         "ridge_argmin",
         origin="optimization, Part 2: differentiable optimization",
         wrt=("x", "y", "lam"),

@@ -38,6 +38,7 @@ NAMES = [
     "batch_norm",
     "conv_encoder",
     "least_squares",
+    "clipped_least_squares",
     "exponential_loss",
     "donsker_varadhan",
     "ridge_argmin",
@@ -69,6 +70,7 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "relu_classifier": {"x": (512, 784), "y": (512, 10), "W1": (32, 784), "W4": (10, 32)},
     "conv_encoder": {"x": (8, 1, 30), "W1": (4, 1, 5), "W2": (8, 4, 5), "W3": (16, 8, 5)},
     "least_squares": {"A": (1000, 20), "b": (1000,)},
+    "clipped_least_squares": {"A": (1000, 20), "b": (1000, 3), "absolute": (), "relative": ()},
     "exponential_loss": {"w": (1,), "z": (1,)},
     "donsker_varadhan": {
         "Z": (1000, 2),
@@ -94,8 +96,9 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
 }
 
 DECADES = dict.fromkeys(NAMES, 3) | {
-    # Both engines form an M x M projector: 30,000 rows would take 7 GB of float64.
+    # Engines form an M x M projector: 30,000 rows would take 7 GB of float64.
     "least_squares": 2,
+    "clipped_least_squares": 2,
     # So many unknowns, each with a row and a column of K.
     "equality_qp_argmin": 2,
     "root_argmin": 2,
