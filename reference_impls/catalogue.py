@@ -201,6 +201,13 @@ CATALOGUE: tuple[Entry, ...] = (
         is_argmin=True,
     ),
     Entry(
+        "ridge_intercept_argmin",
+        origin="optimization, Part 2: several variable tensors",
+        wrt=("x", "y", "lam"),
+        sizes=(128, 16, 1_600, 16_000),
+        is_argmin=True,
+    ),
+    Entry(
         "elastic_net_argmin",
         origin="optimization, Part 2: differentiable optimization",
         wrt=("l1", "l2"),

@@ -42,6 +42,7 @@ NAMES = [
     "exponential_loss",
     "donsker_varadhan",
     "ridge_argmin",
+    "ridge_intercept_argmin",
     "elastic_net_argmin",
     "printed_elastic_net_argmin",
     "logistic_argmin",

@@ -66,6 +66,7 @@ every_argmin = pytest.mark.parametrize("computation", ARGMINS, ids=lambda c: c.n
 def test_the_catalogue_has_these() -> None:
     assert [computation.name for computation in ARGMINS] == [
         "ridge_argmin",
+        "ridge_intercept_argmin",
         "elastic_net_argmin",
         "printed_elastic_net_argmin",
         "logistic_argmin",
