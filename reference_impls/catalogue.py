@@ -212,6 +212,12 @@ CATALOGUE: tuple[Entry, ...] = (
         sizes=(1_000, 30, 300, 3_000),
     ),
     Entry(
+        "clipped_least_squares",
+        origin="optimization, Implementation: solve_ls",
+        wrt=("A", "b"),
+        sizes=(1_000, 30, 300, 3_000),
+    ),
+    Entry(
         "ridge_argmin",
         origin="optimization, Part 2: differentiable optimization",
         wrt=("x", "y", "lam"),
@@ -219,7 +225,21 @@ CATALOGUE: tuple[Entry, ...] = (
         is_argmin=True,
     ),
     Entry(
+        "ridge_intercept_argmin",
+        origin="optimization, Part 2: several variable tensors",
+        wrt=("x", "y", "lam"),
+        sizes=(128, 16, 1_600, 16_000),
+        is_argmin=True,
+    ),
+    Entry(
         "elastic_net_argmin",
+        origin="optimization, Part 2: differentiable optimization",
+        wrt=("l1", "l2"),
+        sizes=(1_000, 10, 100, 10_000),
+        is_argmin=True,
+    ),
+    Entry(
+        "printed_elastic_net_argmin",
         origin="optimization, Part 2: differentiable optimization",
         wrt=("l1", "l2"),
         sizes=(1_000, 10, 100, 10_000),

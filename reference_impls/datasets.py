@@ -79,6 +79,22 @@ class Closes:
 
 
 @dataclass(frozen=True)
+class Regression:
+    """A linear regression problem whose coefficients are known.
+
+    Attributes:
+        features: float64 (rows, columns), each column of mean 0 and standard deviation 1.
+        targets: float64 (rows,).
+        coefficients: float64 (columns,), those that the targets were made with, before the
+            features were standardised.
+    """
+
+    features: Floats
+    targets: Floats
+    coefficients: Floats
+
+
+@dataclass(frozen=True)
 class Segments:
     """Closing prices cut into pieces of equal length.
 
@@ -203,7 +219,8 @@ def regression(rng: np.random.Generator, rows: int, columns: int) -> tuple[Float
 
     The problem is of the kind that scikit-learn's `make_regression(bias=10, noise=1)` makes, with
     other random numbers: up to ten of the coefficients are uniform in [0, 100), the others zero.
-    The features are standardised after the targets were made from them, as in the tutorial.
+    The features are standardised after the targets were made from them, as in the tutorial. Its
+    own numbers are those of `tutorial_regression`.
 
     Args:
         rng: the generator to draw from.
@@ -217,13 +234,37 @@ def regression(rng: np.random.Generator, rows: int, columns: int) -> tuple[Float
     Raises:
         ValueError: there are too few rows or columns.
     """
-    if rows < 2 or columns < 1:
-        raise ValueError(f"got {rows} rows and {columns} columns, wanted at least 2 and 1")
+    _check_spread(rows, columns)
     informative = rng.permutation(columns) < 10
     coefficients = np.where(informative, rng.uniform(0, 100, columns), 0)
     features = rng.standard_normal((rows, columns))
     targets = features @ coefficients + 10 + rng.standard_normal(rows)
-    return (features - features.mean(axis=0)) / features.std(axis=0), targets
+    return _standardised(features), targets
+
+
+def tutorial_regression(seed: int = 42, rows: int = 1_000, columns: int = 20) -> Regression:
+    """Draws the very numbers of the optimization tutorial's regression problem.
+
+    They are those that scikit-learn's `make_regression(rows, columns, bias=10, noise=1,
+    random_state=seed)` documents, in the order in which it draws them, and then standardised as by
+    its `StandardScaler`. NumPy promises that a `RandomState` never draws others.
+
+    Args:
+        seed: of the `RandomState`; 42 in the tutorial.
+        rows: how many samples, at least 2.
+        columns: how many features, at least 1; up to ten of them have a coefficient.
+
+    Raises:
+        ValueError: there are too few rows or columns.
+    """
+    _check_spread(rows, columns)
+    rng = np.random.RandomState(seed)
+    features = rng.standard_normal((rows, columns))
+    coefficients = np.zeros(columns)
+    coefficients[:10] = 100 * rng.uniform(size=min(10, columns))
+    targets = features @ coefficients + 10 + rng.standard_normal(rows)
+    row, column = rng.permutation(rows), rng.permutation(columns)
+    return Regression(_standardised(features[row][:, column]), targets[row], coefficients[column])
 
 
 def correlated_gaussians(rng: np.random.Generator, samples: int) -> tuple[Floats, Floats, float]:
@@ -291,6 +332,16 @@ def circles(rng: np.random.Generator | np.random.RandomState, points: int) -> tu
     rng.shuffle(order)
     ideal = (unit * np.where(y, 0.5, 1.0)[:, None])[order]
     return ideal + rng.normal(0.0, 0.1, (points, 2)), y[order]
+
+
+def _check_spread(rows: int, columns: int) -> None:
+    if rows < 2 or columns < 1:
+        raise ValueError(f"got {rows} rows and {columns} columns, wanted at least 2 and 1")
+
+
+def _standardised(features: Floats) -> Floats:
+    standardised: Floats = (features - features.mean(axis=0)) / features.std(axis=0)
+    return standardised
 
 
 @cache

@@ -39,13 +39,16 @@ NAMES = [
     "batch_norm",
     "conv_encoder",
     "least_squares",
+    "clipped_least_squares",
     "exponential_loss",
     "quadratic",
     "rosenbrock",
     "logistic_regression",
     "donsker_varadhan",
     "ridge_argmin",
+    "ridge_intercept_argmin",
     "elastic_net_argmin",
+    "printed_elastic_net_argmin",
     "logistic_argmin",
     "equality_qp_argmin",
     "root_argmin",
@@ -73,6 +76,7 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "relu_classifier": {"x": (512, 784), "y": (512, 10), "W1": (32, 784), "W4": (10, 32)},
     "conv_encoder": {"x": (8, 1, 30), "W1": (4, 1, 5), "W2": (8, 4, 5), "W3": (16, 8, 5)},
     "least_squares": {"A": (1000, 20), "b": (1000,)},
+    "clipped_least_squares": {"A": (1000, 20), "b": (1000, 3), "absolute": (), "relative": ()},
     "exponential_loss": {"w": (1,), "z": (1,)},
     "quadratic": {"x": (2,), "A": (2, 2)},
     "rosenbrock": {"x": (2,)},
@@ -86,6 +90,7 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     },
     "ridge_argmin": {"x": (8, 16, 20), "y": (8, 16, 10), "lam": ()},
     "elastic_net_argmin": {"X": (1000, 20), "y": (1000,), "l1": (), "l2": ()},
+    "printed_elastic_net_argmin": {"X": (1000, 20), "y": (1000,), "l1": (), "l2": ()},
     "timeseries_net": {
         "x": (8, 1, 30),
         "y": (8, 1, 10),
@@ -100,10 +105,11 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
 }
 
 DECADES = dict.fromkeys(NAMES, 3) | {
-    # Both engines form an M x M projector: 30,000 rows would take 7 GB of float64.
+    # Engines form an M x M projector: 30,000 rows would take 7 GB of float64.
     "least_squares": 2,
     # Its data has a row and a column for each unknown.
     "quadratic": 2,
+    "clipped_least_squares": 2,
     # So many unknowns, each with a row and a column of K.
     "equality_qp_argmin": 2,
     "root_argmin": 2,

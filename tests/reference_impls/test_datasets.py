@@ -20,6 +20,7 @@ from reference_impls.datasets import (
     regression,
     stock_segments,
     t10k_digits,
+    tutorial_regression,
 )
 
 IMAGES = "train-images-idx3-ubyte"
@@ -455,6 +456,28 @@ def test_regression_has_a_bias_of_10() -> None:
 def test_regression_refuses_what_has_no_spread(rows: int, columns: int) -> None:
     with pytest.raises(ValueError, match=f"got {rows} rows and {columns} columns, wanted"):
         regression(np.random.default_rng(0), rows, columns)
+    with pytest.raises(ValueError, match=f"got {rows} rows and {columns} columns, wanted"):
+        tutorial_regression(0, rows, columns)
+
+
+def test_the_tutorials_regression_has_the_numbers_that_scikit_learn_draws() -> None:
+    data = tutorial_regression()
+    assert data.features.shape == (1000, 20)
+    np.testing.assert_allclose(data.features.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(data.features.std(axis=0), 1, rtol=1e-12)
+    # Of scikit-learn 1.9.
+    expected = [0.29972945, 1.61607268, -0.13799571]
+    np.testing.assert_allclose(data.features[0, :3], expected, atol=1e-8)
+    expected = [14.08207824, -244.0185165, 198.5763642]
+    np.testing.assert_allclose(data.targets[:3], expected, atol=1e-7)
+    expected = [80.00184814, 98.57676058, 5.56663928, 0, 86.46566077, 0, 69.42942781, 0, 0, 0]
+    np.testing.assert_allclose(data.coefficients[:10], expected, atol=1e-8)
+
+
+def test_the_tutorials_regression_may_have_fewer_features_than_coefficients() -> None:
+    data = tutorial_regression(3, 50, 7)
+    assert data.features.shape == (50, 7)
+    assert (data.coefficients > 0).all()
 
 
 def test_correlated_gaussians_are_those_of_the_tutorial() -> None:
