@@ -47,9 +47,9 @@ def seconds_table(times: pd.DataFrame) -> str:
     return numbers_table(times, seconds)
 
 
-def ratio_table(ratios: pd.DataFrame) -> str:
-    """Write ratios, a row per computation and size."""
-    return numbers_table(ratios, ratio)
+def ratio_table(ratios: pd.DataFrame, words: int = 1) -> str:
+    """Write ratios, a row per computation and size, or whatever is named in the first columns."""
+    return numbers_table(ratios, ratio, words)
 
 
 def counts_table(counts: pd.DataFrame) -> str:
@@ -261,6 +261,23 @@ def unstarted_table(reasons: pd.DataFrame) -> str:
     return aligned(_with_short_commits(reasons), words=4)
 
 
+def steps_table(speeds: pd.DataFrame) -> str:
+    """Write steps per second, a row per training and dtype."""
+    return numbers_table(speeds, digits, words=2)
+
+
+def claim_table(times: pd.DataFrame) -> str:
+    """Write what each way takes of which a tutorial says that it is the faster one."""
+    show = {**dict.fromkeys(("median_s", "iqr_s"), seconds), "over_first": ratio}
+    headings = {"median_s": "time", "iqr_s": "spread", "over_first": "over the first"}
+    return aligned(_all_written(times, show).rename(columns=headings), words=4)
+
+
+def untimed_table(reasons: pd.DataFrame) -> str:
+    """Write what was not timed, and why."""
+    return aligned(reasons, words=reasons.shape[1])
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
@@ -272,6 +289,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         *(span, closest_words, alarm_table),
         *(unit_table, over_ours_table, calls_table, cost_growth_table),
         *(start_table, unstarted_table),
+        *(steps_table, claim_table, untimed_table),
     )
 }
 """By the names under which templates know them."""
