@@ -343,7 +343,7 @@ class Speed(Row):
 
 
 class Claim(Row):
-    """One of several ways to compute the same, of which a tutorial says that it is the faster one.
+    """One of several ways to compute, of one of which a tutorial says that it is the fastest.
 
     The ways took turns, and each is divided by the first one of the same round.
     """

@@ -267,7 +267,7 @@ def steps_table(speeds: pd.DataFrame) -> str:
 
 
 def claim_table(times: pd.DataFrame) -> str:
-    """Write what each way takes of which a tutorial says that it is the faster one."""
+    """Write what each way takes, of one of which a tutorial says that it is the fastest."""
     show = {**dict.fromkeys(("median_s", "iqr_s"), seconds), "over_first": ratio}
     headings = {"median_s": "time", "iqr_s": "spread", "over_first": "over the first"}
     return aligned(_all_written(times, show).rename(columns=headings), words=4)
