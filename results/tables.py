@@ -413,6 +413,51 @@ class FindingRow(Row):
     time_s: Annotated[float, column("how long it took", "s")]
 
 
+class Speed(Row):
+    """How fast one implementation of a training takes its steps.
+
+    The implementations took turns, in each of which a run is repeated until it can be timed; each
+    is compared with the run by hand of the same round.
+    """
+
+    measured_at: MeasuredAt
+    run: Annotated[str, column("name of the training")]
+    dtype: Annotated[str, column("of all arrays: float64 or float32")]
+    implementation: Annotated[str, column("who was timed: autograd, torch or manual")]
+    status: TimedStatus
+    reason: WhyNot = ""
+    steps: Annotated[int | None, column("of one run, beside the first, which is not timed")] = None
+    rounds: Rounds = None
+    steps_per_second: Annotated[float | None, column("median over the rounds", "1/s")] = None
+    spread: Annotated[float | None, column("interquartile range of it", "1/s")] = None
+    over_manual: Annotated[
+        float | None, column("median ratio of its speed to that by hand in the same round")
+    ] = None
+
+
+class Claim(Row):
+    """One of several ways to compute, of one of which a tutorial says that it is the fastest.
+
+    The ways took turns, and each is divided by the first one of the same round.
+    """
+
+    measured_at: MeasuredAt
+    claim: Annotated[str, column("what the tutorial says")]
+    size: Annotated[str, column("of what is computed")]
+    dtype: Annotated[str, column("of all arrays: float64 or float32")]
+    way: Annotated[str, column("how it was computed")]
+    status: TimedStatus
+    reason: WhyNot = ""
+    median_s: MedianSeconds = None
+    min_s: ShortestSeconds = None
+    iqr_s: SpreadSeconds = None
+    rounds: Rounds = None
+    iterations: Iterations = None
+    over_first: Annotated[
+        float | None, column("median ratio of its time to that of the claim's first way")
+    ] = None
+
+
 NUMPY_IMPORT = "import numpy"
 TORCH_IMPORT = "import torch"
 """The bare imports in `starts.csv`, beside which every other command is timed."""
@@ -512,10 +557,13 @@ TRAININGS = Table("trainings.csv", TrainingStep)
 CURVES = Table("curves.csv", CurvePoint)
 TRAINING_CHECKS = Table("training_checks.csv", TrainingVerdict)
 FINDINGS = Table("findings.csv", FindingRow)
+SPEEDS = Table("speeds.csv", Speed)
+CLAIMS = Table("claims.csv", Claim)
 TABLES: tuple[Table[Any], ...] = (
     *(VERDICTS, ARGMIN, KILLS, ALARMS),
     *(TIMINGS, LAYERS, MEMORY, COSTS, STARTS, GRAPHS),
     *(TRAININGS, TRAINING_CHECKS, CURVES, FINDINGS),
+    *(SPEEDS, CLAIMS),
 )
 
 

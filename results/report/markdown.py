@@ -49,9 +49,9 @@ def seconds_table(times: pd.DataFrame) -> str:
     return numbers_table(times, seconds)
 
 
-def ratio_table(ratios: pd.DataFrame) -> str:
-    """Write ratios, a row per computation and size."""
-    return numbers_table(ratios, ratio)
+def ratio_table(ratios: pd.DataFrame, words: int = 1) -> str:
+    """Write ratios, a row per computation and size, or whatever is named in the first columns."""
+    return numbers_table(ratios, ratio, words)
 
 
 def counts_table(counts: pd.DataFrame) -> str:
@@ -306,6 +306,23 @@ def training_end_table(ends: pd.DataFrame) -> str:
     return aligned(_all_written(ends, show).rename(columns=headings), words=4)
 
 
+def steps_table(speeds: pd.DataFrame) -> str:
+    """Write steps per second, a row per training and dtype."""
+    return numbers_table(speeds, digits, words=2)
+
+
+def claim_table(times: pd.DataFrame) -> str:
+    """Write what each way takes, of one of which a tutorial says that it is the fastest."""
+    show = {**dict.fromkeys(("median_s", "iqr_s"), seconds), "over_first": ratio}
+    headings = {"median_s": "time", "iqr_s": "spread", "over_first": "over the first"}
+    return aligned(_all_written(times, show).rename(columns=headings), words=4)
+
+
+def untimed_table(reasons: pd.DataFrame) -> str:
+    """Write what was not timed, and why."""
+    return aligned(reasons, words=reasons.shape[1])
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
@@ -320,6 +337,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         finding_table,
         *(training_verdict_table, training_told_table),
         *(training_number_table, training_end_table),
+        *(steps_table, claim_table, untimed_table),
     )
 }
 """By the names under which templates know them."""

@@ -12,6 +12,7 @@ from results.report.argmin import ArgminSection, evidence_section
 from results.report.findings import FindingSection, finding_section
 from results.report.graphs import GraphSection, graph_section
 from results.report.layers import LayerSection, MemorySection, memory_section, time_section
+from results.report.speeds import ClaimSection, SpeedSection, claim_section, speed_section
 from results.report.start import StartSection, start_section
 from results.report.summaries import (
     TimingSection,
@@ -39,6 +40,7 @@ from results.store import Contents, read
 from results.tables import (
     ALARMS,
     ARGMIN,
+    CLAIMS,
     COSTS,
     CURVES,
     FINDINGS,
@@ -46,6 +48,7 @@ from results.tables import (
     KILLS,
     LAYERS,
     MEMORY,
+    SPEEDS,
     STARTS,
     TABLES,
     TIMINGS,
@@ -74,6 +77,8 @@ class Sections:
     memory: MemorySection | None
     costs: CostSection | None
     starts: StartSection | None
+    speeds: SpeedSection | None
+    claims: ClaimSection | None
     graphs: GraphSection | None
     findings: FindingSection | None
     training_checks: TrainingSection | None
@@ -103,6 +108,8 @@ def read_sections(directory: Path) -> Sections:
         memory=_section(directory, MEMORY, memory_section),
         costs=_section(directory, COSTS, cost_section),
         starts=_section(directory, STARTS, start_section),
+        speeds=_section(directory, SPEEDS, speed_section),
+        claims=_section(directory, CLAIMS, claim_section),
         graphs=_section(directory, GRAPHS, graph_section),
         findings=_section(directory, FINDINGS, finding_section),
         training_checks=_section(directory, TRAINING_CHECKS, training_section),
