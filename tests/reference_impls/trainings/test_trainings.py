@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import scipy.stats
+import torch
 
 from reference_impls import datasets
 from reference_impls.computation import Arrays
@@ -90,6 +91,21 @@ def test_numbers_come_out_as_the_tutorials_recipe_gives_them(
     for each in training.expected:
         if each.seed == 0:
             assert measured[each.quantity] == pytest.approx(each.value, abs=each.tolerance)
+
+
+@pytest.mark.parametrize("training", TRAININGS, ids=lambda training: training.name)
+def test_a_record_is_drawn_the_same_again_and_leaves_torchs_generator_as_it_was(
+    training: Training,
+) -> None:
+    before = torch.random.get_rng_state()
+    one, other = training.record(1), training.record(1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    for part, again in ((one.parameters, other.parameters), (one.data, other.data)):
+        for name, array in part.items():
+            np.testing.assert_array_equal(again[name], array)
+    for batch, same in zip(one.batches, other.batches, strict=True):
+        for name, rows in batch.items():
+            np.testing.assert_array_equal(same[name], rows)
 
 
 @pytest.mark.parametrize(
