@@ -21,6 +21,7 @@ from reference_impls.trainings import (
     polynomial,
     ravine,
     rosenbrock,
+    timeseries,
     two_layer,
 )
 
@@ -34,6 +35,7 @@ TRAININGS = (
     *SINGLE,
     *ravine.TRAININGS,
     *(each for each in rosenbrock.TRAININGS if each is not ARMIJO),
+    *timeseries.TRAININGS,
 )
 WITHOUT = {"b3"}
 """A constant added to t changes no divergence: this gradient is zero but for rounding, which Adam
