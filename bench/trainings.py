@@ -37,8 +37,8 @@ TRIED = 20
 """Steps of the run that finds out how many last as long as a turn."""
 
 COMPARED = 3
-"""The losses of so many steps must be those by hand; later ones may magnify rounding. Of a rule that
-searches, only the first must: where it goes then is its library's choice."""
+"""The losses of so many steps must be those by hand; later ones may magnify rounding. Of a rule
+that searches, only the first must: where it goes then is its library's choice."""
 
 
 @dataclass

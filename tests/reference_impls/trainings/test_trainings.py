@@ -30,6 +30,7 @@ from reference_impls.trainings import (
     relu_network,
     rosenbrock,
     split_classifier,
+    timeseries,
     two_layer,
 )
 
@@ -55,6 +56,7 @@ TRAININGS = (
     *CALM,
     *(module.TRAINING for module in (network, relu_network, circles, circles_linear)),
     *(each for each in rosenbrock.TRAININGS if each is not ARMIJO),
+    *timeseries.TRAININGS,
 )
 WITHOUT = {"b3"}
 """A constant added to t changes no divergence: this gradient is zero but for rounding, which Adam
