@@ -85,6 +85,8 @@ def _exception(row: TrainingVerdict) -> Iterator[str]:
         yield f"{head}: {row.detail}"
     elif row.verdict == "parted":
         yield f"{head} parts from the twins{where}: {row.detail}"
+    elif row.verdict == "skipped" and row.check == "free run":
+        yield f"{head} refused: {row.detail}"
     elif row.verdict == "skipped" and row.check == "number":
         yield f"{head} {row.quantity}: {row.got:.8g}, not compared: {row.detail}"
     elif row.verdict == "disagree":

@@ -26,6 +26,9 @@ from verify.command.training_lines import RunKey, is_wrong, key_of, lines_of, su
 BESIDE: tuple[Table[Any], ...] = (TRAINING_CHECKS, CURVES)
 """The tables that go into files beside the one that is named."""
 
+MAIN_DTYPE = "float64"
+"""Further seeds are run in this one alone."""
+
 Done = Generator[tuple[RunKey, list[TrainingVerdict]]]
 """Runs and their checks, as they end."""
 
@@ -59,14 +62,17 @@ def run(options: Options) -> int:
 
 
 def _plan(options: Options) -> list[RunKey]:
-    """A run of each training for each seed and dtype."""
+    """A run of each training for each dtype, and in float64 for each further seed."""
     from reference_impls.trainings import load_training  # noqa: PLC0415 -- it imports the engines
 
     return [
         RunKey(name, seed, dtype)
         for name in options.subjects.trainings
-        for seed in ([options.seed] if options.seed_given else load_training(name).seeds)
+        for place, seed in enumerate(
+            [options.seed] if options.seed_given else load_training(name).seeds
+        )
         for dtype in options.dtypes
+        if place == 0 or dtype == MAIN_DTYPE
     ]
 
 

@@ -34,8 +34,8 @@ from verify.error_model.arrays import index_of, largest, unit_roundoff
 from verify.error_model.noise import Noise
 
 FRESH = 25
-"""Rounding noise changes as slowly as the parameters do. It is measured anew after so many of the
-steps that are looked at, and at once where older noise does not explain a difference."""
+"""Rounding noise changes as slowly as the parameters do. It is measured at one of so many of the
+steps that are looked at, and where that does not explain a difference, at that very step."""
 
 
 @dataclass
@@ -58,8 +58,7 @@ class Forced:
 
     def __post_init__(self) -> None:
         """No noise has been measured yet."""
-        self._noise: Noise | None = None
-        self._measured_at = 0
+        self._noises: dict[int, Noise] = {}
 
     def gradient_check(self, trainer: Trainer, record: Record | None = None) -> TrainingCheck:
         """The gradient that is furthest off, of all steps.
@@ -147,12 +146,18 @@ class Forced:
         worst = worst_entry(got, expected, silent)
         if worst.accepted:
             return worst
-        if self._noise and place - self._measured_at < FRESH:
-            worst = worst_entry(got, expected, self._noise.cotangents, self._noise.quantiles)
+        for measured_at in (self.path.looked_at()[place // FRESH * FRESH], step):
+            noise = self.noise(measured_at)
+            worst = worst_entry(got, expected, noise.cotangents, noise.quantiles)
             if worst.accepted:
-                return worst
-        self._noise, self._measured_at = self._measured(step), place
-        return worst_entry(got, expected, self._noise.cotangents, self._noise.quantiles)
+                break
+        return worst
+
+    def noise(self, step: int) -> Noise:
+        """What rounding does to the loss and its gradient at a step; it is measured once."""
+        if step not in self._noises:
+            self._noises[step] = self._measured(step)
+        return self._noises[step]
 
     def _measured(self, step: int) -> Noise:
         loss = self.training.loss

@@ -14,9 +14,10 @@ from reference_impls.computation import Arrays
 from reference_impls.descent import Trainer
 from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.function import Function
+from reference_impls.implicit.errors import SingularError
 from reference_impls.training import Curve, DivergedError, Record, Step, Training, in_numpy
 from verify.checks.check import one_line
-from verify.checks.trainings.check import TrainingCheck
+from verify.checks.trainings.check import TrainingCheck, Verdict
 from verify.checks.trainings.forcing import Forced
 from verify.checks.trainings.free_run import (
     FreeRun,
@@ -101,13 +102,15 @@ def judged(
 
 def _failed(name: str, error: Exception) -> TrainingCheck:
     """The check of a run that did not come to its end."""
-    has_diverged = isinstance(error, DivergedError)
-    return TrainingCheck(
-        implementation=name,
-        kind="free run",
-        verdict="diverged" if has_diverged else "disagree",
-        detail=str(error) if has_diverged else one_line(error),
-    )
+    verdict: Verdict
+    match error:
+        case DivergedError():
+            verdict, detail = "diverged", str(error)
+        case SingularError():  # an argmin layer refuses what has too few digits
+            verdict, detail = "skipped", one_line(error)
+        case _:
+            verdict, detail = "disagree", one_line(error)
+    return TrainingCheck(implementation=name, kind="free run", verdict=verdict, detail=detail)
 
 
 @dataclass
@@ -147,7 +150,8 @@ class _Look:
         self, trainer: Trainer, run: FreeRun, thetas: dict[int, Arrays]
     ) -> Iterator[TrainingCheck]:
         if trainer.name != ManualTrainer.name:
-            yield parting_check(trainer.name, run, self.path, self._envelope, self.dtype)
+            noise = self._forced.noise(0)
+            yield parting_check(trainer.name, run, self.path, self._envelope, noise, self.dtype)
         yield repetition_check(self.training, self.record, trainer, self.dtype, run)
         if self.dtype != "float64":
             return
