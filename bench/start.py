@@ -14,15 +14,14 @@ from statistics import median
 from time import perf_counter
 
 import click
-import numpy as np
 
+from bench import script
 from bench.directory import ROOT, new_directory
+from bench.script import csv_option, repeats_option
+from bench.turns import median_ratio, spread, to_and_fro
 from results.environment import git_state, utc_now, write_environment
-from results.errors import ResultsError
 from results.store import Appender
 from results.tables import NUMPY_IMPORT, STARTS, TORCH_IMPORT, Start, Status
-
-BAD_INPUT, INTERRUPTED = 2, 130
 
 MOST_SECONDS = 300.0
 """A command that takes longer is stopped, and its row says so."""
@@ -141,7 +140,7 @@ class StartTrial:
             reason=self.reason,
             median_s=median(seconds) if seconds else None,
             min_s=min(seconds) if seconds else None,
-            iqr_s=float(np.subtract(*np.quantile(seconds, (0.75, 0.25)))) if seconds else None,
+            iqr_s=spread(seconds),
             cpu_s=median(cpu_seconds) if seconds else None,
             rounds=len(seconds) or None,
             over_numpy=self._over(numpy_import),
@@ -149,10 +148,8 @@ class StartTrial:
         )
 
     def _over(self, other: "StartTrial") -> float | None:
-        # Either may not have been timed.
-        pairs = zip(self.durations, other.durations, strict=False)
-        ratios = [mine.seconds / theirs.seconds for mine, theirs in pairs]
-        return median(ratios) if ratios else None
+        mine, theirs = ([each.seconds for each in trial.durations] for trial in (self, other))
+        return median_ratio(mine, theirs)
 
 
 def start_once(command: Command, directory: Path) -> Duration:
@@ -211,9 +208,8 @@ def measure(trials: Sequence[StartTrial], repeats: int) -> Iterator[str]:
     for trial in trials:
         _add(trial, timed=False)
     yield "started everything once"
-    for number in range(1, repeats + 1):
-        # To and fro, so that no command always has the same one before it.
-        for trial in trials if number % 2 else reversed(trials):
+    for number, order in enumerate(to_and_fro(trials, repeats), start=1):
+        for trial in order:
             _add(trial, timed=True)
         yield f"round {number} of {repeats}"
 
@@ -245,19 +241,8 @@ def _checkouts(
 
 
 @click.command
-@click.option(
-    "--csv",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Append the rows here; by default, to starts.csv in a new folder in results/local.",
-)
-@click.option(
-    "--repeats",
-    default=5,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="How often each command is timed.",
-)
+@csv_option(STARTS)
+@repeats_option("each command")
 @click.option(
     "--checkout",
     "checkouts",
@@ -288,20 +273,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    try:
-        main.main(arguments, prog_name="python -m bench.start", standalone_mode=False)
-    except (click.Abort, KeyboardInterrupt):
-        return _complain("interrupted; rows are written at the end", INTERRUPTED)
-    except click.ClickException as error:
-        return _complain(error.format_message(), BAD_INPUT)
-    except ResultsError as error:
-        return _complain(str(error), BAD_INPUT)
-    return 0
-
-
-def _complain(message: str, status: int) -> int:
-    click.echo(f"bench.start: {message}", err=True)
-    return status
+    return script.run(
+        main, arguments, name="bench.start", interrupted="rows are written at the end"
+    )
 
 
 if __name__ == "__main__":

