@@ -260,6 +260,13 @@ CATALOGUE: tuple[Entry, ...] = (
         is_argmin=True,
     ),
     Entry(
+        "inequality_qp_argmin",
+        origin="optimization, Part 2: the constrained case",
+        wrt=("Q", "c", "G", "h"),
+        sizes=(20, 2, 60, 200),
+        is_argmin=True,
+    ),
+    Entry(
         "root_argmin",
         origin="optimization, Part 2: the optimality condition as an equation",
         wrt=("W", "x"),

@@ -51,6 +51,7 @@ NAMES = [
     "printed_elastic_net_argmin",
     "logistic_argmin",
     "equality_qp_argmin",
+    "inequality_qp_argmin",
     "root_argmin",
     "timeseries_net",
 ]
@@ -112,6 +113,7 @@ DECADES = dict.fromkeys(NAMES, 3) | {
     "clipped_least_squares": 2,
     # So many unknowns, each with a row and a column of K.
     "equality_qp_argmin": 2,
+    "inequality_qp_argmin": 2,
     "root_argmin": 2,
     # Its channels grow with its batch: over these sizes the embedding grows sixty-fourfold.
     "timeseries_net": 0,

@@ -81,7 +81,7 @@ class OneSidedDerivatives:
         got = pair(result.cotangents, self.trial.case.directions[direction])
         nearest = low if got < low.value else high if got > high.value else replace(low, value=got)
         detail = (
-            f"a weight sits at the kink: ⟨Jᵀu, v⟩ is {got:.6g}, "
+            f"an unknown sits at the kink: ⟨Jᵀu, v⟩ is {got:.6g}, "
             f"between {low.value:.6g} and {high.value:.6g} from either side"
         )
         return replace(self.trial.dot_test(result, direction, nearest), detail=detail)

@@ -22,6 +22,7 @@ from reference_impls.computation import Array, Arrays, draw
 from reference_impls.computations import (
     elastic_net_argmin,
     equality_qp_argmin,
+    inequality_qp_argmin,
     logistic_argmin,
     ridge_argmin,
     root_argmin,
@@ -71,6 +72,7 @@ def test_the_catalogue_has_these() -> None:
         "printed_elastic_net_argmin",
         "logistic_argmin",
         "equality_qp_argmin",
+        "inequality_qp_argmin",
         "root_argmin",
         "timeseries_net",
     ]
@@ -91,7 +93,8 @@ def test_everything_speaks_for_every_implementation(computation: Computation) ->
             | (set() if by_hand else {"manual", "c · f", "initial guess", "gradient for the guess"})
         )
         assert each.rank == each.unknowns
-        assert (each.active is None) == (computation.name != "elastic_net_argmin")
+        kinked = computation.name in {"elastic_net_argmin", "inequality_qp_argmin"}
+        assert (each.active is not None) == kinked
 
 
 @every_argmin
@@ -395,7 +398,7 @@ def test_at_the_kink_either_side_is_right() -> None:
         assert "one side" in against(each, "agree")
         assert not DERIVATIVES & against(each, "agree")
         (one_side,) = (check for check in each.checks if check.against == "one side")
-        assert "a weight sits at the kink" in one_side.detail
+        assert "an unknown sits at the kink" in one_side.detail
 
 
 def test_at_the_kink_what_is_beyond_either_side_is_wrong() -> None:
@@ -409,6 +412,63 @@ def test_at_the_kink_what_is_beyond_either_side_is_wrong() -> None:
     found = {e.implementation: e for e in evidence_for(computation, 2, BACKENDS)}
     assert against(found["manual"], "disagree") == {"one side"}
     assert overall(found["torch"].checks) == "agree"
+
+
+def below(h: float) -> Computation:
+    """½ ‖x - (1, 2)‖² with x₀ ≤ h and x₁ ≤ 1: the second is active, the first where h < 1."""
+
+    def sample(rng: np.random.Generator, size: int) -> Arrays:
+        del rng, size
+        c, bounds = np.array([-1.0, -2.0]), np.array([h, 1.0])
+        return {"Q": np.eye(2), "c": c, "G": np.eye(2), "h": bounds}
+
+    return replace(inequality_qp_argmin.COMPUTATION, sample=sample)
+
+
+@pytest.mark.parametrize(("h", "active"), [(0.5, 4), (1.5, 3)])
+def test_beside_a_weakly_active_constraint_there_is_nothing_one_sided(
+    h: float, active: int
+) -> None:
+    for each in evidence_for(below(h), 2, BACKENDS):
+        assert verdicts([each]) == {"agree"}
+        assert each.active == active
+        assert DERIVATIVES - {"manual"} <= against(each, "agree")
+        assert "one side" not in against(each, "agree")
+
+
+def test_at_a_weakly_active_constraint_either_side_is_right() -> None:
+    for each in evidence_for(below(1.0), 2, BACKENDS):
+        assert overall(each.checks) == "agree"
+        assert each.margin == pytest.approx(0.0, abs=1e-12)
+        assert "one side" in against(each, "agree")
+        assert not DERIVATIVES & against(each, "agree")
+
+
+def test_at_a_weakly_active_constraint_what_is_beyond_either_side_is_wrong() -> None:
+    right = inequality_qp_argmin.by_hand
+
+    def too_much(**primals: Array) -> tuple[Array, Callable[[Array], Arrays]]:
+        value, vjp = right(**primals)
+        return value, lambda g: {name: 1.5 * array for name, array in vjp(g).items()}
+
+    found = evidence_for(replace(below(1.0), by_hand=too_much), 2, BACKENDS)
+    assert [against(each, "disagree") for each in found] == [set(), set(), {"one side"}]
+
+
+def test_a_constraint_that_is_taken_for_active_is_named() -> None:
+    """As an equality it would pull x₀ up to its bound, with a negative multiplier."""
+
+    def all_active(
+        Q: Native, c: Native, G: Native, h: Native, *, solve: Solve = torch_root
+    ) -> Native:
+        start = {"x": torch.zeros_like(c), "mu": torch.zeros_like(h)}
+        found = solve(inequality_qp_argmin.kkt, start, Q, c, G, h)
+        return torch.cat([found["x"], found["mu"]])
+
+    found = evidence_for(replace(below(1.5), by_torch=all_active), 2, BACKENDS)
+    (optimality,) = (check for check in found[1].checks if check.against == "optimality")
+    assert optimality.verdict == "disagree"
+    assert "unknown [2] has sign -1, wanted 0" in optimality.detail
 
 
 def test_steps_that_change_the_support_are_named() -> None:
