@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reference_impls.computation import Native, Vjp
-from reference_impls.computations import linear_regression, logistic_regression
+from reference_impls.computations import linear_regression, logistic_argmin, logistic_regression
 from reference_impls.descent import (
     BFGS,
     LBFGS,
@@ -172,6 +172,24 @@ def test_a_hessian_is_the_change_of_the_gradient(trainer: Trainer) -> None:
     rows = [(gradient(w + step * e) - gradient(w - step * e)) / (2 * step) for e in np.eye(w.size)]
     found = trainer.hessian(loss, {name: trainer.native(a) for name, a in arrays.items()})
     np.testing.assert_allclose(trainer.to_numpy(found), rows, rtol=0, atol=1e-9)
+
+
+@each_trainer
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_hessian_is_there_at_a_minimum_where_the_gradient_is_rounding(
+    trainer: Trainer, dtype: str
+) -> None:
+    data = logistic_argmin.sample(np.random.default_rng(0), 50)
+    w, _ = logistic_argmin.by_hand(**data)
+    primals = {name: trainer.native(np.asarray(a, dtype)) for name, a in {**data, "w": w}.items()}
+    found = trainer.to_numpy(trainer.hessian(logistic_regression.COMPUTATION, primals))
+    probability = 1 / (1 + np.exp(-data["X"] @ w))
+    weighted = data["X"].T * (probability * (1 - probability))
+    wanted = weighted @ data["X"] / 50 + data["lam"] * np.eye(w.size)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(
+        found, wanted, rtol=0, atol={"float64": 1e-13, "float32": 1e-6}[dtype]
+    )
 
 
 @each_trainer

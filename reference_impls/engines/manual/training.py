@@ -19,8 +19,8 @@ from reference_impls.descent import (
     Rule,
     rate_at,
 )
-from reference_impls.engines.manual.backend import Manual
-from reference_impls.searching import as_vector, by_scipy, walk
+from reference_impls.engines.manual.backend import COMPLEX_STEP
+from reference_impls.searching import as_vector, by_scipy, unflattening, walk
 
 
 class ManualTrainer:
@@ -49,11 +49,22 @@ class ManualTrainer:
         return loss.by_hand(**primals)[0]
 
     def hessian(self, loss: Computation, primals: Mapping[str, Native]) -> Native:
-        """See `Trainer.hessian`; a complex step of the gradient for each row."""
-        point = as_vector(primals, loss.wrt, np)
-        pull = Manual().second_pullback(loss, primals, np.ones((), point.dtype))
-        rows = np.identity(point.size, point.dtype)
-        return np.stack([as_vector(pull(row), loss.wrt, np) for row in rows])
+        """See `Trainer.hessian`; each row is a complex step of the gradient.
+
+        `Manual` takes the same step, and checks that the body is analytic by comparing slopes. At a
+        minimum there is none, only rounding, so that nothing can be compared.
+        """
+        varied = {name: primals[name] for name in loss.wrt}
+        unflatten = unflattening(varied)
+        point = as_vector(varied, loss.wrt, np)
+
+        def row(tangent: Array) -> Array:
+            shifted = unflatten(point + 1j * COMPLEX_STEP * tangent)
+            value, vjp = loss.by_hand(**{**primals, **shifted})
+            gradient = as_vector(vjp(np.ones_like(np.real(value))), loss.wrt, np)
+            return np.asarray(np.imag(gradient) / COMPLEX_STEP)
+
+        return np.stack([row(tangent) for tangent in np.identity(point.size, point.dtype)])
 
     def descend(
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
