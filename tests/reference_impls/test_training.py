@@ -123,6 +123,9 @@ def test_armijos_search_halves_a_step_that_overshoots(trainer: Trainer) -> None:
     strict = SteepestDescent(search=Armijo(slope=0.5))
     end = trainer.descend(strict, start_of(trainer), bowl(trainer, []), 1)
     np.testing.assert_array_equal(trainer.to_numpy(end["x"]), [2.25, 0.0])
+    along_one = SteepestDescent(search=Armijo(), norm=1)
+    end = trainer.descend(along_one, start_of(trainer), bowl(trainer, []), 1)
+    np.testing.assert_array_equal(trainer.to_numpy(end["x"]), [3.0, 0.0])
 
 
 @each_trainer
@@ -148,6 +151,21 @@ def test_rules_without_a_library_take_the_same_steps_whoever_differentiates(
     first, *others = (train(training, given, trainer) for trainer in TRAINERS)
     for other in others:
         np.testing.assert_allclose(other.losses, first.losses, rtol=1e-9)
+
+
+@each_trainer
+def test_newtons_first_step_ends_at_least_squares_in_whatever_order_parameters_are(
+    trainer: Trainer,
+) -> None:
+    training = replace(line.TRAINING, rule=Newton(), steps=1)
+    given = training.record(0)
+    backward = replace(given, parameters=dict(reversed(given.parameters.items())))
+    assert training.measures
+    for each in (given, backward):
+        found = train(training, each, trainer)
+        measured = training.measures(each, found)
+        for name in ("w", "b"):
+            assert measured[name] == pytest.approx(measured[f"{name} of least squares"], rel=1e-12)
 
 
 @each_trainer
