@@ -24,6 +24,17 @@ MODULES: dict[str, tuple[str, ...]] = {
     "circles_linear": ("circles_linear",),
     "circles_two_neurons": ("circles_two_neurons",),
     "divergence": ("divergence",),
+    "logistic": (
+        "logistic_gradient",
+        "logistic_momentum",
+        "logistic_adam",
+        "logistic_armijo",
+        "logistic_newton",
+        "logistic_bfgs",
+        "logistic_lbfgs",
+        "logistic_scaled",
+        "logistic_normalised",
+    ),
     "timeseries": ("timeseries", "timeseries_returns"),
     "ravine": (
         "ravine_exact_search",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reference_impls.computation import Native, Vjp
-from reference_impls.computations import linear_regression, logistic_regression
+from reference_impls.computations import linear_regression, logistic_argmin, logistic_regression
 from reference_impls.descent import (
     BFGS,
     LBFGS,
@@ -123,6 +123,9 @@ def test_armijos_search_halves_a_step_that_overshoots(trainer: Trainer) -> None:
     strict = SteepestDescent(search=Armijo(slope=0.5))
     end = trainer.descend(strict, start_of(trainer), bowl(trainer, []), 1)
     np.testing.assert_array_equal(trainer.to_numpy(end["x"]), [2.25, 0.0])
+    along_one = SteepestDescent(search=Armijo(), norm=1)
+    end = trainer.descend(along_one, start_of(trainer), bowl(trainer, []), 1)
+    np.testing.assert_array_equal(trainer.to_numpy(end["x"]), [3.0, 0.0])
 
 
 @each_trainer
@@ -151,6 +154,21 @@ def test_rules_without_a_library_take_the_same_steps_whoever_differentiates(
 
 
 @each_trainer
+def test_newtons_first_step_ends_at_least_squares_in_whatever_order_parameters_are(
+    trainer: Trainer,
+) -> None:
+    training = replace(line.TRAINING, rule=Newton(), steps=1)
+    given = training.record(0)
+    backward = replace(given, parameters=dict(reversed(given.parameters.items())))
+    assert training.measures
+    for each in (given, backward):
+        found = train(training, each, trainer)
+        measured = training.measures(each, found)
+        for name in ("w", "b"):
+            assert measured[name] == pytest.approx(measured[f"{name} of least squares"], rel=1e-12)
+
+
+@each_trainer
 def test_a_hessian_has_rows_and_columns_in_the_order_of_the_parameters(trainer: Trainer) -> None:
     given = line.TRAINING.record(0)
     primals = {name: trainer.native(a) for name, a in {**given.data, **given.parameters}.items()}
@@ -172,6 +190,24 @@ def test_a_hessian_is_the_change_of_the_gradient(trainer: Trainer) -> None:
     rows = [(gradient(w + step * e) - gradient(w - step * e)) / (2 * step) for e in np.eye(w.size)]
     found = trainer.hessian(loss, {name: trainer.native(a) for name, a in arrays.items()})
     np.testing.assert_allclose(trainer.to_numpy(found), rows, rtol=0, atol=1e-9)
+
+
+@each_trainer
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_hessian_is_there_at_a_minimum_where_the_gradient_is_rounding(
+    trainer: Trainer, dtype: str
+) -> None:
+    data = logistic_argmin.sample(np.random.default_rng(0), 50)
+    w, _ = logistic_argmin.by_hand(**data)
+    primals = {name: trainer.native(np.asarray(a, dtype)) for name, a in {**data, "w": w}.items()}
+    found = trainer.to_numpy(trainer.hessian(logistic_regression.COMPUTATION, primals))
+    probability = 1 / (1 + np.exp(-data["X"] @ w))
+    weighted = data["X"].T * (probability * (1 - probability))
+    wanted = weighted @ data["X"] / 50 + data["lam"] * np.eye(w.size)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(
+        found, wanted, rtol=0, atol={"float64": 1e-13, "float32": 1e-6}[dtype]
+    )
 
 
 @each_trainer

@@ -24,6 +24,7 @@ from reference_impls.trainings import (
     divergence,
     exponential,
     line,
+    logistic,
     network,
     polynomial,
     ravine,
@@ -57,6 +58,7 @@ TRAININGS = (
     *(module.TRAINING for module in (network, relu_network, circles, circles_linear)),
     *(each for each in rosenbrock.TRAININGS if each is not ARMIJO),
     *timeseries.TRAININGS,
+    *logistic.TRAININGS,
 )
 WITHOUT = {"b3"}
 """A constant added to t changes no divergence: this gradient is zero but for rounding, which Adam
@@ -164,6 +166,18 @@ def test_curves_are_of_finite_points_and_differ_in_their_series(
     for each in found:
         shown = [each.x, each.y] if each.value is None else [each.x, each.y, each.value]
         assert all(array.shape == (each.x.size,) and np.isfinite(array).all() for array in shown)
+
+
+def test_descent_is_further_from_the_minimum_without_batch_normalisation(course: Run) -> None:
+    scaled, normalised = logistic.TRAININGS[-2:]
+    above = [
+        logistic.measures_of_the_condition(each.record(0), course(each, ManualTrainer()))[
+            "loss above the minimum"
+        ]
+        for each in (scaled, normalised)
+    ]
+    assert above[0] > 0.01
+    assert above[1] < 1e-10
 
 
 @pytest.mark.parametrize(
