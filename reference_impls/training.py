@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays, Computation, Native
-from reference_impls.descent import Natives, Objective, Rule, Trainer
+from reference_impls.descent import Natives, Objective, Rated, Rule, Trainer
 
 Indices = npt.NDArray[np.intp]
 
@@ -25,11 +25,19 @@ class Record:
         data: the loss's other primals, float64.
         batches: by step, the rows of each array of the data that the step looks at; an array that
             is not named is taken whole. If this is empty, all steps look at everything.
+        apart: what no step sees, for measures and curves: data held out, and what the data were
+            drawn with.
     """
 
     parameters: Arrays
     data: Arrays
     batches: Sequence[Mapping[str, Indices]] = ()
+    apart: Arrays = field(default_factory=dict)
+
+    def batch(self, step: int) -> Arrays:
+        """The data that a step looks at."""
+        rows = self.batches[step] if self.batches else {}
+        return {name: a[rows[name]] if name in rows else a for name, a in self.data.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +81,11 @@ class Training:
     """A run of a tutorial.
 
     Attributes:
-        name: of its module.
+        name: of its module, or its own where a module has several.
         origin: the tutorial and section it is taken from.
-        loss: a computation whose value is a scalar, differentiable in the parameters.
+        loss: a computation whose value is a scalar; its ``wrt`` are the parameters.
         rule: of descent.
-        steps: how many.
+        steps: how many; of a rule that stops by itself, at most.
         record: ``record(seed)`` draws what the run is given.
         closed_form: ``closed_form(record, step)`` returns the parameters before a step, where they
             are known without descending.
@@ -123,8 +131,24 @@ class Course:
     iterates: dict[int, Arrays] = field(default_factory=dict)
 
 
-Watch = Callable[[int, float, Natives], None]
-"""``watch(step, loss, parameters)``, before each step; the parameters are the engine's own."""
+@dataclass(frozen=True)
+class Step:
+    """What a step starts from, in the engine's own arrays, which it may overwrite afterwards.
+
+    Attributes:
+        number: counted from 0.
+        loss: of its batch.
+        parameters: before it.
+        gradient: there.
+    """
+
+    number: int
+    loss: float
+    parameters: Mapping[str, Native]
+    gradient: Mapping[str, Native]
+
+
+Watch = Callable[[Step], None]
 
 
 class DivergedError(ArithmeticError):
@@ -149,7 +173,10 @@ def train(
 
     Raises:
         DivergedError: the loss became infinite or NaN.
+        ValueError: the loss changes from batch to batch, and the rule searches along it.
     """
+    if record.batches and not isinstance(training.rule, Rated):
+        raise ValueError(f"{training.name}: a rule that searches has no use for batches")
     course = Course()
     losses = Losses(training, record, trainer, dtype)
 
@@ -157,19 +184,26 @@ def train(
         native, found = losses.at(parameters, step)
         loss = float(trainer.to_numpy(native).item())
         course.losses.append(loss)
-        watch(step, loss, dict(parameters))
+        watch(Step(step, loss, parameters, found))
         if step in training.kept:
             course.iterates[step] = in_numpy(parameters, trainer)
         if not np.isfinite(loss):
             raise DivergedError(
                 f"{training.name} with {trainer.name}: the loss is {loss} at step {step}; "
-                f"the rate {training.rule.rate:g} is too large"
+                f"{_cause(training.rule)}"
             )
         return found
 
-    found = trainer.descend(training.rule, losses.start, Objective(gradient), training.steps)
+    objective = Objective(gradient, losses.loss, losses.loss_and_gradient, losses.hessian)
+    found = trainer.descend(training.rule, losses.start, objective, training.steps)
     course.parameters = in_numpy(found, trainer)
     return course
+
+
+def _cause(rule: Rule) -> str:
+    if isinstance(rule, Rated):
+        return f"the rate {rule.rate:g} is too large"
+    return f"{type(rule).__name__} leads there from this start"
 
 
 def in_numpy(natives: Mapping[str, Native], trainer: Trainer) -> Arrays:
@@ -197,7 +231,9 @@ class Losses:
             return trainer.native(np.asarray(array, dtype))
 
         self._training, self._trainer = training, trainer
-        self.start: Natives = {name: native(array) for name, array in record.parameters.items()}
+        self._sign = -1 if training.maximizes else 1
+        # In the order of the Hessian's rows.
+        self.start: Natives = {name: native(record.parameters[name]) for name in training.loss.wrt}
         self._data = {name: native(array) for name, array in record.data.items()}
         self._batches = [
             {name: trainer.native(rows) for name, rows in batch.items()} for batch in record.batches
@@ -205,13 +241,33 @@ class Losses:
 
     def at(self, parameters: Mapping[str, Native], step: int) -> tuple[Native, Natives]:
         """The loss and its gradient at these parameters, of the batch of a step."""
-        data = self._data
-        if self._batches:
-            rows = self._batches[step]
-            data = {name: a[rows[name]] if name in rows else a for name, a in data.items()}
         loss, gradient = self._trainer.loss_and_gradient(
-            self._training.loss, {**data, **parameters}
+            self._training.loss, {**self._batch(step), **parameters}
         )
         if self._training.maximizes:
             gradient = {name: -array for name, array in gradient.items()}
         return loss, gradient
+
+    def loss(self, parameters: Mapping[str, Native]) -> float:
+        """What is to go down, on all the data."""
+        loss = self._trainer.loss(self._training.loss, {**self._data, **parameters})
+        return self._sign * self._number(loss)
+
+    def loss_and_gradient(self, parameters: Mapping[str, Native]) -> tuple[float, Natives]:
+        """The same with its gradient."""
+        loss, gradient = self.at(parameters, 0)
+        return self._sign * self._number(loss), gradient
+
+    def hessian(self, parameters: Mapping[str, Native]) -> Native:
+        """The second derivatives of `loss`, (n, n)."""
+        primals = {**self._data, **parameters}
+        return self._sign * self._trainer.hessian(self._training.loss, primals)
+
+    def _batch(self, step: int) -> Natives:
+        if not self._batches:
+            return self._data
+        rows = self._batches[step]
+        return {name: a[rows[name]] if name in rows else a for name, a in self._data.items()}
+
+    def _number(self, loss: Native) -> float:
+        return float(self._trainer.to_numpy(loss).item())

@@ -14,7 +14,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,11 +71,19 @@ class Appender(Generic[R]):
         Raises:
             ResultsError: It could not be written; the rows before it stand.
         """
-        line = _encode([_to_cell(value) for _name, value in row])
+        self.append_all([row])
+
+    def append_all(self, rows: Iterable[R]) -> None:
+        """Write rows that came at one moment, which takes as long as to write one.
+
+        Raises:
+            ResultsError: They could not be written; the rows before them stand.
+        """
+        lines = b"".join(_encode([_to_cell(value) for _name, value in row]) for row in rows)
         with explained("write", self.path):
             with self._alone():
                 self._mend()
-                self._write(line)
+                self._write(lines)
             # The slow part, during which others may write.
             self._sync()
 

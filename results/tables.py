@@ -320,6 +320,99 @@ class GraphNode(Row):
     ] = None
 
 
+# What every table of trainings has.
+RunName = Annotated[str, column("name of the training")]
+RunSeed = Annotated[int, column("of its record: data, initial parameters, batches")]
+RunDtype = Annotated[str, column("of all arrays: float64 or float32")]
+Runner = Annotated[str, column("whose run it was: autograd, torch or manual")]
+
+
+class TrainingStep(Row):
+    """One step of a training, of at most 500 that are evenly spread over its logarithm.
+
+    Distances are those of losses, as a part of the larger one. The twins are runs by hand whose
+    parameters are moved by a unit in the last place at every step.
+    """
+
+    run: RunName
+    seed: RunSeed
+    dtype: RunDtype
+    implementation: Runner
+    step: Annotated[int, column("counted from 0")]
+    loss: Annotated[float, column("before the step, of its batch")]
+    to_manual: Annotated[float | None, column("distance from the run by hand")] = None
+    to_twins: Annotated[
+        float | None, column("how far the twins have been from it until then, at most")
+    ] = None
+    time_s: Annotated[float, column("since the start of the run", "s")]
+
+
+class CurvePoint(Row):
+    """One point of what a figure of a training shows."""
+
+    run: RunName
+    seed: RunSeed
+    implementation: Runner
+    series: Annotated[str, column("which curve, or which heat map")]
+    x: Annotated[float, column("of the horizontal axis")]
+    y: Annotated[float, column("of the vertical axis")]
+    value: Annotated[float | None, column("of a heat map; empty for a curve")] = None
+
+
+class TrainingVerdict(Row):
+    """One check of one implementation of a training; the last of a run is called finished."""
+
+    measured_at: MeasuredAt
+    run: RunName
+    seed: RunSeed
+    dtype: RunDtype
+    implementation: Runner
+    check: Annotated[
+        str,
+        column(
+            "gradient or update at the states of the run by hand, free run, repetition, closed "
+            "form, number or finished"
+        ),
+    ]
+    verdict: Annotated[
+        Literal["agree", "disagree", "parted", "reported", "skipped", "diverged"],
+        column("how it ended; a run that parted from the twins is not wrong for that"),
+    ]
+    quantity: Annotated[str | None, column("which number, or which entry of which array")] = None
+    step: Annotated[int | None, column("where; empty if it holds for all")] = None
+    got: Annotated[float | None, column("what was found")] = None
+    expected: Annotated[float | None, column("what it was held against")] = None
+    tolerance: Annotated[float | None, column("largest difference allowed")] = None
+    printed: Annotated[float | None, column("what the tutorial prints")] = None
+    fault: Annotated[str | None, column("what is done wrong, where that was recognised")] = None
+    detail: Annotated[str, column("what else there is to say; may be empty")] = ""
+
+
+class FindingRow(Row):
+    """Something that a tutorial publishes, and what came of showing that it is not so."""
+
+    measured_at: MeasuredAt
+    key: Annotated[str, column("S1, S2, … of the list in the design, D1, D2, … found later")]
+    tutorial: Annotated[str, column("whose it is")]
+    place: Annotated[str, column("where in it")]
+    kind: Annotated[
+        Literal["gradient", "value", "behaviour", "text", "timing"],
+        column(
+            "what is shown: of a gradient or value that a check convicts it, of an API how it "
+            "behaves, of a text what it is about; a timing is measured"
+        ),
+    ]
+    says: Annotated[str, column("what is published, in other words")]
+    right: Annotated[str, column("what is so")]
+    matters: Annotated[str, column("who is misled, and to what")]
+    evidence: Annotated[str, column("what was seen, or why nothing was")]
+    outcome: Annotated[
+        Literal["shown", "not shown", "skipped", "measured"],
+        column("not shown: what is published came out right, or what is right came out wrong"),
+    ]
+    time_s: Annotated[float, column("how long it took", "s")]
+
+
 class Speed(Row):
     """How fast one implementation of a training takes its steps.
 
@@ -328,9 +421,9 @@ class Speed(Row):
     """
 
     measured_at: MeasuredAt
-    run: Annotated[str, column("name of the training")]
-    dtype: Annotated[str, column("of all arrays: float64 or float32")]
-    implementation: Annotated[str, column("who was timed: autograd, torch or manual")]
+    run: RunName
+    dtype: RunDtype
+    implementation: Runner
     status: TimedStatus
     reason: WhyNot = ""
     steps: Annotated[int | None, column("of one run, beside the first, which is not timed")] = None
@@ -460,11 +553,16 @@ ALARMS = Table("alarms.csv", Alarms)
 COSTS = Table("costs.csv", Cost)
 STARTS = Table("starts.csv", Start)
 GRAPHS = Table("graphs.csv", GraphNode)
+TRAININGS = Table("trainings.csv", TrainingStep)
+CURVES = Table("curves.csv", CurvePoint)
+TRAINING_CHECKS = Table("training_checks.csv", TrainingVerdict)
+FINDINGS = Table("findings.csv", FindingRow)
 SPEEDS = Table("speeds.csv", Speed)
 CLAIMS = Table("claims.csv", Claim)
 TABLES: tuple[Table[Any], ...] = (
     *(VERDICTS, ARGMIN, KILLS, ALARMS),
     *(TIMINGS, LAYERS, MEMORY, COSTS, STARTS, GRAPHS),
+    *(TRAININGS, TRAINING_CHECKS, CURVES, FINDINGS),
     *(SPEEDS, CLAIMS),
 )
 

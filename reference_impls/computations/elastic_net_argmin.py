@@ -50,7 +50,7 @@ def by_autograd(
     active = np.flatnonzero(signs)
     if not active.size:
         return np.zeros(signs.size, X.dtype) * l1 * l2
-    objective = _objective_on(X[:, active], y, signs[active].astype(X.dtype), signs.size)
+    objective = objective_on(X[:, active], y, signs[active].astype(X.dtype), signs.size)
     w = solve(objective, np.zeros(active.size, X.dtype), l1, l2)
     return anp.dot(np.eye(signs.size, dtype=X.dtype)[:, active], w)
 
@@ -70,7 +70,7 @@ def by_torch(
     weights = X.new_zeros(signs.numel())
     if not active.numel():
         return weights * l1 * l2
-    objective = _objective_on(X[:, active], y, signs[active], signs.numel())
+    objective = objective_on(X[:, active], y, signs[active], signs.numel())
     return weights.index_add(0, active, solve(objective, weights[active], l1, l2))
 
 
@@ -140,7 +140,7 @@ def coordinate_descent(tolerance: float, X: Array, y: Array, l1: Array, l2: Arra
     )
 
 
-def _objective_on(X: Any, y: Any, signs: Any, n: int) -> Callable[[Any, Any, Any], Any]:
+def objective_on(X: Any, y: Any, signs: Any, n: int) -> Callable[[Any, Any, Any], Any]:
     """The objective as long as the active weights keep their signs: smooth, for both engines."""
 
     def objective(w: Any, l1: Any, l2: Any) -> Any:
@@ -156,14 +156,15 @@ def condition(X: Array, y: Array, l1: Array, l2: Array) -> Callable[[Array], Arr
 
     def gradient(w: Array) -> Array:
         signs = np.sign(np.real(w))
-        return np.where(signs == 0, w, _slope(w, X, y, l2) + l1 / w.size * signs)
+        return np.where(signs == 0, w, slope(w, X, y, l2) + l1 / w.size * signs)
 
     return gradient
 
 
-def _slope(w: Array, X: Array, y: Array, l2: Array) -> Array:
+def slope(w: Array, X: Array, y: Array, l2: Array) -> Array:
     """The gradient without the term in l₁."""
-    return np.asarray(2 / y.size * (X.T @ (X @ w - y)) + 2 / w.size * l2 * w)
+    of_fit: Array = 2 / y.size * (X.T @ (X @ w - y))
+    return of_fit + 2 / w.size * l2 * w
 
 
 def start(X: Array, y: Array, l1: Array, l2: Array) -> Array:  # noqa: ARG001 -- as in Optimality
@@ -184,7 +185,7 @@ def support(w: Array, X: Array, y: Array, l1: Array, l2: Array) -> Array:  # noq
 def margin(w: Array, X: Array, y: Array, l1: Array, l2: Array) -> float:
     """The least relative distance of a weight from zero, or of a zero's slope from l₁/n."""
     largest = np.abs(w).max() or 1.0
-    slack = 1 - np.abs(_slope(w, X, y, l2)) * w.size / l1
+    slack = 1 - np.abs(slope(w, X, y, l2)) * w.size / l1
     return float(np.where(w == 0, slack, np.abs(w) / largest).min())
 
 

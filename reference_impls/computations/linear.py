@@ -36,6 +36,19 @@ def initial_layers(rng: np.random.Generator, widths: Sequence[int]) -> Arrays:
     return parameters
 
 
+def layers_by_torch(seed: int, widths: Sequence[int]) -> Arrays:
+    """The same, as torch draws them in float32 after ``torch.manual_seed(seed)``; in float64."""
+    # nn.Linear draws from torch's one generator for all, which is put back afterwards.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layers = [torch.nn.Linear(*each) for each in pairwise(widths)]
+    parameters = {}
+    for number, layer in enumerate(layers, start=1):
+        parameters[f"W{number}"] = layer.weight.detach().double().numpy()
+        parameters[f"b{number}"] = layer.bias.detach().double().numpy()
+    return parameters
+
+
 def by_autograd(x: Any, W: Any, b: Any) -> Any:
     """The formula, traced."""
     return anp.dot(x, W.T) + b

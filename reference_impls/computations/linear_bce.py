@@ -7,6 +7,7 @@
 log(1 + eᶻ) is taken as max(z, 0) + log(1 + e^-|z|), and σ(z) from the same exponential.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import autograd.numpy as anp
@@ -38,18 +39,26 @@ def by_torch(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor, y: torch.Tensor)
 
 
 def by_hand(x: Array, W: Array, b: Array, y: Array) -> tuple[Array, Vjp]:
-    """One exponential serves the loss and its slope."""
-    z = x @ W + b
-    positive = z > 0
-    exponential = np.exp(np.where(positive, -z, z))
-    loss = np.maximum(z, 0) + np.log1p(exponential) - y * z
+    """The slope of the loss, through the layer."""
+    losses, slope = cross_entropy_and_slope(x @ W + b, y)
 
     def vjp(g: Array) -> Arrays:
-        probability = np.where(positive, 1, exponential) / (1 + exponential)
-        z_bar = g * (probability - y) / y.size
+        z_bar = g * slope() / y.size
         return {"x": W @ z_bar, "W": x[:, None] * z_bar, "b": z_bar}
 
-    return loss.sum() / y.size, vjp
+    return losses.sum() / y.size, vjp
+
+
+def cross_entropy_and_slope(z: Array, y: Array) -> tuple[Array, Callable[[], Array]]:
+    """log(1 + eᶻ) - y z, and what returns σ(z) - y; one exponential serves both, elementwise."""
+    positive = z > 0
+    exponential = np.exp(np.where(positive, -z, z))
+
+    def slope() -> Array:
+        probability: Array = np.where(positive, 1, exponential) / (1 + exponential)
+        return probability - y
+
+    return np.maximum(z, 0) + np.log1p(exponential) - y * z, slope
 
 
 COMPUTATION = Computation(

@@ -85,6 +85,14 @@ class Regression:
 
         return (residual @ residual) / (2 * t.size), vjp
 
+    def outputs(self, theta: Array, x: Array) -> Array:
+        """What is fitted, (N,), at x, (N, 1)."""
+        p = unflatten(theta)
+        h1, _ = self.activation.by_hand(x @ p["W1"] + p["b1"])
+        h2, _ = self.activation.by_hand(h1 @ p["W2"] + p["b2"])
+        fitted: Array = (h2 @ p["W3"] + p["b3"])[:, 0]
+        return fitted
+
 
 NETWORK = Regression(activation=tanh.COMPUTATION)
 

@@ -15,7 +15,7 @@ from reference_impls.computations.linear_regression import COMPUTATION
 from reference_impls.descent import Momentum, on_quadratic
 from reference_impls.training import Course, Curve, Expected, Record, Training
 
-POINTS = 100
+POINTS, RATE = 100, 0.01
 
 
 def record(seed: int) -> Record:
@@ -31,9 +31,7 @@ def closed_form(given: Record, step: int) -> Arrays:
     """w and b before a step, from the Hessian and least squares."""
     features = _features(given)
     start = np.stack([given.parameters["w"], given.parameters["b"]])
-    w, b = on_quadratic(
-        start, _least_squares(given), features.T @ features / POINTS, TRAINING.rule.rate, step
-    )
+    w, b = on_quadratic(start, _least_squares(given), features.T @ features / POINTS, RATE, step)
     return {"w": np.asarray(w), "b": np.asarray(b)}
 
 
@@ -72,7 +70,7 @@ TRAINING = Training(
     name="line",
     origin="hips_autograd, Linear regression",
     loss=COMPUTATION,
-    rule=Momentum(rate=0.01),
+    rule=Momentum(rate=RATE),
     steps=1_000,
     record=record,
     closed_form=closed_form,

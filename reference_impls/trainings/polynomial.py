@@ -15,7 +15,7 @@ from reference_impls.computations.polynomial_regression import COMPUTATION, DEGR
 from reference_impls.descent import Momentum, on_quadratic
 from reference_impls.training import Course, Curve, Expected, Record, Training
 
-POINTS = 100
+POINTS, RATE = 100, 1e-3
 
 
 def record(seed: int) -> Record:
@@ -32,7 +32,7 @@ def closed_form(given: Record, step: int) -> Arrays:
     features = given.data["features"]
     hessian = features.T @ features / POINTS
     start, least = given.parameters["w"], _least_squares(given)
-    return {"w": on_quadratic(start, least, hessian, TRAINING.rule.rate, step)}
+    return {"w": on_quadratic(start, least, hessian, RATE, step)}
 
 
 def measures(given: Record, course: Course) -> dict[str, float]:
@@ -70,7 +70,7 @@ TRAINING = Training(
     name="polynomial",
     origin="hips_autograd, Polynomial regression",
     loss=COMPUTATION,
-    rule=Momentum(rate=1e-3),
+    rule=Momentum(rate=RATE),
     steps=10_000,
     record=record,
     closed_form=closed_form,

@@ -16,9 +16,11 @@ from results.report.text import (
     error,
     memory,
     numbers_table,
+    precise,
     ratio,
     seconds,
     shown,
+    whole,
 )
 from results.report.trust import SKIPPED, Costs, Kills
 from results.tables import NUMPY_IMPORT, TORCH_IMPORT
@@ -261,6 +263,49 @@ def unstarted_table(reasons: pd.DataFrame) -> str:
     return aligned(_with_short_commits(reasons), words=4)
 
 
+def finding_table(findings: pd.DataFrame) -> str:
+    """Write what is published, what is right and what was seen."""
+    outcomes = findings["outcome"].replace("not shown", "**not shown**")
+    headings = {
+        "says": "what is published",
+        "right": "what is so",
+        "matters": "why it matters",
+    }
+    return aligned(findings.assign(outcome=outcomes).rename(columns=headings), words=8)
+
+
+def training_verdict_table(verdicts: pd.DataFrame) -> str:
+    """Write the worst verdict of each implementation; those that convict in bold."""
+    bold = {name: f"**{name}**" for name in ("disagree", "diverged")}
+    return aligned(verdicts.fillna(MISSING).replace(bold), words=verdicts.shape[1])
+
+
+def training_told_table(told: pd.DataFrame) -> str:
+    """Write the checks of which there is more to tell."""
+    cells = told.assign(step=_written(told["step"], whole))
+    return aligned(cells.fillna(MISSING), words=cells.shape[1])
+
+
+def training_number_table(numbers: pd.DataFrame) -> str:
+    """Write what came out, beside what should have."""
+    show = {"got": precise, "expected": precise, "tolerance": error, "printed": precise}
+    headings = {"got": "found", "printed": "the tutorial"}
+    return aligned(_all_written(numbers, show).rename(columns=headings), words=3)
+
+
+def training_end_table(ends: pd.DataFrame) -> str:
+    """Write where runs led."""
+    show = {
+        "step": whole,
+        "loss": precise,
+        "to_manual": error,
+        "to_twins": error,
+        "time_s": seconds,
+    }
+    headings = {"to_manual": "from the run by hand", "to_twins": "its twins", "time_s": "time"}
+    return aligned(_all_written(ends, show).rename(columns=headings), words=4)
+
+
 def steps_table(speeds: pd.DataFrame) -> str:
     """Write steps per second, a row per training and dtype."""
     return numbers_table(speeds, digits, words=2)
@@ -289,6 +334,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
         *(span, closest_words, alarm_table),
         *(unit_table, over_ours_table, calls_table, cost_growth_table),
         *(start_table, unstarted_table),
+        finding_table,
+        *(training_verdict_table, training_told_table),
+        *(training_number_table, training_end_table),
         *(steps_table, claim_table, untimed_table),
     )
 }

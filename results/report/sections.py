@@ -9,6 +9,7 @@ from results import environment
 from results.environment import Environment, read_environment
 from results.errors import ResultsError
 from results.report.argmin import ArgminSection, evidence_section
+from results.report.findings import FindingSection, finding_section
 from results.report.graphs import GraphSection, graph_section
 from results.report.layers import LayerSection, MemorySection, memory_section, time_section
 from results.report.speeds import ClaimSection, SpeedSection, claim_section, speed_section
@@ -18,6 +19,14 @@ from results.report.summaries import (
     VerdictSection,
     timing_section,
     verdict_section,
+)
+from results.report.trainings import (
+    CurveSection,
+    PathSection,
+    TrainingSection,
+    curve_section,
+    path_section,
+    training_section,
 )
 from results.report.trust import (
     AlarmSection,
@@ -33,6 +42,8 @@ from results.tables import (
     ARGMIN,
     CLAIMS,
     COSTS,
+    CURVES,
+    FINDINGS,
     GRAPHS,
     KILLS,
     LAYERS,
@@ -41,6 +52,8 @@ from results.tables import (
     STARTS,
     TABLES,
     TIMINGS,
+    TRAINING_CHECKS,
+    TRAININGS,
     VERDICTS,
     Row,
     Table,
@@ -67,6 +80,10 @@ class Sections:
     speeds: SpeedSection | None
     claims: ClaimSection | None
     graphs: GraphSection | None
+    findings: FindingSection | None
+    training_checks: TrainingSection | None
+    trainings: PathSection | None
+    curves: CurveSection | None
 
 
 def read_sections(directory: Path) -> Sections:
@@ -94,6 +111,10 @@ def read_sections(directory: Path) -> Sections:
         speeds=_section(directory, SPEEDS, speed_section),
         claims=_section(directory, CLAIMS, claim_section),
         graphs=_section(directory, GRAPHS, graph_section),
+        findings=_section(directory, FINDINGS, finding_section),
+        training_checks=_section(directory, TRAINING_CHECKS, training_section),
+        trainings=_section(directory, TRAININGS, path_section),
+        curves=_section(directory, CURVES, curve_section),
     )
 
 

@@ -48,6 +48,16 @@ def error(number: float) -> str:
     return f"{number:.1e}"
 
 
+def precise(number: float) -> str:
+    """Write a number with eight significant digits."""
+    return f"{number:.8g}"
+
+
+def whole(number: float) -> str:
+    """Write a whole number with its thousands marked off."""
+    return f"{int(number):,}"
+
+
 def digits(number: float) -> str:
     """Write a number with three significant digits."""
     return f"{float(f'{number:.3g}'):g}"

@@ -10,6 +10,9 @@ from reference_impls.computation import Computation, generator
 
 BY_NAME = {computation.name: computation for computation in COMPUTATIONS}
 
+DECOMPOSING = {"least_squares", "clipped_least_squares"}
+"""By hand through a decomposition: neither analytic nor, in LAPACK, in extended precision."""
+
 BOUNDS = {"float64": 1e-12, "float32": 2e-5}
 """The issue's: on the difference of two gradients, relative to the gradient's norm."""
 

@@ -11,6 +11,7 @@ from tests.reference_impls.device_array import DeviceArray, from_device, to_devi
 from tests.reference_impls.shared import (
     BOUNDS,
     BY_NAME,
+    DECOMPOSING,
     distance,
     every_computation,
     every_dtype,
@@ -20,13 +21,13 @@ from tests.reference_impls.shared import (
 )
 
 WITHOUT_LAPACK = [
-    computation for computation in COMPUTATIONS if computation.name != "least_squares"
+    computation for computation in COMPUTATIONS if computation.name not in DECOMPOSING
 ]
 
 ITERATIVE = {"logistic_argmin", "root_argmin"}
 """Newton's method may take a step more or less."""
 
-everything_but_least_squares = pytest.mark.parametrize(
+all_that_decompose_nothing = pytest.mark.parametrize(
     "computation", WITHOUT_LAPACK, ids=lambda c: c.name
 )
 
@@ -43,7 +44,7 @@ def run(
     return {"value": value}, vjp(np.asarray(cotangent, cotangent_dtype))
 
 
-@everything_but_least_squares
+@all_that_decompose_nothing
 def test_extended_precision_gives_the_same_and_stays_extended(computation: Computation) -> None:
     primals = small(computation)
     value, cotangents = run(computation, primals, "float64")
@@ -54,13 +55,14 @@ def test_extended_precision_gives_the_same_and_stays_extended(computation: Compu
     assert distance(cotangents, long_cotangents) <= BOUNDS["float64"]
 
 
-def test_least_squares_has_no_extended_precision() -> None:
-    computation = BY_NAME["least_squares"]
+@pytest.mark.parametrize("name", sorted(DECOMPOSING))
+def test_least_squares_has_no_extended_precision(name: str) -> None:
+    computation = BY_NAME[name]
     with pytest.raises(TypeError, match="unsupported in linalg"):
         computation.by_hand(**cast(small(computation), np.longdouble))
 
 
-@everything_but_least_squares
+@all_that_decompose_nothing
 def test_the_complex_step_of_the_value_pairs_with_the_vjp(computation: Computation) -> None:
     step = 2.0**-70
     primals = small(computation)

@@ -27,6 +27,7 @@ NAMES = [
     "scaled_linear",
     "perceptron",
     "linear_bce",
+    "circles_classifier",
     "linear_regression",
     "polynomial_regression",
     "mlp_regression",
@@ -38,10 +39,16 @@ NAMES = [
     "batch_norm",
     "conv_encoder",
     "least_squares",
+    "clipped_least_squares",
     "exponential_loss",
+    "quadratic",
+    "rosenbrock",
+    "logistic_regression",
     "donsker_varadhan",
     "ridge_argmin",
+    "ridge_intercept_argmin",
     "elastic_net_argmin",
+    "printed_elastic_net_argmin",
     "logistic_argmin",
     "equality_qp_argmin",
     "root_argmin",
@@ -58,6 +65,7 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "linear": {"x": (1, 3), "W": (5, 3), "b": (5,)},
     "scaled_linear": {"x": (1, 3), "W": (5, 3), "b": (5,)},
     "linear_bce": {"x": (5,), "W": (5, 3), "b": (3,), "y": (3,)},
+    "circles_classifier": {"x": (500, 2), "y": (500,), "W1": (3, 2), "W2": (1, 3), "b2": (1,)},
     "linear_regression": {"w": (), "b": (), "x": (100,), "t": (100,)},
     "polynomial_regression": {"w": (5,), "features": (100, 5), "t": (100,)},
     "mlp_regression": {"theta": (33,), "x": (1000, 1), "t": (1000,)},
@@ -68,7 +76,11 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "relu_classifier": {"x": (512, 784), "y": (512, 10), "W1": (32, 784), "W4": (10, 32)},
     "conv_encoder": {"x": (8, 1, 30), "W1": (4, 1, 5), "W2": (8, 4, 5), "W3": (16, 8, 5)},
     "least_squares": {"A": (1000, 20), "b": (1000,)},
+    "clipped_least_squares": {"A": (1000, 20), "b": (1000, 3), "absolute": (), "relative": ()},
     "exponential_loss": {"w": (1,), "z": (1,)},
+    "quadratic": {"x": (2,), "A": (2, 2)},
+    "rosenbrock": {"x": (2,)},
+    "logistic_regression": {"w": (20,), "X": (1000, 20), "y": (1000,), "lam": ()},
     "donsker_varadhan": {
         "Z": (1000, 2),
         "Z_ref": (1000, 2),
@@ -78,6 +90,7 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     },
     "ridge_argmin": {"x": (8, 16, 20), "y": (8, 16, 10), "lam": ()},
     "elastic_net_argmin": {"X": (1000, 20), "y": (1000,), "l1": (), "l2": ()},
+    "printed_elastic_net_argmin": {"X": (1000, 20), "y": (1000,), "l1": (), "l2": ()},
     "timeseries_net": {
         "x": (8, 1, 30),
         "y": (8, 1, 10),
@@ -92,8 +105,11 @@ TUTORIAL_SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
 }
 
 DECADES = dict.fromkeys(NAMES, 3) | {
-    # Both engines form an M x M projector: 30,000 rows would take 7 GB of float64.
+    # Engines form an M x M projector: 30,000 rows would take 7 GB of float64.
     "least_squares": 2,
+    # Its data has a row and a column for each unknown.
+    "quadratic": 2,
+    "clipped_least_squares": 2,
     # So many unknowns, each with a row and a column of K.
     "equality_qp_argmin": 2,
     "root_argmin": 2,

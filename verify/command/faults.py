@@ -1,6 +1,7 @@
 """The kill matrix, run and shown: every planted fault against every checker."""
 
 from collections.abc import Iterable
+from itertools import chain
 
 import pandas as pd
 from rich.markup import escape
@@ -18,6 +19,7 @@ from verify.trust.awkward import AWKWARD
 from verify.trust.faults import FAULTS
 from verify.trust.kill_matrix import run_matrix
 from verify.trust.peers.all_peers import PEERS
+from verify.trust.planted_trainings import PLANTED_TRAININGS, planted_training_rows
 from verify.user.checker import check
 
 
@@ -34,14 +36,16 @@ def plant_faults(options: Options, kills: Appender[Kill] | None) -> int:
     console = make_console()
     peers = PEERS if options.peers else ()
     names = [fault.name for fault in FAULTS] + [each.name for each in AWKWARD]
+    names += [planted.name for planted in PLANTED_TRAININGS]
     positions = {name: position for position, name in enumerate(names, start=1)}
     rows: list[Kill] = []
     try:
         with one_thread(), progress() as bar:
             record_environment(options.path)
             task = bar.add_task("", total=len(names))
-            for row in run_matrix(
-                FAULTS, AWKWARD, peers, options.seed, check, options.most_entries
+            for row in chain(
+                run_matrix(FAULTS, AWKWARD, peers, options.seed, check, options.most_entries),
+                planted_training_rows(PLANTED_TRAININGS, options.seed, options.most_entries),
             ):
                 rows.append(row)
                 if kills:

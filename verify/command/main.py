@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from reference_impls.datasets import DatasetError
 from reference_impls.running.errors import ProcessDiedError
@@ -75,7 +76,8 @@ def _complain(message: str) -> int:
     type=click.Path(path_type=Path),
     help="Append every check here, and the evidence for argmins to argmin.csv beside it; "
     "`python -m results report` reads verdicts.csv and argmin.csv, kills.csv for --faults, "
-    "alarms.csv for --seeds and graphs.csv for --graphs.",
+    "alarms.csv for --seeds, graphs.csv for --graphs, trainings.csv for --trainings and "
+    "findings.csv for --findings.",
 )
 @click.option("--faults", is_flag=True, help="Check the checker: on planted faults, a kill matrix.")
 @click.option("--peers", is_flag=True, help="With --faults: ask other people's checkers, too.")
@@ -97,6 +99,15 @@ def _complain(message: str) -> int:
     help="Processes that share the work; by default one for each core, up to four.",
 )
 @click.option("--graphs", is_flag=True, help="Show the graphs that the engines record.")
+@click.option(
+    "--trainings",
+    is_flag=True,
+    is_eager=True,  # a NAME is then that of a training
+    help="Run the tutorials' trainings with every implementation, and hold each against the run by "
+    "hand, step by step. A NAME is a training's; --seed is of its data, by default those that the "
+    "tutorial's numbers are for.",
+)
+@click.option("--findings", is_flag=True, help="Show what the tutorials publish that is not so.")
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context
 def main(context: click.Context, /, **_: object) -> int:
@@ -108,5 +119,6 @@ def main(context: click.Context, /, **_: object) -> int:
 
     GRADJURY_DIGITS may name a folder of MNIST IDX files to use, GRADJURY_PRICES the DJIA 30 CSV.
     """
-    options = Options(**context.params)
+    source = context.get_parameter_source("seed")
+    options = Options(**context.params, seed_given=source is ParameterSource.COMMANDLINE)
     return way_of(context, options).run(options)

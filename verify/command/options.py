@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reference_impls import CATALOGUE, DTYPES, Entry
+from reference_impls.trainings import TRAINING_NAMES
 from reference_impls.validation import check_choice
 from verify.user.user_file import is_user_file
 
@@ -20,10 +21,12 @@ class Subjects:
     Attributes:
         entries: of the catalogue; all of them where none is named.
         files: functions of the user's, as ``FILE.py:NAME``.
+        trainings: names of trainings; all of them where none is named.
     """
 
     entries: tuple[Entry, ...]
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    trainings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,10 @@ class Options:
     seeds: int | None
     jobs: int | None
     graphs: bool
+    trainings: bool
+    findings: bool
     only_list: bool
+    seed_given: bool
 
     def plan(self) -> list[tuple[Entry, int]]:
         """Every computation at every size that is asked for.
@@ -53,12 +59,18 @@ class Options:
         return [(entry, size) for entry in entries for size in sizes_of(entry, self.size)]
 
 
-def known_subjects(_: click.Context, __: click.Parameter, arguments: tuple[str, ...]) -> Subjects:
-    """Names are told from files, and looked up.
+def known_subjects(
+    context: click.Context, _: click.Parameter, arguments: tuple[str, ...]
+) -> Subjects:
+    """Names are told from files, and looked up: those of trainings, where trainings are asked for.
 
     Raises:
         click.UsageError: a name is unknown, or names and files are mixed.
     """
+    if context.params.get("trainings"):
+        for name in arguments:
+            check_known("training", name, TRAINING_NAMES)
+        return Subjects((), trainings=tuple(dict.fromkeys(arguments)) or TRAINING_NAMES)
     by_name = {entry.name: entry for entry in CATALOGUE}
     files = tuple(argument for argument in dict.fromkeys(arguments) if is_user_file(argument))
     names = [argument for argument in dict.fromkeys(arguments) if not is_user_file(argument)]

@@ -49,7 +49,14 @@ WAYS = (
         (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
         "alarms",
     ),
+    Way(
+        "--trainings",
+        lambda asked: asked.trainings,
+        (NAMES, "--dtype", "--seed", "--csv", "--jobs"),
+        "trainings",
+    ),
     Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
+    Way("--findings", lambda asked: asked.findings, ("--csv",), "findings"),
     Way(
         "the checks of the catalogue",
         lambda _: True,

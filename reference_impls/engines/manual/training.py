@@ -5,17 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reference_impls.computation import Array, Computation, Native
+from reference_impls.computation import Array, Computation, Native, cast
 from reference_impls.descent import (
     BETA1,
     BETA2,
+    BFGS,
+    LBFGS,
     Adam,
     Momentum,
     Natives,
     Objective,
+    Rated,
     Rule,
     rate_at,
 )
+from reference_impls.engines.manual.backend import Manual
+from reference_impls.searching import as_vector, by_scipy, walk
 
 
 class ManualTrainer:
@@ -39,10 +44,30 @@ class ManualTrainer:
         gradient = vjp(np.ones_like(value))
         return value, {name: gradient[name] for name in loss.wrt}
 
+    def loss(self, loss: Computation, primals: Mapping[str, Native]) -> Native:
+        """See `Trainer.loss`."""
+        return loss.by_hand(**primals)[0]
+
+    def hessian(self, loss: Computation, primals: Mapping[str, Native]) -> Native:
+        """See `Trainer.hessian`; a complex step of the gradient for each row.
+
+        It is taken in float64: the parts of a complex number of half as many digits do not tell
+        whether a body is analytic.
+        """
+        dtype = as_vector(primals, loss.wrt, np).dtype
+        wide = cast(primals, np.float64)
+        pull = Manual().second_pullback(loss, wide, np.ones(()))
+        rows = np.identity(as_vector(wide, loss.wrt, np).size)
+        return np.stack([as_vector(pull(row), loss.wrt, np) for row in rows]).astype(dtype)
+
     def descend(
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:
         """See `Trainer.descend`."""
+        if isinstance(rule, BFGS | LBFGS):
+            return by_scipy(rule, parameters, objective, steps, self)
+        if not isinstance(rule, Rated):
+            return walk(rule, parameters, objective, steps, np)
         state = begin(rule, parameters)
         for step in range(steps):
             state = advance(rule, state, objective.gradient(state.theta, step))
@@ -64,13 +89,13 @@ class State:
     step: int = 0
 
 
-def begin(rule: Rule, parameters: Mapping[str, Native]) -> State:
+def begin(rule: Rated, parameters: Mapping[str, Native]) -> State:
     """Before the first step of a rule."""
     nothing = {name: np.zeros_like(array) for name, array in parameters.items()}
     return State(dict(parameters), (nothing,) * (2 if isinstance(rule, Adam) else 1))
 
 
-def advance(rule: Rule, state: State, gradient: Mapping[str, Native]) -> State:
+def advance(rule: Rated, state: State, gradient: Mapping[str, Native]) -> State:
     """One step of a rule, as `reference_impls.descent` writes it, with this gradient."""
     rate, theta = rate_at(rule, state.step), state.theta
     g = {name: array + rule.decay * theta[name] for name, array in gradient.items()}

@@ -499,6 +499,7 @@ def planting(
 ) -> None:
     monkeypatch.setattr(verify.command.faults, "FAULTS", faults)
     monkeypatch.setattr(verify.command.faults, "AWKWARD", awkward)
+    monkeypatch.setattr(verify.command.faults, "PLANTED_TRAININGS", ())
     accepting = Peer("accepts", 10, lambda: None, lambda: lambda _, __: True)
     monkeypatch.setattr(verify.command.faults, "PEERS", (accepting,))
 

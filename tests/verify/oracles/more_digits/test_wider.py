@@ -15,9 +15,12 @@ from verify.oracles.more_digits.mpmath_arrays import DIGITS
 from verify.oracles.more_digits.ulps import digits_lost, ulp_errors
 from verify.oracles.more_digits.wider import Extended, NotCarried, in_extended_precision
 
-NOT_IN_LONGDOUBLE = {"least_squares": "unsupported in linalg"}
+NOT_IN_LONGDOUBLE = dict.fromkeys(
+    ["least_squares", "clipped_least_squares"], "unsupported in linalg"
+)
 NOT_IN_MPMATH = {
     "least_squares": "svd",
+    "clipped_least_squares": "svd",
     # Newton's method stops where rounding does, and asks NumPy for the roundoff of its dtype.
     "logistic_argmin": "not inexact",
     "root_argmin": "not inexact",

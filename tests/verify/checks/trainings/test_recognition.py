@@ -1,0 +1,85 @@
+"""Mistakes in an optimizer are told from one another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from reference_impls.computation import Native
+from reference_impls.descent import Adam, Momentum, Natives, Objective, Rated, Rule, Schedule
+from reference_impls.engines.manual.training import ManualTrainer, begin
+from reference_impls.engines.trainers import TRAINERS
+from reference_impls.training import Training
+from reference_impls.trainings import divergence
+from verify.checks.trainings.forcing import Forced
+from verify.checks.trainings.path import Path
+from verify.checks.trainings.recognition import Mistake, mistakes
+
+SCHEDULE = Schedule(every=10, factor=0.5)
+MOMENTUM = Momentum(rate=0.01, mass=0.9, decay=0.1, schedule=SCHEDULE)
+ADAM = Adam(rate=1e-3, decay=0.1, schedule=SCHEDULE)
+
+
+@dataclass(frozen=True)
+class Mistaken(ManualTrainer):
+    """By hand, with one mistake in the rule."""
+
+    mistake: Mistake
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
+    ) -> Natives:
+        assert isinstance(rule, Rated)
+        state = begin(rule, parameters)
+        for step in range(steps):
+            state = self.mistake.advance(state, objective.gradient(state.theta, step))
+        return state.theta
+
+
+def training_with(rule: Rated) -> Training:
+    return replace(divergence.TRAINING, rule=rule, steps=30)
+
+
+def forced(training: Training, dtype: str) -> Forced:
+    record = training.record(0)
+    return Forced(training, record, dtype, Path.of(training, record, dtype), ())
+
+
+EACH_MISTAKE = [
+    pytest.param(rule, each, id=f"{type(rule).__name__}-{each.name}")
+    for rule in (MOMENTUM, ADAM)
+    for each in mistakes(rule, factor=3.0)
+]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("rule", "mistake"), EACH_MISTAKE)
+def test_a_mistake_is_convicted_and_named(rule: Rated, mistake: Mistake, dtype: str) -> None:
+    check = forced(training_with(rule), dtype).update_check(Mistaken(mistake))
+    assert check
+    assert (check.verdict, check.fault) == ("disagree", mistake.name)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("rule", [MOMENTUM, ADAM])
+def test_every_trainer_follows_a_rule_with_all_that_it_can_have(rule: Rated, dtype: str) -> None:
+    look = forced(training_with(rule), dtype)
+    for trainer in TRAINERS:
+        check = look.update_check(trainer)
+        assert check
+        assert check.verdict == "agree"
+
+
+def test_a_mistake_that_nobody_knows_is_convicted_without_a_name() -> None:
+    unknown = Mistake(
+        "",
+        lambda state, g: replace(
+            state,
+            step=state.step + 1,
+            theta={name: array - 0.01 * np.sign(g[name]) for name, array in state.theta.items()},
+        ),
+    )
+    check = forced(training_with(MOMENTUM), "float64").update_check(Mistaken(unknown))
+    assert check
+    assert (check.verdict, check.fault) == ("disagree", "")

@@ -1,0 +1,122 @@
+"""`python -m verify --trainings`."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import verify.command.training_run
+from reference_impls.trainings import exponential
+from results.store import read
+from results.tables import CURVES, TRAINING_CHECKS, TRAININGS
+from verify.command.main import run
+
+ROOT = Path(__file__).parents[3]
+ALONE = ("--jobs", "1")
+Capture = pytest.CaptureFixture[str]
+
+
+def test_a_training_is_told_and_written(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "trainings.csv"
+    asked = ["--trainings", "exponential", "--dtype", "float64", "--csv", str(path), *ALONE]
+    assert run(asked) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[0] == "exponential, seed 0, float64"
+    assert "  torch: gradient, update, free run, repetition, 2 numbers agree" in out
+    assert any(line.split() == ["w", "0.69332054", "0.69332054", "±", "1e-14"] for line in out)
+    assert out[-1] == "1 run, none wrong."
+    steps = read(path, TRAININGS).rows
+    assert {row.implementation for row in steps} == {"autograd", "torch", "manual"}
+    assert len(steps) <= 3 * 500
+    checks = read(tmp_path / TRAINING_CHECKS.file_name, TRAINING_CHECKS).rows
+    assert checks[-1].check == "finished"
+    (number,) = [row for row in checks if row.quantity == "w" and row.implementation == "torch"]
+    assert number.expected == 0.6933205373644706
+    assert {row.series for row in read(tmp_path / CURVES.file_name, CURVES).rows} == {
+        "loss",
+        "descent",
+    }
+    assert run(asked) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"1 of 1 runs are in {path} already, and not done again.",
+        "0 runs, none wrong.",
+    ]
+    assert read(path, TRAININGS).rows == steps
+
+
+def test_a_number_that_is_not_met_fails_the_run_and_is_run_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    right = exponential.TRAINING
+    wrong = replace(right, expected=(replace(right.expected[0], value=0.5),))
+    monkeypatch.setattr(verify.command.training_run, "load_training", lambda _: wrong)
+    path = tmp_path / "trainings.csv"
+    asked = ["--trainings", "exponential", "--dtype", "float64", "--csv", str(path), *ALONE]
+    assert run(asked) == 1
+    out = capsys.readouterr().out
+    assert "  torch: number disagrees\n" in out
+    assert "    w: got 0.69332" in out
+    assert "  again: python -m verify --trainings exponential --dtype float64 --seed 0\n" in out
+    assert out.splitlines()[-1] == "1 run, 1 wrong: exponential."
+    monkeypatch.undo()
+    assert run(asked) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--trainings", "lin"], "unknown training 'lin': accepted are line,"),
+        (["--trainings", "--size", "all"], "got --size with --trainings; it goes with"),
+        (
+            ["--trainings", "--csv", "curves.csv"],
+            "--csv: got curves.csv, wanted another name: training_checks.csv and curves.csv are",
+        ),
+        (["--trainings", "--csv", "/proc/none/trainings.csv"], "cannot write"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: list[str], said: str, capsys: Capture) -> None:
+    assert run(arguments) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert len(told.splitlines()) == 1
+
+
+def test_a_killed_run_loses_no_row_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "trainings.csv"
+    command = [sys.executable, "-m", "verify", "--trainings", "exponential", "two_layer"]
+    command += ["--dtype", "float64", "--csv", str(path), *ALONE]
+    checks = path.with_name(TRAINING_CHECKS.file_name)
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:  # noqa: S603 -- ours
+        deadline = time.monotonic() + 60
+        while not _has(checks, "finished") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        while not _has(path, "two_layer") and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    before = read(path, TRAININGS).rows
+    assert {row.run for row in before} == {"exponential", "two_layer"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 -- ours
+    assert "1 of 2 runs are in" in done.stdout
+    after = read(path, TRAININGS).rows
+    assert after[: len(before)] == before
+    finished = [row.run for row in read(checks, TRAINING_CHECKS).rows if row.check == "finished"]
+    assert finished == ["exponential", "two_layer"]
+
+
+def _has(path: Path, word: str) -> bool:
+    return path.exists() and word in path.read_text()
+
+
+def test_processes_write_what_one_does(tmp_path: Path) -> None:
+    asked = ["--trainings", "exponential", "two_layer", "--dtype", "float64"]
+    found = []
+    for jobs in ("1", "2"):
+        path = tmp_path / jobs / "trainings.csv"
+        assert run([*asked, "--csv", str(path), "--jobs", jobs]) == 0
+        rows = [row.model_copy(update={"time_s": 0.0}) for row in read(path, TRAININGS).rows]
+        found.append(sorted(rows, key=lambda row: (row.run, row.implementation, row.step)))
+    assert found[0] == found[1]

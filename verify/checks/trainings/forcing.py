@@ -1,0 +1,176 @@
+r"""(a) Teacher forcing: every step of an implementation, from the state of the run by hand.
+
+Trainings are chaotic where they are interesting: two right runs part, and what a wrong one does is
+lost in that. One step is not. So each is taken apart into what an implementation computes, its
+gradient gₖ, and what its optimizer makes of gradients, its update θₖ₊₁ - θₖ:
+
+- *gradient*: at the parameters of the run by hand, with the batch of that step. It may differ by
+  the rounding noise that is measured there (`verify.error_model`).
+- *update*: the optimizer is given the gradients of the run by hand, all of them in their order, and
+  so must go the same way. Each of its updates may differ by a rounding of the parameters and of the
+  largest update until then, of whose size everything is that it remembers.
+
+A rule that looks ahead, or stops by itself, is one library's in one implementation and another's in
+the next: there, gradients alone are held against one another.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reference_impls.computation import Arrays, Native, cast
+from reference_impls.descent import Natives, Objective, Rated, Trainer
+from reference_impls.function import Function
+from reference_impls.training import Losses, Record, Training, in_numpy
+from verify.checks.case import case_at
+from verify.checks.check import Worst
+from verify.checks.compare import make_worst, worst_entry
+from verify.checks.noises import Noises
+from verify.checks.trainings.check import TrainingCheck, of_worst
+from verify.checks.trainings.path import Path, updates
+from verify.checks.trainings.recognition import recognised_gradient, recognised_rule
+from verify.error_model.arrays import index_of, largest, unit_roundoff
+from verify.error_model.noise import Noise
+
+FRESH = 25
+"""Rounding noise changes as slowly as the parameters do. It is measured anew after so many of the
+steps that are looked at, and at once where older noise does not explain a difference."""
+
+
+@dataclass
+class Forced:
+    """A training, and the run by hand whose states everybody is put into.
+
+    Attributes:
+        training: which.
+        record: of the run by hand.
+        dtype: of all arrays.
+        path: the run by hand.
+        functions: implementations of the loss, whose noise is measured.
+    """
+
+    training: Training
+    record: Record
+    dtype: str
+    path: Path
+    functions: Sequence[Function]
+
+    def __post_init__(self) -> None:
+        """No noise has been measured yet."""
+        self._noise: Noise | None = None
+        self._measured_at = 0
+
+    def gradient_check(self, trainer: Trainer, record: Record | None = None) -> TrainingCheck:
+        """The gradient that is furthest off, of all steps.
+
+        Args:
+            trainer: whose gradients.
+            record: what it is given, where that is not what the run by hand was given.
+        """
+        losses = Losses(self.training, record or self.record, trainer, self.dtype)
+        looked_at = self.path.looked_at()
+        found: list[tuple[float, int, Worst, Arrays]] = []
+        for place, step in enumerate(looked_at):
+            native = {
+                name: trainer.native(np.asarray(array, self.dtype))
+                for name, array in self.path.thetas[step].items()
+            }
+            _, gradient = losses.at(native, step)
+            got = in_numpy(gradient, trainer)
+            worst = self._compared(got, step, place)
+            found.append((worst.in_tolerances, step, worst, got))
+            if not worst.accepted:
+                break  # the first that is wrong says most
+        _, step, worst, got = max(found, key=lambda each: each[0])
+        detail = f"the worst of {len(found)} steps"
+        if worst.accepted:
+            return of_worst(trainer.name, "gradient", worst, step, detail)
+        fault = recognised_gradient(self.training, self.record, self.path, got, step)
+        return of_worst(
+            trainer.name, "gradient", worst, step, "the first step that is wrong", fault
+        )
+
+    def update_check(self, trainer: Trainer) -> TrainingCheck | None:
+        """The update that is furthest off, of all steps; None for a rule that searches."""
+        if not isinstance(self.training.rule, Rated):
+            return None
+        wanted = list(updates(self.path.thetas))
+        thetas = self._led(trainer)
+        got = list(updates(thetas))
+        sizes = dict.fromkeys(wanted[0], 0.0)
+        worsts = []
+        for step, (mine, theirs) in enumerate(zip(got, wanted, strict=True)):
+            sizes = {name: max(sizes[name], largest(array)) for name, array in theirs.items()}
+            scales = {
+                name: size + largest(self.path.thetas[step][name]) for name, size in sizes.items()
+            }
+            worst = max(
+                (
+                    _worst_update(name, mine[name], array, scales[name])
+                    for name, array in theirs.items()
+                ),
+                key=lambda each: each.in_tolerances,
+            )
+            worsts.append(worst)
+            if not worst.accepted:
+                break
+        step = max(range(len(worsts)), key=lambda each: worsts[each].in_tolerances)
+        detail = f"the worst of {len(worsts)} steps"
+        if worsts[step].accepted:
+            return of_worst(trainer.name, "update", worsts[step], step, detail)
+        fault = recognised_rule(self.training.rule, self.path, got, step)
+        return of_worst(
+            trainer.name, "update", worsts[step], step, "the first step that is wrong", fault
+        )
+
+    def _led(self, trainer: Trainer) -> list[Arrays]:
+        """Where an optimizer goes with the gradients of the run by hand."""
+        thetas: list[Arrays] = []
+
+        def gradient(theta: Mapping[str, Native], step: int) -> Natives:
+            thetas.append(in_numpy(theta, trainer))
+            given = cast(self.path.gradients[step], self.dtype)
+            return {name: trainer.native(array) for name, array in given.items()}
+
+        start = {
+            name: trainer.native(array)
+            for name, array in cast(self.record.parameters, self.dtype).items()
+        }
+        end = trainer.descend(self.training.rule, start, Objective(gradient), self.path.steps)
+        return [*thetas, in_numpy(end, trainer)]
+
+    def _compared(self, got: Arrays, step: int, place: int) -> Worst:
+        """The worst entry of a gradient; noise is measured only where it is needed."""
+        expected = self.path.gradients[step]
+        silent = {name: np.zeros(array.shape) for name, array in expected.items()}
+        worst = worst_entry(got, expected, silent)
+        if worst.accepted:
+            return worst
+        if self._noise and place - self._measured_at < FRESH:
+            worst = worst_entry(got, expected, self._noise.cotangents, self._noise.quantiles)
+            if worst.accepted:
+                return worst
+        self._noise, self._measured_at = self._measured(step), place
+        return worst_entry(got, expected, self._noise.cotangents, self._noise.quantiles)
+
+    def _measured(self, step: int) -> Noise:
+        loss = self.training.loss
+        primals = cast({**self.record.batch(step), **self.path.thetas[step]}, np.float64)
+        case = case_at(self.training.name, loss.wrt, (step, 0), primals, ())
+        case = replace(case, cotangent=np.ones(()), directions=())
+        return Noises.of(case, self.functions).allowed
+
+
+def _worst_update(name: str, got: np.ndarray, expected: np.ndarray, scale: float) -> Worst:
+    errors = np.abs(got - expected)
+    flat = int(np.argmax(errors))
+    unit = unit_roundoff(expected.dtype)
+    size = max(scale, float(np.finfo(expected.dtype).tiny))
+    return make_worst(
+        name,
+        index_of(flat, got.shape),
+        float(got.flat[flat]),
+        float(expected.flat[flat]),
+        (unit, size, 0.0),
+    )

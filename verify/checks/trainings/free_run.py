@@ -1,0 +1,129 @@
+"""(b) and (c): an implementation runs on its own, beside the twins, and then once more.
+
+Whoever leaves the twins' envelope has parted. That is reported and convicts nobody: a chaotic run
+parts by the last digit of a sum, and which of two sums is right cannot be told from where they led.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+import numpy as np
+
+from reference_impls.computation import Array, Arrays
+from reference_impls.descent import Trainer
+from reference_impls.training import Course, Record, Step, Training, in_numpy, train
+from verify.checks.trainings.check import TrainingCheck
+from verify.checks.trainings.path import Path, distances
+from verify.error_model.arrays import unit_roundoff
+from verify.error_model.noise import SAFETY
+
+PARTED = 1e-9
+"""Two runs whose losses differ by so much, relatively, are told apart in every table."""
+
+
+REPEATED = 1_000
+"""Whatever does not repeat itself, such as a sum over threads, shows in the first steps."""
+
+
+@dataclass
+class FreeRun:
+    """What an implementation did on its own.
+
+    Attributes:
+        course: its losses and where they led.
+        repeated: the parameters before step `REPEATED`, if it came so far.
+    """
+
+    course: Course = field(default_factory=Course)
+    repeated: Arrays = field(default_factory=dict)
+
+
+Told = Callable[[Step, float], None]
+"""``told(step, seconds)``, before each step: the seconds are those since the start."""
+
+
+def run_freely(
+    training: Training, record: Record, trainer: Trainer, dtype: str, told: Told
+) -> FreeRun:
+    """Run a training, and tell of every step as it comes.
+
+    Raises:
+        DivergedError: the loss became infinite or NaN.
+    """
+    run = FreeRun()
+    start, watching = perf_counter(), 0.0
+
+    def watch(step: Step) -> None:
+        nonlocal watching
+        seen = perf_counter()
+        if step.number == REPEATED:
+            run.repeated = in_numpy(step.parameters, trainer)
+        told(step, seen - start - watching)
+        watching += perf_counter() - seen
+
+    run.course = train(training, record, trainer, dtype, watch)
+    return run
+
+
+def parting_check(
+    name: str, run: FreeRun, path: Path, envelope: Array, dtype: str
+) -> TrainingCheck:
+    """Did it stay as near the run by hand as the twins did?"""
+    apart = distances(path.course.losses, run.course.losses)
+    # At the first steps, twins may by chance not have moved at all.
+    allowed = envelope[: len(apart)] + SAFETY * unit_roundoff(np.dtype(dtype))
+    outside = np.flatnonzero(apart > allowed)
+    furthest = f"losses differ by {apart.max():.1e} at most, twins by {envelope.max():.1e}"
+    detail = "; ".join(filter(None, (furthest, _told_apart(apart))))
+    if not outside.size:
+        return TrainingCheck(implementation=name, kind="free run", verdict="agree", detail=detail)
+    step = int(outside[0])
+    return TrainingCheck(
+        implementation=name,
+        kind="free run",
+        verdict="parted",
+        step=step,
+        got=float(apart[step]),
+        expected=0.0,
+        tolerance=float(allowed[step]),
+        detail=detail,
+    )
+
+
+def _told_apart(apart: Array) -> str:
+    """From which step on the losses can be told apart, and how fast that came about."""
+    later = np.flatnonzero(apart > PARTED)
+    if not later.size:
+        return ""
+    step = int(later[0])
+    before = apart[: step + 1]
+    first = int(np.flatnonzero(before)[0])
+    growth = math.log2(before[step] / before[first])
+    rate = f", doubling every {(step - first) / growth:.0f} steps" if step > first else ""
+    return f"above {PARTED:g} from step {step} on{rate}"
+
+
+def repetition_check(
+    training: Training, record: Record, trainer: Trainer, dtype: str, run: FreeRun
+) -> TrainingCheck:
+    """Does it do the same again, to the last bit? So many steps are done twice: `REPEATED`."""
+    again = train(replace(training, steps=min(training.steps, REPEATED)), record, trainer, dtype)
+    count = len(again.losses)
+    before = run.course.losses[:count]
+    apart = [k for k, pair in enumerate(zip(before, again.losses, strict=True)) if len({*pair}) > 1]
+    end = run.course.parameters if count == len(run.course.losses) else run.repeated
+    same_end = all(np.array_equal(end[name], array) for name, array in again.parameters.items())
+    if same_end and not apart:
+        return TrainingCheck(
+            implementation=trainer.name, kind="repetition", verdict="agree", detail=f"{count} steps"
+        )
+    return TrainingCheck(
+        implementation=trainer.name,
+        kind="repetition",
+        verdict="disagree",
+        step=apart[0] if apart else count,
+        detail="the same run, done twice, is not the same to the last bit",
+        fault="not repeatable",
+    )

@@ -1,0 +1,187 @@
+"""One training at one seed and dtype: every implementation against everything.
+
+(a) gradients and updates at the states of the run by hand (`forcing`); (b) free runs beside twins
+of it, and (c) each done twice (`free_run`, `twins`); (d) the closed form, where there is one, and
+(e) the numbers that the tutorial's recipe gives (`numbers`), both in float64.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference_impls.computation import Arrays
+from reference_impls.descent import Trainer
+from reference_impls.engines.manual.training import ManualTrainer
+from reference_impls.function import Function
+from reference_impls.training import Curve, DivergedError, Record, Step, Training, in_numpy
+from verify.checks.check import one_line
+from verify.checks.trainings.check import TrainingCheck
+from verify.checks.trainings.forcing import Forced
+from verify.checks.trainings.free_run import (
+    FreeRun,
+    parting_check,
+    repetition_check,
+    run_freely,
+)
+from verify.checks.trainings.numbers import closed_form_check, number_checks, places
+from verify.checks.trainings.path import Path, distances
+from verify.checks.trainings.twins import envelope
+
+MOST_ROWS = 500
+"""So many steps of a run are written down, evenly spread over the logarithm of their number."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A step of a free run, as it is written down.
+
+    Attributes:
+        implementation: whose run.
+        step: counted from 0.
+        loss: before it.
+        to_manual: the distance of the loss from that of the run by hand, relative.
+        to_twins: how far the twins have been from that until then, at most, relative.
+        time_s: since the start, in seconds.
+    """
+
+    implementation: str
+    step: int
+    loss: float
+    to_manual: float | None
+    to_twins: float | None
+    time_s: float
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A curve of a figure, and whose run it shows."""
+
+    implementation: str
+    curve: Curve
+
+
+Event = TrainingCheck | Seen | Drawn
+"""What comes of a training, as it comes."""
+
+
+def judged(
+    training: Training,
+    seed: int,
+    dtype: str,
+    trainers: Sequence[Trainer],
+    functions: Sequence[Function],
+    told: Callable[[Event], None],
+) -> None:
+    """Run a training with every trainer, and judge them.
+
+    Args:
+        training: which.
+        seed: of its record.
+        dtype: ``float64`` or ``float32``.
+        trainers: the implementations.
+        functions: the implementations of its loss, whose rounding noise is measured.
+        told: is told of everything that comes of it.
+    """
+    record = training.record(seed)
+    # A run that diverges overflows first; that it did is one line, and not one for each product.
+    with np.errstate(all="ignore"):
+        try:
+            path = Path.of(training, record, dtype)
+            look = _Look(training, record, seed, dtype, path, functions, told)
+        except Exception as error:  # noqa: BLE001 -- the run by hand is held against nobody
+            told(_failed(ManualTrainer.name, error))
+            return
+        for trainer in trainers:
+            try:
+                look.at(trainer)
+            except Exception as error:  # noqa: BLE001 -- the others are judged all the same
+                told(_failed(trainer.name, error))
+
+
+def _failed(name: str, error: Exception) -> TrainingCheck:
+    """The check of a run that did not come to its end."""
+    has_diverged = isinstance(error, DivergedError)
+    return TrainingCheck(
+        implementation=name,
+        kind="free run",
+        verdict="diverged" if has_diverged else "disagree",
+        detail=str(error) if has_diverged else one_line(error),
+    )
+
+
+@dataclass
+class _Look:
+    """A training whose run by hand is known; arguments as for `judged`."""
+
+    training: Training
+    record: Record
+    seed: int
+    dtype: str
+    path: Path
+    functions: Sequence[Function]
+    told: Callable[[Event], None]
+
+    def __post_init__(self) -> None:
+        self._envelope = envelope(self.training, self.record, self.dtype, self.seed, self.path)
+        self._forced = Forced(self.training, self.record, self.dtype, self.path, self.functions)
+        self._written = set(log_spaced(self.path.steps, MOST_ROWS))
+
+    def at(self, trainer: Trainer) -> None:
+        """Everything of one implementation."""
+        if trainer.name != ManualTrainer.name:
+            self.told(self._forced.gradient_check(trainer))
+            if update := self._forced.update_check(trainer):
+                self.told(update)
+        thetas: dict[int, Arrays] = {}
+        writer = self._writer(trainer, thetas)
+        run = run_freely(self.training, self.record, trainer, self.dtype, writer)
+        thetas[len(run.course.losses)] = run.course.parameters
+        for check in self._of_run(trainer, run, thetas):
+            self.told(check)
+        if self.training.curves and self.dtype == "float64":
+            for curve in self.training.curves(self.record, run.course):
+                self.told(Drawn(trainer.name, curve))
+
+    def _of_run(
+        self, trainer: Trainer, run: FreeRun, thetas: dict[int, Arrays]
+    ) -> Iterator[TrainingCheck]:
+        if trainer.name != ManualTrainer.name:
+            yield parting_check(trainer.name, run, self.path, self._envelope, self.dtype)
+        yield repetition_check(self.training, self.record, trainer, self.dtype, run)
+        if self.dtype != "float64":
+            return
+        closed = closed_form_check(self.training, self.record, trainer.name, thetas)
+        if closed:
+            yield closed
+        yield from number_checks(self.training, self.record, trainer.name, run.course, self.seed)
+
+    def _writer(self, trainer: Trainer, thetas: dict[int, Arrays]) -> Callable[[Step, float], None]:
+        kept = set(places(self.path.steps)) if self.training.closed_form else set()
+
+        def write(step: Step, seconds: float) -> None:
+            if step.number in kept:
+                thetas[step.number] = in_numpy(step.parameters, trainer)
+            if step.number in self._written:
+                self.told(self._seen(trainer.name, step, seconds))
+
+        return write
+
+    def _seen(self, name: str, step: Step, seconds: float) -> Seen:
+        losses = self.path.course.losses[step.number : step.number + 1]
+        apart = distances(losses, [step.loss])
+        return Seen(
+            implementation=name,
+            step=step.number,
+            loss=step.loss,
+            to_manual=float(apart[0]) if apart.size else None,
+            to_twins=float(self._envelope[step.number]) if apart.size else None,
+            time_s=seconds,
+        )
+
+
+def log_spaced(count: int, most: int) -> list[int]:
+    """Of the numbers below a count, at most so many: all at first, then fewer and fewer."""
+    if count <= most:
+        return list(range(count))
+    return sorted(set(np.geomspace(1, count, most).astype(int) - 1))

@@ -1,0 +1,80 @@
+"""How far a run parts from itself by roundings alone.
+
+A twin is the run by hand whose parameters are moved by one unit in the last place at every step, up
+or down by chance. A twin moved once may heal, and other implementations, whose sums are rounded
+otherwise at every step, would then look wrong beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from reference_impls.computation import Array, Native, generator
+from reference_impls.descent import Natives, Objective, Rated, Rule
+from reference_impls.engines.manual.training import ManualTrainer, advance, begin
+from reference_impls.training import DivergedError, Record, Step, Training, train
+from verify.checks.trainings.path import Path, distances
+
+TWINS = 5
+
+
+@dataclass(frozen=True)
+class Twin(ManualTrainer):
+    """By hand, from parameters that are moved by a unit in the last place at every step.
+
+    A rule that looks ahead, or stops by itself, is left to its library: there it is not the
+    parameters that are moved, but the place where the gradient is taken.
+
+    Attributes:
+        rng: says which way.
+    """
+
+    rng: np.random.Generator
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
+    ) -> Natives:
+        """See `Trainer.descend`."""
+        if not isinstance(rule, Rated):
+            gradient = objective.gradient
+            beside = replace(
+                objective, gradient=lambda theta, step: gradient(self._moved(theta), step)
+            )
+            return super().descend(rule, parameters, beside, steps)
+        state = begin(rule, parameters)
+        for step in range(steps):
+            state = replace(state, theta=self._moved(state.theta))
+            state = advance(rule, state, objective.gradient(state.theta, step))
+        return state.theta
+
+    def _moved(self, theta: Mapping[str, Native]) -> Natives:
+        return {name: self._beside(np.asarray(array)) for name, array in theta.items()}
+
+    def _beside(self, array: Array) -> Array:
+        sides = self.rng.choice([-np.inf, np.inf], array.shape).astype(array.dtype)
+        return np.asarray(np.nextafter(array, sides))
+
+
+def envelope(training: Training, record: Record, dtype: str, seed: int, path: Path) -> Array:
+    """By step, how far the twins' losses have been from the run by hand, at most, until then.
+
+    Returns:
+        (steps,), relative; infinite from where a twin diverges.
+    """
+    most = np.zeros(path.steps)
+    for number in range(TWINS):
+        losses: list[float] = []
+
+        def keep(step: Step, losses: list[float] = losses) -> None:
+            losses.append(step.loss)
+
+        twin = Twin(generator(training.name, seed, number))
+        try:
+            train(training, record, twin, dtype, keep)
+        except DivergedError:
+            losses.append(np.inf)
+        apart = distances(path.course.losses, losses)
+        most[: len(apart)] = np.fmax(most[: len(apart)], apart)
+    reached: Array = np.maximum.accumulate(most)
+    return reached
