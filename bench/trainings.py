@@ -20,7 +20,7 @@ from bench.directory import new_directory
 from bench.script import csv_option, repeats_option
 from bench.turns import TURN_SECONDS, by_turns, median_ratio, spread
 from reference_impls import DTYPES
-from reference_impls.descent import Trainer
+from reference_impls.descent import LBFGS, Trainer
 from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.engines.trainers import TRAINERS
 from reference_impls.running.threads import one_thread
@@ -98,7 +98,9 @@ class SpeedTrial:
         except DivergedError as error:
             self.stop("failed", str(error))
             return
-        self.losses, self.steps = course.losses[:COMPARED], clock.steps
+        # torch has an L-BFGS of its own, whose first step is another: they share the start alone.
+        compared = 1 if isinstance(self.training.rule, LBFGS) else COMPARED
+        self.losses, self.steps = course.losses[:compared], clock.steps
         if clock.steps == 0:
             self.stop("skipped", "it has one step, and steps are timed from the first one on")
         elif self.training.steps > TRIED:
