@@ -157,7 +157,9 @@ def t10k_digits(directory: Path | None = None) -> Digits | None:
     return _idx_digits(directory.absolute(), *TEST_FILES)
 
 
-def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Closes:
+def closes(
+    path: Path | None = None, names: Sequence[str] | None = None, *, packaged: bool = False
+) -> Closes:
     """Loads daily closing prices, as the optimization tutorial's example does.
 
     Args:
@@ -167,6 +169,7 @@ def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Clos
             taken.
         names: the stocks to take; their order does not matter. If they are not given, the
             tutorial's four from the CSV, or all five from the package.
+        packaged: take the package's, whatever the environment says.
 
     Returns:
         The closes of those stocks in file order, in new arrays.
@@ -175,13 +178,17 @@ def closes(path: Path | None = None, names: Sequence[str] | None = None) -> Clos
         DatasetError: the file is missing, unreadable, or not such a CSV.
         ValueError: a name is not among the stocks, or none was given.
     """
-    path = path or _path_from(PRICES_VARIABLE)
+    path = None if packaged else path or _path_from(PRICES_VARIABLE)
     table = _packaged_prices() if path is None else _csv_prices(path.absolute())
     return _select(table, table.default if names is None else names)
 
 
 def stock_segments(
-    path: Path | None = None, names: Sequence[str] | None = None, length: int = 40
+    path: Path | None = None,
+    names: Sequence[str] | None = None,
+    length: int = 40,
+    *,
+    packaged: bool = False,
 ) -> Segments:
     """Cuts daily closes into segments, as the optimization tutorial's "minimal processing" does.
 
@@ -192,6 +199,7 @@ def stock_segments(
         path: as for `closes`.
         names: as for `closes`.
         length: days in a segment.
+        packaged: as for `closes`.
 
     Returns:
         The segments, in file order.
@@ -202,7 +210,7 @@ def stock_segments(
     """
     if length < 1:
         raise ValueError(f"length: got {length}, wanted at least 1")
-    taken = closes(path, names)
+    taken = closes(path, names, packaged=packaged)
     count, remainder = divmod(taken.prices.size, length)
     if count == 0:
         raise _wrong(

@@ -136,18 +136,35 @@ def outcome(w: Array, x: Array, y: Array, lam: Array, **parameters: Array) -> Ar
     """The loss of what W predicts."""
     del lam
     E, _ = stack_by_hand(x, _layers(parameters, "enc"))
-    prediction = E[..., TARGET_DAYS:] @ w.reshape(TARGET_DAYS, LEARNING_DAYS).T
-    decoded, _ = stack_by_hand(prediction, _layers(parameters, "dec"), elu_last=False)
+    decoded = _decoded(E, w.reshape(TARGET_DAYS, LEARNING_DAYS), parameters)
     return np.asarray(((decoded - y) ** 2).sum() / y.size)
 
 
-_PARAMETERS = tuple(f"{part}_{n}{k}" for part in ("enc", "dec") for k in LAYERS for n in "Wb")
+def predict(x: Array, lam: Array, **parameters: Array) -> Array:
+    """The prices that the network says follow, (N, 1, 10); all rows of x are one batch."""
+    E, _ = stack_by_hand(x, _layers(parameters, "enc"))
+    post, following, _ = _parts(E)
+    W, _ = ridge_argmin.by_hand(post, following, lam)
+    return _decoded(E, W, parameters)
+
+
+def _decoded(E: Array, W: Array, parameters: dict[str, Any]) -> Array:
+    prediction = E[..., TARGET_DAYS:] @ W.T
+    decoded, _ = stack_by_hand(prediction, _layers(parameters, "dec"), elu_last=False)
+    return decoded
+
+
+PARAMETERS = (
+    "lam",
+    *(f"{part}_{n}{k}" for part in ("enc", "dec") for k in LAYERS for n in "Wb"),
+)
+"""All that is trained; λ is."""
 
 COMPUTATION = Computation(
     name="timeseries_net",
     origin="optimization, Example: time-series prediction",
     sample=sample,
-    wrt=("x", "lam", *_PARAMETERS),
+    wrt=("x", *PARAMETERS),
     sizes=tuple(CHANNELS),
     by_autograd=by_autograd,
     by_torch=by_torch,

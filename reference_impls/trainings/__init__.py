@@ -24,6 +24,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "circles_linear": ("circles_linear",),
     "circles_two_neurons": ("circles_two_neurons",),
     "divergence": ("divergence",),
+    "timeseries": ("timeseries", "timeseries_returns"),
     "ravine": (
         "ravine_exact_search",
         "ravine_fixed_rate",

@@ -3,7 +3,7 @@
 The tutorial asks for an explanation of what is seen with none, two and three. Each neuron draws a
 straight line, and three lines shut the inner circle in; see `circles_two_neurons` and
 `circles_linear` for fewer. The run magnifies rounding, in bursts: for seeds 0 to 3, losses of two
-implementations differ by up to 0.6 % on the way, and accuracies at the end by one point at most.
+implementations differ by some 0.5 % on the way, and accuracies at the end by one point at most.
 """
 
 from collections.abc import Callable

@@ -307,6 +307,7 @@ def test_the_environment_names_the_prices_unless_the_caller_does(
     monkeypatch.setenv("GRADJURY_PRICES", str(environment))
     assert closes(names=["IBM"]).prices.tolist() == [4]
     assert closes(caller, ["IBM"]).prices.tolist() == [5]
+    assert closes(packaged=True).source == "bokeh_sampledata"
 
 
 def test_missing_cells_are_dropped_and_counted(tmp_path: Path) -> None:

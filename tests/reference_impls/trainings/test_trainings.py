@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.stats
+import torch
 
 from reference_impls import datasets, trainings
 from reference_impls.computation import Arrays
@@ -29,6 +30,7 @@ from reference_impls.trainings import (
     relu_network,
     rosenbrock,
     split_classifier,
+    timeseries,
     two_layer,
 )
 
@@ -54,6 +56,7 @@ TRAININGS = (
     *CALM,
     *(module.TRAINING for module in (network, relu_network, circles, circles_linear)),
     *(each for each in rosenbrock.TRAININGS if each is not ARMIJO),
+    *timeseries.TRAININGS,
 )
 WITHOUT = {"b3"}
 """A constant added to t changes no divergence: this gradient is zero but for rounding, which Adam
@@ -118,6 +121,21 @@ def test_trainings_are_listed_by_the_names_that_they_have() -> None:
 
 def test_every_training_is_tested_here() -> None:
     assert {each.name for each in (*TRAININGS, ARMIJO)} == set(trainings.TRAINING_NAMES)
+
+
+@pytest.mark.parametrize("training", TRAININGS, ids=lambda training: training.name)
+def test_a_record_is_drawn_the_same_again_and_leaves_torchs_generator_as_it_was(
+    training: Training,
+) -> None:
+    before = torch.random.get_rng_state()
+    one, other = training.record(1), training.record(1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    for part, again in ((one.parameters, other.parameters), (one.data, other.data)):
+        for name, array in part.items():
+            np.testing.assert_array_equal(again[name], array)
+    for batch, same in zip(one.batches, other.batches, strict=True):
+        for name, rows in batch.items():
+            np.testing.assert_array_equal(same[name], rows)
 
 
 @pytest.mark.parametrize(
