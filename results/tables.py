@@ -421,9 +421,9 @@ class Speed(Row):
     """
 
     measured_at: MeasuredAt
-    run: Annotated[str, column("name of the training")]
-    dtype: Annotated[str, column("of all arrays: float64 or float32")]
-    implementation: Annotated[str, column("who was timed: autograd, torch or manual")]
+    run: RunName
+    dtype: RunDtype
+    implementation: Runner
     status: TimedStatus
     reason: WhyNot = ""
     steps: Annotated[int | None, column("of one run, beside the first, which is not timed")] = None
