@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -50,13 +51,19 @@ class Unflatten:
             TypeError: it is not an array.
             ValueError: its shape is not (n,).
         """
-        bounds = [0, *accumulate(map(math.prod, self.shapes))]
-        _check_vector(vector, bounds[-1])
-        leaves = [
-            vector[start:stop].reshape(shape)
-            for (start, stop), shape in zip(pairwise(bounds), self.shapes, strict=True)
-        ]
+        _check_vector(vector, self._size)
+        leaves = [vector[cut].reshape(shape) for cut, shape in self._cuts]
         return map_located(lambda _, number: leaves[number], self.template)
+
+    @cached_property
+    def _cuts(self) -> list[tuple[slice, tuple[int, ...]]]:
+        bounds = [0, *accumulate(map(math.prod, self.shapes))]
+        cuts = (slice(start, stop) for start, stop in pairwise(bounds))
+        return list(zip(cuts, self.shapes, strict=True))
+
+    @cached_property
+    def _size(self) -> int:
+        return sum(map(math.prod, self.shapes))
 
 
 def flatten(params: Tree, name: str = "params") -> tuple[Vector, Unflatten]:

@@ -31,11 +31,7 @@ from verify.checks.trainings.check import TrainingCheck, of_worst
 from verify.checks.trainings.path import Path, updates
 from verify.checks.trainings.recognition import recognised_gradient, recognised_rule
 from verify.error_model.arrays import index_of, largest, unit_roundoff
-from verify.error_model.noise import Noise
-
-FRESH = 25
-"""Rounding noise changes as slowly as the parameters do. It is measured at one of so many of the
-steps that are looked at, and where that does not explain a difference, at that very step."""
+from verify.error_model.noise import SAFETY, Noise
 
 
 @dataclass
@@ -59,6 +55,7 @@ class Forced:
     def __post_init__(self) -> None:
         """No noise has been measured yet."""
         self._noises: dict[int, Noise] = {}
+        self._known: Arrays = {name: np.zeros(a.shape) for name, a in self.path.thetas[0].items()}
 
     def gradient_check(self, trainer: Trainer, record: Record | None = None) -> TrainingCheck:
         """The gradient that is furthest off, of all steps.
@@ -68,16 +65,15 @@ class Forced:
             record: what it is given, where that is not what the run by hand was given.
         """
         losses = Losses(self.training, record or self.record, trainer, self.dtype)
-        looked_at = self.path.looked_at()
         found: list[tuple[float, int, Worst, Arrays]] = []
-        for place, step in enumerate(looked_at):
+        for step in self.path.looked_at():
             native = {
                 name: trainer.native(np.asarray(array, self.dtype))
                 for name, array in self.path.thetas[step].items()
             }
             _, gradient = losses.at(native, step)
             got = in_numpy(gradient, trainer)
-            worst = self._compared(got, step, place)
+            worst = self._compared(got, step)
             found.append((worst.in_tolerances, step, worst, got))
             if not worst.accepted:
                 break  # the first that is wrong says most
@@ -139,25 +135,37 @@ class Forced:
         end = trainer.descend(self.training.rule, start, Objective(gradient), self.path.steps)
         return [*thetas, in_numpy(end, trainer)]
 
-    def _compared(self, got: Arrays, step: int, place: int) -> Worst:
-        """The worst entry of a gradient; noise is measured only where it is needed."""
+    def _compared(self, got: Arrays, step: int) -> Worst:
+        """The worst entry of a gradient.
+
+        The noise of a step costs as much as dozens of steps. It is measured where the largest that
+        was seen at other steps, in parts of the gradient's size, does not explain a difference.
+        """
         expected = self.path.gradients[step]
-        silent = {name: np.zeros(array.shape) for name, array in expected.items()}
-        worst = worst_entry(got, expected, silent)
+        size = max(map(largest, expected.values()))
+        known = {name: size * part for name, part in self._known.items()}
+        worst = worst_entry(got, expected, known)
         if worst.accepted:
             return worst
-        for measured_at in (self.path.looked_at()[place // FRESH * FRESH], step):
-            noise = self.noise(measured_at)
-            worst = worst_entry(got, expected, noise.cotangents, noise.quantiles)
-            if worst.accepted:
-                break
-        return worst
+        noise = self.noise(step)
+        return worst_entry(got, expected, noise.cotangents, noise.quantiles)
 
     def noise(self, step: int) -> Noise:
         """What rounding does to the loss and its gradient at a step; it is measured once."""
         if step not in self._noises:
             self._noises[step] = self._measured(step)
+            self._remember(self._noises[step], step)
         return self._noises[step]
+
+    def _remember(self, noise: Noise, step: int) -> None:
+        """Half of a number's digits is the most that noise elsewhere may excuse."""
+        unit = unit_roundoff(np.dtype(self.dtype))
+        most = 1 / (SAFETY * np.sqrt(unit))
+        # Of the whole gradient's size: an array may be zero but for rounding.
+        size = max(map(largest, self.path.gradients[step].values()))
+        for name, errors in noise.cotangents.items():
+            part = np.minimum(errors / size, most) if size else 0.0
+            self._known[name] = np.maximum(self._known[name], part)
 
     def _measured(self, step: int) -> Noise:
         loss = self.training.loss

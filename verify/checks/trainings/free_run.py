@@ -23,7 +23,7 @@ PARTED = 1e-9
 """Two runs whose losses differ by so much, relatively, are told apart in every table."""
 
 
-REPEATED = 100
+REPEATED = 50
 """Whatever does not repeat itself, such as a sum over threads, shows in the first steps."""
 
 
