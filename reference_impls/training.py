@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from reference_impls.computation import Array, Arrays, Computation, Native
+from reference_impls.computation import DTYPES, Array, Arrays, Computation, Native
 from reference_impls.descent import Natives, Objective, Rated, Rule, Trainer
 
 Indices = npt.NDArray[np.intp]
@@ -98,6 +98,7 @@ class Training:
             empty where they can.
         curves: ``curves(record, course)`` returns what figures show.
         seeds: of the runs that are done unless others are asked for.
+        dtypes: of those runs, likewise; float32 is left out where it shows nothing.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Training:
     skipped: Callable[[], str] = str
     curves: Callable[[Record, "Course"], Sequence[Curve]] | None = None
     seeds: tuple[int, ...] = (0,)
+    dtypes: tuple[str, ...] = DTYPES
 
 
 @dataclass

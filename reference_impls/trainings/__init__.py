@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from reference_impls.training import Training
 
 MODULES: dict[str, tuple[str, ...]] = {
+    "timeseries": ("timeseries", "timeseries_returns"),
     "line": ("line",),
     "polynomial": ("polynomial",),
     "exponential": ("exponential",),
@@ -35,7 +36,6 @@ MODULES: dict[str, tuple[str, ...]] = {
         "logistic_scaled",
         "logistic_normalised",
     ),
-    "timeseries": ("timeseries", "timeseries_returns"),
     "ravine": (
         "ravine_exact_search",
         "ravine_fixed_rate",

@@ -4,11 +4,11 @@ Each run writes its rows as they come, in whatever process it is done. A run tha
 disagreement is not done again when the same files are given: one that was killed goes on.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import as_completed
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,9 @@ from verify.command.console import make_console, progress
 from verify.command.options import Options
 from verify.command.outcome import AGREED, DISAGREED, interrupted
 from verify.command.training_lines import RunKey, is_wrong, key_of, lines_of, summary
+
+if TYPE_CHECKING:
+    from reference_impls.training import Training
 
 BESIDE: tuple[Table[Any], ...] = (TRAINING_CHECKS, CURVES)
 """The tables that go into files beside the one that is named."""
@@ -65,15 +68,16 @@ def _plan(options: Options) -> list[RunKey]:
     """A run of each training for each dtype, and in float64 for each further seed."""
     from reference_impls.trainings import load_training  # noqa: PLC0415 -- it imports the engines
 
-    return [
-        RunKey(name, seed, dtype)
-        for name in options.subjects.trainings
-        for place, seed in enumerate(
-            [options.seed] if options.seed_given else load_training(name).seeds
-        )
-        for dtype in options.dtypes
-        if place == 0 or dtype == MAIN_DTYPE
-    ]
+    def keys(training: "Training") -> Iterator[RunKey]:
+        seeds = [options.seed] if options.seed_given else training.seeds
+        # Whoever asks for one dtype gets it; both are asked for where none is given.
+        dtypes = set(options.dtypes if len(options.dtypes) == 1 else training.dtypes)
+        for seed in seeds:
+            for dtype in (each for each in options.dtypes if each in dtypes):
+                if seed == seeds[0] or dtype == MAIN_DTYPE:
+                    yield RunKey(training.name, seed, dtype)
+
+    return [key for name in options.subjects.trainings for key in keys(load_training(name))]
 
 
 def _refuse_what_cannot_be_written(path: Path | None) -> None:

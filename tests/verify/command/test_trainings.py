@@ -69,7 +69,7 @@ def test_a_number_that_is_not_met_fails_the_run_and_is_run_again(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--trainings", "lin"], "unknown training 'lin': accepted are line,"),
+        (["--trainings", "lin"], "unknown training 'lin': accepted are timeseries,"),
         (["--trainings", "--size", "all"], "got --size with --trainings; it goes with"),
         (
             ["--trainings", "--csv", "curves.csv"],
