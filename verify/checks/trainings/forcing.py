@@ -28,10 +28,13 @@ from verify.checks.check import Worst
 from verify.checks.compare import make_worst, worst_entry
 from verify.checks.noises import Noises
 from verify.checks.trainings.check import TrainingCheck, of_worst
-from verify.checks.trainings.path import Path, updates
+from verify.checks.trainings.path import MOST_STEPS, Path, updates
 from verify.checks.trainings.recognition import recognised_gradient, recognised_rule
 from verify.error_model.arrays import index_of, largest, unit_roundoff
 from verify.error_model.noise import SAFETY, Noise
+
+FRESH = 25
+"""The noise of so many steps before, of those that are looked at, is believed to be that of now."""
 
 
 @dataclass
@@ -138,17 +141,26 @@ class Forced:
     def _compared(self, got: Arrays, step: int) -> Worst:
         """The worst entry of a gradient.
 
-        The noise of a step costs as much as dozens of steps. It is measured where the largest that
-        was seen at other steps, in parts of the gradient's size, does not explain a difference.
+        The noise of a step costs as much as dozens of steps. It is measured where neither the
+        largest that was seen at other steps, in parts of the gradient's size, nor that of a step
+        shortly before explains a difference.
         """
         expected = self.path.gradients[step]
         size = max(map(largest, expected.values()))
         known = {name: size * part for name, part in self._known.items()}
         worst = worst_entry(got, expected, known)
-        if worst.accepted:
-            return worst
-        noise = self.noise(step)
-        return worst_entry(got, expected, noise.cotangents, noise.quantiles)
+        before = [each for each in self._noises if 0 <= step - each <= self._shortly]
+        for measured_at in (*before[-1:], step):
+            if worst.accepted:
+                break
+            noise = self.noise(measured_at)
+            worst = worst_entry(got, expected, noise.cotangents, noise.quantiles)
+        return worst
+
+    @property
+    def _shortly(self) -> int:
+        """In steps. Near a minimum gradients shrink, and noise changes as slowly as parameters."""
+        return FRESH * max(1, self.path.steps // MOST_STEPS)
 
     def noise(self, step: int) -> Noise:
         """What rounding does to the loss and its gradient at a step; it is measured once."""
