@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 MODULES: dict[str, tuple[str, ...]] = {
     "timeseries": ("timeseries", "timeseries_returns"),
+    "rosenbrock": (
+        "rosenbrock_newton",
+        "rosenbrock_bfgs",
+        "rosenbrock_lbfgs",
+        "rosenbrock_armijo",
+        "rosenbrock_near_one",
+        "rosenbrock_near_minus_one",
+    ),
     "line": ("line",),
     "polynomial": ("polynomial",),
     "exponential": ("exponential",),
@@ -44,16 +52,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         "ravine_newton",
         "ravine_1_norm",
     ),
-    "rosenbrock": (
-        "rosenbrock_newton",
-        "rosenbrock_bfgs",
-        "rosenbrock_lbfgs",
-        "rosenbrock_armijo",
-        "rosenbrock_near_one",
-        "rosenbrock_near_minus_one",
-    ),
 }
-"""By module, the names of its trainings."""
+"""By module, the names of its trainings. Those that take longest come first, so that processes which
+share the work end together."""
 
 TRAINING_NAMES = tuple(name for names in MODULES.values() for name in names)
 
