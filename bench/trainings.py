@@ -19,10 +19,10 @@ from bench import script
 from bench.directory import new_directory
 from bench.script import csv_option, repeats_option
 from bench.turns import TURN_SECONDS, by_turns, median_ratio, spread
-from reference_impls import DTYPES
 from reference_impls.descent import LBFGS, Trainer
 from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.engines.trainers import TRAINERS
+from reference_impls.implicit.errors import SingularError
 from reference_impls.running.threads import one_thread
 from reference_impls.training import Course, DivergedError, Record, Training, train
 from reference_impls.trainings import TRAINING_NAMES, load_training
@@ -95,7 +95,7 @@ class SpeedTrial:
         """Run it once, and find out how many steps last as long as a turn."""
         try:
             course, clock = self._run(min(self.training.steps, TRIED))
-        except DivergedError as error:
+        except (DivergedError, SingularError) as error:
             self.stop("failed", str(error))
             return
         # torch has an L-BFGS of its own, whose first step is another: they share the start alone.
@@ -109,7 +109,9 @@ class SpeedTrial:
 
     def hold_against(self, other: "SpeedTrial") -> None:
         """Time it only if its first losses are those of another one."""
-        if self.status == other.status == "ok":
+        if other.status == "failed" and self.status == "ok":
+            self.stop("skipped", "the run by hand failed, which it would be held against")
+        elif self.status == other.status == "ok":
             tolerance = float(np.sqrt(np.finfo(self.dtype).eps))
             # Absolute, too: a loss that is a difference of two numbers can be close to 0.
             if not np.allclose(self.losses, other.losses, rtol=tolerance, atol=tolerance):
@@ -189,7 +191,7 @@ def main(names: tuple[str, ...], path: Path | None, repeats: int) -> None:
         for name in names or TRAINING_NAMES:
             training = load_training(name)
             record = training.record(training.seeds[0])
-            for dtype in DTYPES:
+            for dtype in training.dtypes:
                 for row in speeds(training, record, dtype, repeats):
                     appender.append(row)
                 click.echo(f"{name} {dtype}", err=True)

@@ -199,6 +199,10 @@ def train(
     objective = Objective(gradient, losses.loss, losses.loss_and_gradient, losses.hessian)
     found = trainer.descend(training.rule, losses.start, objective, training.steps)
     course.parameters = in_numpy(found, trainer)
+    if not all(np.isfinite(array).all() for array in course.parameters.values()):
+        raise DivergedError(
+            f"{training.name} with {trainer.name}: after the last step, parameters are not finite"
+        )
     return course
 
 

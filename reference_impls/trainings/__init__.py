@@ -53,8 +53,8 @@ MODULES: dict[str, tuple[str, ...]] = {
         "ravine_1_norm",
     ),
 }
-"""By module, the names of its trainings. Those that take longest come first, so that processes which
-share the work end together."""
+"""By module, the names of its trainings. Those that take longest come first, so that processes
+which share the work end together."""
 
 TRAINING_NAMES = tuple(name for names in MODULES.values() for name in names)
 

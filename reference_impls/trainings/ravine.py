@@ -24,8 +24,8 @@ import numpy as np
 from reference_impls.computation import Arrays
 from reference_impls.computations.quadratic import COMPUTATION, sample
 from reference_impls.descent import Exact, Momentum, Newton, SteepestDescent, on_quadratic
+from reference_impls.pictures import contour, path
 from reference_impls.training import Course, Curve, Expected, Record, Training
-from reference_impls.trainings.pictures import contour, path
 
 ORIGIN = "optimization, Drawbacks and mitigations"
 

@@ -46,7 +46,7 @@ def lines_of(key: RunKey, rows: Sequence[TrainingVerdict], *, with_numbers: bool
             yield f"  {name}: {agreed} agree"
         for row in mine:
             yield from _exception(row)
-        for reason, count in Counter(row.detail for row in mine if _is_left_out(row)).items():
+        for reason, count in Counter(row.detail for row in mine if is_left_out(row)).items():
             yield f"  {name}: {count} numbers are not compared: {reason}"
     if any(map(is_wrong, rows)):
         yield f"  again: {key.command}"
@@ -62,14 +62,15 @@ def summary(
     parted = sorted({row.run for row in rows if row.verdict == "parted"})
     if parted:
         yield f"Parted from their twins, which convicts nobody: {', '.join(parted)}."
-    if left_out := sum(map(_is_left_out, rows)):
+    if left_out := sum(map(is_left_out, rows)):
         yield f"{left_out} numbers are not compared, for the reasons above."
     named = f": {', '.join(key.name for key in wrong)}" if wrong else ""
     runs = "1 run" if len(checks) == 1 else f"{len(checks)} runs"
     yield f"{runs}, {len(wrong) or 'none'} wrong{named}."
 
 
-def _is_left_out(row: TrainingVerdict) -> bool:
+def is_left_out(row: TrainingVerdict) -> bool:
+    """Is it a number that is not compared, for want of a file?"""
     return row.verdict == "skipped" and row.check == "number"
 
 
@@ -93,6 +94,8 @@ def _exception(row: TrainingVerdict) -> Iterator[str]:
         yield f"{head} parts from the twins{where}: {row.detail}"
     elif row.verdict == "skipped" and row.check == "free run":
         yield f"{head} refused: {row.detail}"
+    elif row.verdict == "skipped" and row.check == "update":
+        yield f"{head} not compared: {row.detail}"
     elif row.verdict == "disagree":
         named = f": {row.fault}" if row.fault else ""
         yield f"{head} disagrees{where}{named}"

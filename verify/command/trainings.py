@@ -1,7 +1,7 @@
 """`python -m verify --trainings`: the trainings, run by every implementation, and judged.
 
 Each run writes its rows as they come, in whatever process it is done. A run that ended without a
-disagreement is not done again when the same files are given: one that was killed goes on.
+disagreement is not done again when the same file is given; one that was cut off begins anew.
 """
 
 from collections.abc import Generator, Iterator, Sequence

@@ -114,7 +114,7 @@ def test_steepest_descent_takes_thousands_of_steps_down_rosenbrocks_valley() -> 
 
 def test_trainings_are_listed_by_the_names_that_they_have() -> None:
     files = {path.stem for path in Path(trainings.__file__).parent.glob("*.py")}
-    assert set(trainings.MODULES) == files - {"__init__", "pictures"}
+    assert set(trainings.MODULES) == files - {"__init__"}
     for module, names in trainings.MODULES.items():
         assert tuple(each.name for each in trainings.trainings_of(module)) == names
     assert len(set(trainings.TRAINING_NAMES)) == len(trainings.TRAINING_NAMES)

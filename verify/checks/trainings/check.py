@@ -8,9 +8,6 @@ from verify.checks.check import Worst
 Kind = Literal["gradient", "update", "free run", "repetition", "closed form", "number", "finished"]
 Verdict = Literal["agree", "disagree", "parted", "reported", "skipped", "diverged"]
 
-CONVICTING: tuple[Verdict, ...] = ("disagree", "diverged")
-"""A run that parts from the others convicts nobody: it may only be chaotic."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCheck:

@@ -25,7 +25,7 @@ from reference_impls.function import Function
 from reference_impls.training import Losses, Record, Training, in_numpy
 from verify.checks.case import case_at
 from verify.checks.check import Worst
-from verify.checks.compare import make_worst, worst_entry
+from verify.checks.compare import contract_violation, make_worst, worst_entry
 from verify.checks.noises import Noises
 from verify.checks.trainings.check import TrainingCheck, of_worst
 from verify.checks.trainings.path import MOST_STEPS, Path, updates
@@ -61,22 +61,36 @@ class Forced:
         self._known: Arrays = {name: np.zeros(a.shape) for name, a in self.path.thetas[0].items()}
 
     def gradient_check(self, trainer: Trainer, record: Record | None = None) -> TrainingCheck:
-        """The gradient that is furthest off, of all steps.
+        """The loss, or the entry of a gradient, that is furthest off, of all steps.
 
         Args:
             trainer: whose gradients.
             record: what it is given, where that is not what the run by hand was given.
         """
         losses = Losses(self.training, record or self.record, trainer, self.dtype)
+        # What is measured for one trainer must not excuse the next.
+        self._known = {name: 0.0 * array for name, array in self._known.items()}
         found: list[tuple[float, int, Worst, Arrays]] = []
         for step in self.path.looked_at():
             native = {
                 name: trainer.native(np.asarray(array, self.dtype))
                 for name, array in self.path.thetas[step].items()
             }
-            _, gradient = losses.at(native, step)
-            got = in_numpy(gradient, trainer)
-            worst = self._compared(got, step)
+            loss, gradient = losses.at(native, step)
+            value, got = trainer.to_numpy(loss), in_numpy(gradient, trainer)
+            wrt = tuple(self.path.gradients[step])
+            broken = contract_violation(value, got, cast(self.path.thetas[step], self.dtype), wrt)
+            if broken:
+                return TrainingCheck(
+                    implementation=trainer.name,
+                    kind="gradient",
+                    verdict="disagree",
+                    step=step,
+                    detail=broken.sentence,
+                    fault=broken.fault,
+                )
+            compared = self._compared(got, step), self._compared_loss(float(value.item()), step)
+            worst = max(compared, key=lambda each: each.in_tolerances)
             found.append((worst.in_tolerances, step, worst, got))
             if not worst.accepted:
                 break  # the first that is wrong says most
@@ -84,15 +98,25 @@ class Forced:
         detail = f"the worst of {len(found)} steps"
         if worst.accepted:
             return of_worst(trainer.name, "gradient", worst, step, detail)
-        fault = recognised_gradient(self.training, self.record, self.path, got, step)
+        fault = ""
+        if worst.argument != "loss":
+            fault = recognised_gradient(self.training, self.record, self.path, got, step)
         return of_worst(
             trainer.name, "gradient", worst, step, "the first step that is wrong", fault
         )
 
     def update_check(self, trainer: Trainer) -> TrainingCheck | None:
         """The update that is furthest off, of all steps; None for a rule that searches."""
-        if not isinstance(self.training.rule, Rated):
+        rule = self.training.rule
+        if not isinstance(rule, Rated):
             return None
+        if not trainer.has_rule(rule):
+            return TrainingCheck(
+                implementation=trainer.name,
+                kind="update",
+                verdict="skipped",
+                detail="its library has not this rule, which is followed by hand",
+            )
         wanted = list(updates(self.path.thetas))
         thetas = self._led(trainer)
         got = list(updates(thetas))
@@ -117,7 +141,7 @@ class Forced:
         detail = f"the worst of {len(worsts)} steps"
         if worsts[step].accepted:
             return of_worst(trainer.name, "update", worsts[step], step, detail)
-        fault = recognised_rule(self.training.rule, self.path, got, step)
+        fault = recognised_rule(rule, self.path, got, step)
         return of_worst(
             trainer.name, "update", worsts[step], step, "the first step that is wrong", fault
         )
@@ -149,24 +173,30 @@ class Forced:
         size = max(map(largest, expected.values()))
         known = {name: size * part for name, part in self._known.items()}
         worst = worst_entry(got, expected, known)
-        before = [each for each in self._noises if 0 <= step - each <= self._shortly]
-        for measured_at in (*before[-1:], step):
+        near = (each for each in self._noises if 0 < step - each <= self._shortly)
+        for measured_at in {max(near, default=step): None, step: None}:
             if worst.accepted:
                 break
             noise = self.noise(measured_at)
             worst = worst_entry(got, expected, noise.cotangents, noise.quantiles)
         return worst
 
+    def _compared_loss(self, got: float, step: int) -> Worst:
+        """Half of its digits must agree: a loss may be the small difference of terms nobody knows."""
+        expected, unit = self.path.course.losses[step], unit_roundoff(np.dtype(self.dtype))
+        scale = max(largest(np.asarray(self.path.course.losses)), float(np.finfo(self.dtype).tiny))
+        return make_worst("loss", "", got, expected, (unit, scale, scale / np.sqrt(unit)))
+
     @property
     def _shortly(self) -> int:
         """In steps. Near a minimum gradients shrink, and noise changes as slowly as parameters."""
-        return FRESH * max(1, self.path.steps // MOST_STEPS)
+        return FRESH * -(-self.path.steps // MOST_STEPS)
 
     def noise(self, step: int) -> Noise:
         """What rounding does to the loss and its gradient at a step; it is measured once."""
         if step not in self._noises:
             self._noises[step] = self._measured(step)
-            self._remember(self._noises[step], step)
+        self._remember(self._noises[step], step)
         return self._noises[step]
 
     def _remember(self, noise: Noise, step: int) -> None:

@@ -12,7 +12,7 @@ from time import perf_counter
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
-from reference_impls.descent import Trainer
+from reference_impls.descent import Rated, Rule, Trainer
 from reference_impls.training import Course, Record, Step, Training, in_numpy, train
 from verify.checks.trainings.check import TrainingCheck
 from verify.checks.trainings.path import Path, distances
@@ -68,12 +68,13 @@ def run_freely(
 
 
 def parting_check(
-    name: str, run: FreeRun, path: Path, envelope: Array, noise: Noise, dtype: str
+    name: str, rule: Rule, run: FreeRun, path: Path, envelope: Array, noise: Noise, dtype: str
 ) -> TrainingCheck:
     """Did it stay as near the run by hand as the twins did?
 
     Args:
         name: of the implementation.
+        rule: of descent; one that searches may take fewer steps, or more.
         run: its own.
         path: the run by hand.
         envelope: of the twins.
@@ -85,6 +86,14 @@ def parting_check(
     rounding = 1 + noise.functional / np.where(sizes == 0, np.inf, sizes)
     allowed = envelope[: len(apart)] + SAFETY * unit_roundoff(np.dtype(dtype)) * rounding
     outside = np.flatnonzero(apart > allowed)
+    steps = len(run.course.losses), len(path.course.losses)
+    if steps[0] != steps[1] and isinstance(rule, Rated):
+        return TrainingCheck(
+            implementation=name,
+            kind="free run",
+            verdict="disagree",
+            detail=f"it has {steps[0]:,} steps, the run by hand {steps[1]:,}",
+        )
     furthest = f"losses differ by {apart.max():.1e} at most, twins by {envelope.max():.1e}"
     detail = "; ".join(filter(None, (furthest, _told_apart(apart))))
     if not outside.size:

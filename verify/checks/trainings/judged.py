@@ -91,22 +91,28 @@ def judged(
             path = Path.of(training, record, dtype)
             look = _Look(training, record, seed, dtype, path, functions, told)
         except Exception as error:  # noqa: BLE001 -- the run by hand is held against nobody
-            told(_failed(ManualTrainer.name, error))
+            told(_failed(ManualTrainer.name, error, may_refuse=False))
             return
         for trainer in trainers:
             try:
                 look.at(trainer)
             except Exception as error:  # noqa: BLE001 -- the others are judged all the same
-                told(_failed(trainer.name, error))
+                told(_failed(trainer.name, error, may_refuse=dtype == "float32"))
 
 
-def _failed(name: str, error: Exception) -> TrainingCheck:
-    """The check of a run that did not come to its end."""
+def _failed(name: str, error: Exception, *, may_refuse: bool) -> TrainingCheck:
+    """The check of a run that did not come to its end.
+
+    Args:
+        name: of the implementation.
+        error: what ended it.
+        may_refuse: may an argmin layer find that its problem has too few digits?
+    """
     verdict: Verdict
     match error:
         case DivergedError():
             verdict, detail = "diverged", str(error)
-        case SingularError():  # an argmin layer refuses what has too few digits
+        case SingularError() if may_refuse:
             verdict, detail = "skipped", one_line(error)
         case _:
             verdict, detail = "disagree", one_line(error)
@@ -149,9 +155,10 @@ class _Look:
     def _of_run(
         self, trainer: Trainer, run: FreeRun, thetas: dict[int, Arrays]
     ) -> Iterator[TrainingCheck]:
-        if trainer.name != ManualTrainer.name:
-            noise = self._forced.noise(0)
-            yield parting_check(trainer.name, run, self.path, self._envelope, noise, self.dtype)
+        noise = self._forced.noise(0)
+        yield parting_check(
+            trainer.name, self.training.rule, run, self.path, self._envelope, noise, self.dtype
+        )
         yield repetition_check(self.training, self.record, trainer, self.dtype, run)
         if self.dtype != "float64":
             return

@@ -43,7 +43,7 @@ def closed_form_check(
 
 
 def _apart(theta: Arrays, wanted: Arrays) -> Iterator[Worst]:
-    scale = max(largest(array) for array in wanted.values())
+    scale = max(*(largest(array) for array in wanted.values()), float(np.finfo(np.float64).tiny))
     for name, array in wanted.items():
         errors = np.abs(theta[name] - array)
         flat = int(np.argmax(errors))
@@ -52,7 +52,8 @@ def _apart(theta: Arrays, wanted: Arrays) -> Iterator[Worst]:
             index=index_of(flat, array.shape),
             got=float(theta[name].flat[flat]),
             expected=float(array.flat[flat]),
-            error=float(errors.flat[flat]),
+            # NaN, compared with anything, would pass.
+            error=float(np.nan_to_num(errors.flat[flat], nan=np.inf)),
             tolerance=CLOSED_FORM * scale,
             scale=scale,
             ulps=0.0,
@@ -75,7 +76,16 @@ def number_checks(
         return
     expected = {each.quantity: each for each in training.expected if each.seed == seed}
     reason = training.skipped()
-    for quantity, got in training.measures(record, course).items():
+    measured = training.measures(record, course)
+    for quantity in expected.keys() - measured.keys():
+        yield TrainingCheck(
+            implementation=name,
+            kind="number",
+            verdict="disagree",
+            quantity=quantity,
+            detail="the run has no such number",
+        )
+    for quantity, got in measured.items():
         wanted = expected.get(quantity)
         if not wanted:
             yield TrainingCheck(

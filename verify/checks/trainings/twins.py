@@ -37,9 +37,11 @@ class Twin(ManualTrainer):
     ) -> Natives:
         """See `Trainer.descend`."""
         if not isinstance(rule, Rated):
-            gradient = objective.gradient
+            gradient, both = objective.gradient, objective.loss_and_gradient
             beside = replace(
-                objective, gradient=lambda theta, step: gradient(self._moved(theta), step)
+                objective,
+                gradient=lambda theta, step: gradient(self._moved(theta), step),
+                loss_and_gradient=lambda theta: both(self._moved(theta)),
             )
             return super().descend(rule, parameters, beside, steps)
         state = begin(rule, parameters)
@@ -73,8 +75,9 @@ def envelope(training: Training, record: Record, dtype: str, seed: int, path: Pa
         try:
             train(training, record, twin, dtype, keep)
         except DivergedError:
-            losses.append(np.inf)
+            most[len(losses) - 1 :] = np.inf
+            losses.pop()
         apart = distances(path.course.losses, losses)
-        most[: len(apart)] = np.fmax(most[: len(apart)], apart)
+        most[: len(apart)] = np.maximum(most[: len(apart)], apart)
     reached: Array = np.maximum.accumulate(most)
     return reached

@@ -16,9 +16,10 @@ from reference_impls.engines.pytorch.training import TorchTrainer
 from reference_impls.engines.trainers import TRAINERS
 from reference_impls.function import implementations
 from reference_impls.training import Record, Training
-from reference_impls.trainings import line, network
+from reference_impls.trainings import line, load_training, network
 from verify.checks.trainings.check import TrainingCheck
 from verify.checks.trainings.judged import Drawn, Event, Seen, judged, log_spaced
+from verify.checks.trainings.numbers import closed_form_check
 from verify.checks.trainings.path import Path
 from verify.checks.trainings.twins import envelope
 
@@ -202,3 +203,116 @@ def test_a_closed_form_is_asked_before_steps_and_at_the_end() -> None:
     checks_of(replace(SHORT, closed_form=closed_form), trainers=(ManualTrainer(),))
     assert asked[0] == 0
     assert asked[-1] == 40
+
+
+def slightly_off(factor: float, at_call: int) -> type[TorchTrainer]:
+    class Off(TorchTrainer):
+        """One of its gradients is off."""
+
+        name = "off"
+        calls = 0
+
+        def loss_and_gradient(
+            self, loss: Computation, primals: Mapping[str, Native]
+        ) -> tuple[Native, Natives]:
+            value, gradient = super().loss_and_gradient(loss, primals)
+            self.calls += 1
+            if self.calls == at_call:
+                gradient = {name: factor * array for name, array in gradient.items()}
+            return value, gradient
+
+    return Off
+
+
+def test_what_was_measured_for_one_trainer_does_not_excuse_the_next() -> None:
+    newton = load_training("logistic_newton")
+    trainers = (TorchTrainer(), slightly_off(1 + 1e-9, at_call=1)())
+    checks = checks_of(newton, trainers=trainers)
+    verdicts = {each.implementation: each.verdict for each in checks if each.kind == "gradient"}
+    assert verdicts == {"torch": "agree", "off": "disagree"}
+
+
+class Narrow(TorchTrainer):
+    """It computes its gradient in float32."""
+
+    name = "narrow"
+
+    def loss_and_gradient(
+        self, loss: Computation, primals: Mapping[str, Native]
+    ) -> tuple[Native, Natives]:
+        value, gradient = super().loss_and_gradient(loss, primals)
+        return value, {name: array.float() for name, array in gradient.items()}
+
+
+class Boastful(TorchTrainer):
+    """Its gradient is right, and its loss is not."""
+
+    name = "boastful"
+
+    def loss_and_gradient(
+        self, loss: Computation, primals: Mapping[str, Native]
+    ) -> tuple[Native, Natives]:
+        value, gradient = super().loss_and_gradient(loss, primals)
+        return value * (1 - 1e-5), gradient
+
+
+@pytest.mark.parametrize(
+    ("trainer", "fault", "quantity"),
+    [(Narrow(), "dtype drift", ""), (Boastful(), "", "loss")],
+    ids=["dtype", "loss"],
+)
+def test_the_loss_and_the_dtype_are_looked_at_too(
+    trainer: Trainer, fault: str, quantity: str
+) -> None:
+    (check,) = [each for each in checks_of(SHORT, trainers=(trainer,)) if each.kind == "gradient"]
+    assert (check.verdict, check.fault, check.quantity) == ("disagree", fault, quantity)
+
+
+def test_nan_at_the_end_is_not_where_the_closed_form_leads() -> None:
+    right = line.record(0).parameters
+    wrong = {name: np.full_like(array, np.nan) for name, array in right.items()}
+    check = closed_form_check(SHORT, line.record(0), "manual", {0: right, 40: wrong})
+    assert check
+    assert (check.verdict, check.step) == ("disagree", 40)
+
+
+def test_a_number_that_the_run_does_not_have_is_convicted() -> None:
+    (first, *_) = line.TRAINING.expected
+    asked = replace(SHORT, expected=(replace(first, quantity="no such"),))
+    found = [each for each in checks_of(asked) if each.quantity == "no such"]
+    assert [each.verdict for each in found] == ["disagree"] * 3
+
+
+class Hasty(TorchTrainer):
+    """It stops early."""
+
+    name = "hasty"
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
+    ) -> Natives:
+        return super().descend(rule, parameters, objective, steps - 1)
+
+
+def test_one_that_stops_early_is_convicted() -> None:
+    checks = checks_of(replace(SHORT, closed_form=None), trainers=(Hasty(),))
+    free = [each for each in checks if each.kind == "free run"]
+    assert [each.verdict for each in free] == ["disagree"]
+
+
+def test_twins_of_a_rule_that_searches_go_another_way() -> None:
+    training = load_training("rosenbrock_bfgs")
+    record = training.record(0)
+    path = Path.of(training, record, "float64")
+    assert envelope(training, record, "float64", 0, path).max() > 1e-12
+
+
+def test_the_envelope_is_infinite_from_where_a_twin_diverges() -> None:
+    calm = replace(SHORT, steps=5)
+    record = calm.record(0)
+    path = Path.of(calm, record, "float64")
+    wild = replace(calm, rule=Momentum(rate=1e200))
+    with np.errstate(all="ignore"):
+        found = envelope(wild, record, "float64", 0, path)
+    assert np.isfinite(found[0])
+    assert np.isinf(found[-1])

@@ -68,7 +68,7 @@ def test_every_trainer_follows_a_rule_with_all_that_it_can_have(rule: Rated, dty
     for trainer in TRAINERS:
         check = look.update_check(trainer)
         assert check
-        assert check.verdict == "agree"
+        assert check.verdict == ("agree" if trainer.has_rule(rule) else "skipped")
 
 
 def test_a_mistake_that_nobody_knows_is_convicted_without_a_name() -> None:
