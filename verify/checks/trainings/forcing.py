@@ -182,7 +182,7 @@ class Forced:
         return worst
 
     def _compared_loss(self, got: float, step: int) -> Worst:
-        """Half of its digits must agree: a loss may be the small difference of terms nobody knows."""
+        """Half of its digits must agree: it may be a small difference of terms nobody knows."""
         expected, unit = self.path.course.losses[step], unit_roundoff(np.dtype(self.dtype))
         scale = max(largest(np.asarray(self.path.course.losses)), float(np.finfo(self.dtype).tiny))
         return make_worst("loss", "", got, expected, (unit, scale, scale / np.sqrt(unit)))
