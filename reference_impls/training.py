@@ -234,7 +234,7 @@ class Losses:
         self, training: Training, record: Record, trainer: Trainer, dtype: npt.DTypeLike
     ) -> None:
         def native(array: Array) -> Native:
-            return trainer.native(np.asarray(array, dtype))
+            return trainer.native(np.array(array, dtype))  # a copy: the record is everybody's
 
         self._training, self._trainer = training, trainer
         self._sign = -1 if training.maximizes else 1

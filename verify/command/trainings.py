@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 BESIDE: tuple[Table[Any], ...] = (TRAINING_CHECKS, CURVES)
 """The tables that go into files beside the one that is named."""
 
+LARGEST_SEED = 2**32 - 1
+"""The tutorials draw from NumPy's older generator, which takes no larger one."""
+
 MAIN_DTYPE = "float64"
 """Further seeds are run in this one alone."""
 
@@ -65,8 +68,15 @@ def run(options: Options) -> int:
 
 
 def _plan(options: Options) -> list[RunKey]:
-    """A run of each training for each dtype, and in float64 for each further seed."""
+    """A run of each training for each dtype, and in float64 for each further seed.
+
+    Raises:
+        click.UsageError: the seed is too large.
+    """
     from reference_impls.trainings import load_training  # noqa: PLC0415 -- it imports the engines
+
+    if options.seed_given and options.seed > LARGEST_SEED:
+        raise click.UsageError(f"--seed: got {options.seed}, wanted at most {LARGEST_SEED}")
 
     def keys(training: "Training") -> Iterator[RunKey]:
         seeds = [options.seed] if options.seed_given else training.seeds
@@ -105,7 +115,10 @@ def _finished(path: Path | None) -> set[RunKey]:
     if path is None or not path.is_file():
         return set()
     rows = read(path.with_name(TRAINING_CHECKS.file_name), TRAINING_CHECKS).rows
-    return {key_of(row) for row in rows if row.check == "finished" and row.verdict == "agree"}
+    last = {key_of(row): row.verdict for row in rows if row.check == "finished"}
+    # The checks may be those of steps in another file beside them.
+    written = {RunKey(row.run, row.seed, row.dtype) for row in read(path, TRAININGS).rows}
+    return {key for key, verdict in last.items() if verdict == "agree" and key in written}
 
 
 def _done(plan: Sequence[RunKey], options: Options) -> Done:

@@ -46,6 +46,10 @@ def test_a_training_is_told_and_written(tmp_path: Path, capsys: Capture) -> None
         "0 runs, none wrong.",
     ]
     assert read(path, TRAININGS).rows == steps
+    other = tmp_path / "other.csv"
+    assert run([*asked[:-3], str(other), *ALONE]) == 0
+    assert "already" not in capsys.readouterr().out
+    assert len(read(other, TRAININGS).rows) == len(steps)
 
 
 def test_a_number_that_is_not_met_fails_the_run_and_is_run_again(
@@ -70,6 +74,7 @@ def test_a_number_that_is_not_met_fails_the_run_and_is_run_again(
     ("arguments", "said"),
     [
         (["--trainings", "lin"], "unknown training 'lin': accepted are timeseries,"),
+        (["--trainings", "line", "--seed", "4294967296"], "wanted at most 4294967295"),
         (["--trainings", "--size", "all"], "got --size with --trainings; it goes with"),
         (
             ["--trainings", "--csv", "curves.csv"],

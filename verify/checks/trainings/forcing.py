@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reference_impls.computation import Arrays, Native, cast
+from reference_impls.computation import Arrays, Native, cast, copies
 from reference_impls.descent import Natives, Objective, Rated, Trainer
 from reference_impls.function import Function
 from reference_impls.training import Losses, Record, Training, in_numpy
@@ -73,7 +73,7 @@ class Forced:
         found: list[tuple[float, int, Worst, Arrays]] = []
         for step in self.path.looked_at():
             native = {
-                name: trainer.native(np.asarray(array, self.dtype))
+                name: trainer.native(np.array(array, self.dtype))  # which it may write to
                 for name, array in self.path.thetas[step].items()
             }
             loss, gradient = losses.at(native, step)
@@ -153,11 +153,11 @@ class Forced:
         def gradient(theta: Mapping[str, Native], step: int) -> Natives:
             thetas.append(in_numpy(theta, trainer))
             given = cast(self.path.gradients[step], self.dtype)
-            return {name: trainer.native(array) for name, array in given.items()}
+            return {name: trainer.native(array) for name, array in copies(given).items()}
 
         start = {
             name: trainer.native(array)
-            for name, array in cast(self.record.parameters, self.dtype).items()
+            for name, array in copies(cast(self.record.parameters, self.dtype)).items()
         }
         end = trainer.descend(self.training.rule, start, Objective(gradient), self.path.steps)
         return [*thetas, in_numpy(end, trainer)]

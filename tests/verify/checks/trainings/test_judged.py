@@ -316,3 +316,25 @@ def test_the_envelope_is_infinite_from_where_a_twin_diverges() -> None:
         found = envelope(wild, record, "float64", 0, path)
     assert np.isfinite(found[0])
     assert np.isinf(found[-1])
+
+
+class Overwriting(ManualTrainer):
+    """It follows the rule, and writes into the arrays that it was given."""
+
+    name = "overwriting"
+
+    def loss_and_gradient(
+        self, loss: Computation, primals: Mapping[str, Native]
+    ) -> tuple[Native, Natives]:
+        found = super().loss_and_gradient(loss, primals)
+        for name in loss.wrt:
+            primals[name][...] = np.nan
+        return found
+
+
+def test_one_that_writes_into_its_arrays_does_not_spoil_the_run_by_hand() -> None:
+    checks = checks_of(SHORT, trainers=(Overwriting(), TorchTrainer()))
+    assert {each.verdict for each in checks if each.implementation == "torch"} == {
+        "agree",
+        "reported",
+    }
