@@ -40,6 +40,10 @@ FEASIBLE = 1e-12
 """What least squares leave of 1 below this is rounding."""
 
 
+HELD = 1e-8
+"""Of its terms, by so much a constraint may be violated: half of float64's digits."""
+
+
 class InfeasibleError(ImplicitError):
     """No x satisfies all constraints."""
 
@@ -133,13 +137,19 @@ def multipliers(Q: Array, c: Array, G: Array, h: Array) -> Array:
         h: (m,).
 
     Raises:
-        InfeasibleError: no x satisfies all constraints.
+        InfeasibleError: no x satisfies all constraints, or too few do for float64 to find one.
         LinAlgError: the symmetric part of Q is not positive definite.
     """
     Q, c, G, h = (np.array(np.real(primal).astype(np.float64).tolist()) for primal in (Q, c, G, h))
     L = np.linalg.cholesky((Q + Q.T) / 2)
     D = linalg.solve_triangular(L, G.T, lower=True).T
-    return _of_least_distance(D, h + D @ linalg.solve_triangular(L, c, lower=True))
+    middle = linalg.solve_triangular(L, c, lower=True)
+    mu = _of_least_distance(D, h + D @ middle)
+    x = -linalg.solve_triangular(L, middle + D.T @ mu, lower=True, trans="T")
+    # Where there is hardly an x, or none, multipliers grow until least squares leave only rounding.
+    if (G @ x - h > HELD * (np.abs(G) @ np.abs(x) + np.abs(h))).any():
+        raise InfeasibleError("no x satisfies all constraints G x ≤ h, or only just")
+    return mu
 
 
 def _of_least_distance(D: Array, d: Array) -> Array:

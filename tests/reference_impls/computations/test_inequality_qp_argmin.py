@@ -1,5 +1,8 @@
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from scipy.optimize import nnls
 
 from reference_impls import Arrays, Backend, draw, value
 from reference_impls.computations.inequality_qp_argmin import (
@@ -66,6 +69,31 @@ def test_constraints_that_exclude_each_other_are_refused(backend: Backend) -> No
         value(backend, COMPUTATION, primals | {"h": np.array([1.0, -1.5])})
     solution = value(backend, COMPUTATION, primals | {"h": np.array([1.5, -1.0])})
     np.testing.assert_allclose(solution, [1, 0, 1], atol=1e-15)
+
+
+@pytest.mark.parametrize("gap", [1e-8, 1e-5, 1e-3])
+@pytest.mark.parametrize("slope", [0.0, 1.0, 1e3])
+def test_a_programme_that_is_hardly_infeasible_is_refused_too(gap: float, slope: float) -> None:
+    sides = np.array([[1.0], [-1.0]])
+    with pytest.raises(InfeasibleError):
+        active_set(np.eye(1), np.array([slope]), sides, np.array([0.0, -gap]))
+
+
+def test_whatever_is_accepted_satisfies_the_constraints() -> None:
+    """Each has no solution by a hair: Farkas' combination of its rows excludes every x."""
+    accepted = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(2, 12))
+        G = rng.standard_normal((2 * n, n))
+        G[-1] = -G[:-1].T @ rng.uniform(0, 1, 2 * n - 1)
+        h = G @ rng.standard_normal(n)
+        weights, _ = nnls(G[:-1].T, -G[-1])
+        h[-1] = -(weights @ h[:-1]) - 1e-3
+        with suppress(InfeasibleError):
+            active_set(np.eye(n), rng.standard_normal(n), G, h)
+            accepted += 1
+    assert accepted == 0
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
