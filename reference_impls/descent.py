@@ -264,6 +264,10 @@ class Trainer(Protocol):
         """A copy at the boundary."""
         ...
 
+    def overwrite(self, native: Native, array: Array) -> None:
+        """Puts other numbers into an array of the engine's, which stays where it is."""
+        ...
+
     def loss_and_gradient(
         self, loss: Computation, primals: Mapping[str, Native]
     ) -> tuple[Native, Natives]:

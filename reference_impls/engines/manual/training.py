@@ -36,6 +36,10 @@ class ManualTrainer:
         """See `Trainer.to_numpy`."""
         return np.array(native)
 
+    def overwrite(self, native: Native, array: Array) -> None:
+        """See `Trainer.overwrite`."""
+        native[...] = array
+
     def loss_and_gradient(
         self, loss: Computation, primals: Mapping[str, Native]
     ) -> tuple[Native, Natives]:

@@ -14,8 +14,9 @@ A rule that looks ahead, or stops by itself, is one library's in one implementat
 the next: there, gradients alone are held against one another.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from reference_impls.descent import Natives, Objective, Rated, Trainer
 from reference_impls.function import Function
 from reference_impls.training import Losses, Record, Training, in_numpy
 from verify.checks.case import case_at
-from verify.checks.check import Worst
+from verify.checks.check import Violation, Worst
 from verify.checks.compare import contract_violation, make_worst, worst_entry
 from verify.checks.noises import Noises
 from verify.checks.trainings.check import TrainingCheck, of_worst
@@ -35,6 +36,24 @@ from verify.error_model.noise import SAFETY, Noise
 
 FRESH = 25
 """The noise of so many steps before, of those that are looked at, is believed to be that of now."""
+
+
+OWN = 100
+"""So many steps are also taken in the optimizer's own arrays."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A gradient at a step, and the worst of it and of the loss."""
+
+    step: int
+    gradient: Arrays
+    worst: Worst
+    broken: Violation | None
+
+    @property
+    def accepted(self) -> bool:
+        return not self.broken and self.worst.accepted
 
 
 @dataclass
@@ -70,40 +89,74 @@ class Forced:
         losses = Losses(self.training, record or self.record, trainer, self.dtype)
         # What is measured for one trainer must not excuse the next.
         self._known = {name: 0.0 * array for name, array in self._known.items()}
-        found: list[tuple[float, int, Worst, Arrays]] = []
+        seen: list[_Seen] = []
+        for each in chain(self._anew(trainer, losses), self._in_own_arrays(trainer, losses)):
+            seen.append(each)
+            if not each.accepted:
+                break  # the first that is wrong says most
+        return self._gradient_verdict(trainer, seen)
+
+    def _gradient_verdict(self, trainer: Trainer, seen: Sequence[_Seen]) -> TrainingCheck:
+        last = seen[-1]
+        if last.broken:
+            return TrainingCheck(
+                implementation=trainer.name,
+                kind="gradient",
+                verdict="disagree",
+                step=last.step,
+                detail=last.broken.sentence,
+                fault=last.broken.fault,
+            )
+        if last.accepted:
+            most = max(seen, key=lambda each: each.worst.in_tolerances)
+            detail = f"the worst of {len(seen)} gradients"
+            return of_worst(trainer.name, "gradient", most.worst, most.step, detail)
+        fault = ""
+        if last.worst.argument != "loss":
+            fault = recognised_gradient(
+                self.training, self.record, self.path, last.gradient, last.step
+            )
+        detail = "the first step that is wrong"
+        return of_worst(trainer.name, "gradient", last.worst, last.step, detail, fault)
+
+    def _in_own_arrays(self, trainer: Trainer, losses: Losses) -> Iterator[_Seen]:
+        """The first steps, in the optimizer's own arrays, with the numbers of the run by hand.
+
+        What is kept from one step to the next, as a gradient that is not set to zero, shows here.
+        """
+        if not isinstance(self.training.rule, Rated):
+            return
+        seen: list[_Seen] = []
+
+        def gradient(theta: Mapping[str, Native], step: int) -> Natives:
+            for name, array in self.path.thetas[step].items():
+                trainer.overwrite(theta[name], np.asarray(array, self.dtype))
+            loss, found = losses.at(theta, step)
+            seen.append(self._seen(trainer, loss, found, step))
+            return found
+
+        steps = min(OWN, self.path.steps)
+        trainer.descend(self.training.rule, losses.start, Objective(gradient), steps)
+        yield from seen
+
+    def _anew(self, trainer: Trainer, losses: Losses) -> Iterator[_Seen]:
+        """The steps that are looked at, each in arrays of its own."""
         for step in self.path.looked_at():
             native = {
                 name: trainer.native(np.array(array, self.dtype))  # which it may write to
                 for name, array in self.path.thetas[step].items()
             }
             loss, gradient = losses.at(native, step)
-            value, got = trainer.to_numpy(loss), in_numpy(gradient, trainer)
-            wrt = tuple(self.path.gradients[step])
-            broken = contract_violation(value, got, cast(self.path.thetas[step], self.dtype), wrt)
-            if broken:
-                return TrainingCheck(
-                    implementation=trainer.name,
-                    kind="gradient",
-                    verdict="disagree",
-                    step=step,
-                    detail=broken.sentence,
-                    fault=broken.fault,
-                )
-            compared = self._compared(got, step), self._compared_loss(float(value.item()), step)
-            worst = max(compared, key=lambda each: each.in_tolerances)
-            found.append((worst.in_tolerances, step, worst, got))
-            if not worst.accepted:
-                break  # the first that is wrong says most
-        _, step, worst, got = max(found, key=lambda each: each[0])
-        detail = f"the worst of {len(found)} steps"
-        if worst.accepted:
-            return of_worst(trainer.name, "gradient", worst, step, detail)
-        fault = ""
-        if worst.argument != "loss":
-            fault = recognised_gradient(self.training, self.record, self.path, got, step)
-        return of_worst(
-            trainer.name, "gradient", worst, step, "the first step that is wrong", fault
-        )
+            yield self._seen(trainer, loss, gradient, step)
+
+    def _seen(self, trainer: Trainer, loss: Native, gradient: Natives, step: int) -> _Seen:
+        value, got = trainer.to_numpy(loss), in_numpy(gradient, trainer)
+        like = cast(self.path.thetas[step], self.dtype)
+        broken = contract_violation(value, got, like, tuple(self.path.gradients[step]))
+        of_loss = self._compared_loss(float(value.item()), step)
+        compared = [of_loss] if broken else [self._compared(got, step), of_loss]
+        worst = max(compared, key=lambda each: each.in_tolerances)
+        return _Seen(step, got, worst, broken)
 
     def update_check(self, trainer: Trainer) -> TrainingCheck | None:
         """The update that is furthest off, of all steps; None for a rule that searches."""
@@ -174,7 +227,7 @@ class Forced:
         known = {name: size * part for name, part in self._known.items()}
         worst = worst_entry(got, expected, known)
         near = (each for each in self._noises if 0 < step - each <= self._shortly)
-        for measured_at in {max(near, default=step): None, step: None}:
+        for measured_at in dict.fromkeys((max(near, default=step), step)):
             if worst.accepted:
                 break
             noise = self.noise(measured_at)

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from reference_impls import BACKENDS
 from reference_impls.computation import Arrays, Computation, Native
-from reference_impls.descent import Momentum, Natives, Objective, Rule, Trainer
+from reference_impls.descent import Momentum, Natives, Objective, Rule, Trainer, rate_at
 from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.engines.pytorch.training import TorchTrainer
 from reference_impls.engines.trainers import TRAINERS
@@ -86,7 +87,7 @@ class Forgetful(TorchTrainer):
         self, loss: Computation, primals: Mapping[str, Native]
     ) -> tuple[Native, Natives]:
         value, gradient = super().loss_and_gradient(loss, primals)
-        factor = 1 + 2.0**-52 * self._rng.integers(2)
+        factor = 1 + 2.0**-48 * self._rng.integers(2)  # less is lost as steps are rounded
         return value, {name: factor * array for name, array in gradient.items()}
 
 
@@ -338,3 +339,57 @@ def test_one_that_writes_into_its_arrays_does_not_spoil_the_run_by_hand() -> Non
         "agree",
         "reported",
     }
+
+
+class Accumulating(TorchTrainer):
+    """It forgets to set gradients to zero."""
+
+    name = "accumulating"
+
+    def loss_and_gradient(
+        self, loss: Computation, primals: Mapping[str, Native]
+    ) -> tuple[Native, Natives]:
+        varied = {name: primals[name].requires_grad_() for name in loss.wrt}
+        value = loss.by_torch(**{**primals, **varied})
+        value.backward()
+        return value.detach(), {name: array.grad.clone() for name, array in varied.items()}
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
+    ) -> Natives:
+        theta = {name: tensor.clone() for name, tensor in parameters.items()}
+        for step in range(steps):
+            gradient = objective.gradient(theta, step)
+            with torch.no_grad():
+                for name, array in gradient.items():
+                    theta[name] -= rate_at(rule, step) * array
+        return {name: tensor.detach() for name, tensor in theta.items()}
+
+
+class Stale(TorchTrainer):
+    """Every second time, it has the gradient of the step before."""
+
+    name = "stale"
+
+    def __init__(self) -> None:
+        self._kept: tuple[Native, Natives] | None = None
+
+    def loss_and_gradient(
+        self, loss: Computation, primals: Mapping[str, Native]
+    ) -> tuple[Native, Natives]:
+        value, gradient = super().loss_and_gradient(loss, primals)
+        array = primals[loss.wrt[0]]
+        if self._kept and self._kept[0] is array:
+            gradient, self._kept = self._kept[1], None
+        else:
+            self._kept = array, {name: each.clone() for name, each in gradient.items()}
+        return value, gradient
+
+
+@pytest.mark.parametrize("trainer", [Accumulating(), Stale()], ids=lambda trainer: trainer.name)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_is_kept_from_step_to_step_in_an_optimizers_arrays_is_convicted(
+    trainer: Trainer, dtype: str
+) -> None:
+    (check,) = [each for each in checks_of(SHORT, dtype, (trainer,)) if each.kind == "gradient"]
+    assert (check.verdict, check.step) == ("disagree", 1)
