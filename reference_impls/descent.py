@@ -264,8 +264,12 @@ class Trainer(Protocol):
         """A copy at the boundary."""
         ...
 
-    def overwrite(self, native: Native, array: Array) -> None:
-        """Puts other numbers into an array of the engine's, which stays where it is."""
+    def overwrite(self, native: Native, array: Array) -> Native:
+        """Puts other numbers into an array of the engine's, which stays where it is.
+
+        Returns:
+            That array; or another one, in place of a number that cannot be written to.
+        """
         ...
 
     def loss_and_gradient(

@@ -333,3 +333,14 @@ def test_the_parameters_at_the_start_are_left_as_they_are(trainer: Trainer) -> N
     )
     np.testing.assert_array_equal(trainer.to_numpy(start["w"]), np.ones(2))
     np.testing.assert_allclose(trainer.to_numpy(found["w"]), 0.9**3 * np.ones(2))
+
+
+@each_trainer
+def test_numbers_are_put_into_an_array_where_it_is(trainer: Trainer) -> None:
+    native = trainer.native(np.zeros(2))
+    assert trainer.overwrite(native, np.ones(2)) is native
+    np.testing.assert_array_equal(trainer.to_numpy(native), np.ones(2))
+
+
+def test_a_number_of_numpys_is_replaced() -> None:
+    assert ManualTrainer().overwrite(np.float64(1), np.asarray(2.0)) == 2.0

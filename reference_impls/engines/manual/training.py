@@ -36,9 +36,12 @@ class ManualTrainer:
         """See `Trainer.to_numpy`."""
         return np.array(native)
 
-    def overwrite(self, native: Native, array: Array) -> None:
-        """See `Trainer.overwrite`."""
+    def overwrite(self, native: Native, array: Array) -> Native:
+        """See `Trainer.overwrite`; what NumPy computes of arrays of shape () are numbers."""
+        if not isinstance(native, np.ndarray):
+            return np.array(array)
         native[...] = array
+        return native
 
     def loss_and_gradient(
         self, loss: Computation, primals: Mapping[str, Native]

@@ -40,10 +40,10 @@ class TorchTrainer:
         """See `Trainer.to_numpy`."""
         return np.array(native.detach().numpy())
 
-    def overwrite(self, native: Native, array: Array) -> None:
+    def overwrite(self, native: Native, array: Array) -> Native:
         """See `Trainer.overwrite`."""
         with torch.no_grad():
-            native.copy_(self.native(array))
+            return native.copy_(self.native(array))
 
     def loss_and_gradient(
         self, loss: Computation, primals: Mapping[str, Native]

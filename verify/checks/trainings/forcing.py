@@ -129,9 +129,11 @@ class Forced:
         seen: list[_Seen] = []
 
         def gradient(theta: Mapping[str, Native], step: int) -> Natives:
-            for name, array in self.path.thetas[step].items():
-                trainer.overwrite(theta[name], np.asarray(array, self.dtype))
-            loss, found = losses.at(theta, step)
+            forced = {
+                name: trainer.overwrite(theta[name], np.asarray(array, self.dtype))
+                for name, array in self.path.thetas[step].items()
+            }
+            loss, found = losses.at(forced, step)
             seen.append(self._seen(trainer, loss, found, step))
             return found
 
