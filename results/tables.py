@@ -370,8 +370,8 @@ class TrainingVerdict(Row):
     check: Annotated[
         str,
         column(
-            "gradient or update at the states of the run by hand, free run, repetition, closed "
-            "form, number or finished"
+            "gradient, update or Hessian at the states of the run by hand, end, free run, "
+            "repetition, closed form, number or finished"
         ),
     ]
     verdict: Annotated[

@@ -5,7 +5,17 @@ from typing import Literal
 
 from verify.checks.check import Worst
 
-Kind = Literal["gradient", "update", "free run", "repetition", "closed form", "number", "finished"]
+Kind = Literal[
+    "gradient",
+    "update",
+    "Hessian",
+    "end",
+    "free run",
+    "repetition",
+    "closed form",
+    "number",
+    "finished",
+]
 Verdict = Literal["agree", "disagree", "parted", "reported", "skipped", "diverged"]
 
 
@@ -15,9 +25,10 @@ class TrainingCheck:
 
     Attributes:
         implementation: whose run it was.
-        kind: ``gradient`` and ``update``, each at the states of the run by hand; ``free run``,
-            beside the twins of that; ``repetition``; ``closed form``; ``number``, that the recipe
-            gives; ``finished``, the last of a run.
+        kind: ``gradient`` and ``update``, each at the states of the run by hand; of a rule that
+            searches, ``Hessian`` likewise, and ``end``, where it stops; ``free run``, beside the
+            twins of that; ``repetition``; ``closed form``; ``number``, that the recipe gives;
+            ``finished``, the last of a run.
         verdict: ``agree``, ``disagree``; ``parted`` of a free run; ``reported`` of a number that
             nothing is expected of; ``skipped``; ``diverged``.
         quantity: of a number, its name; of an array, the entry.

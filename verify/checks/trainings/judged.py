@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reference_impls.computation import Arrays
-from reference_impls.descent import Trainer
+from reference_impls.descent import Searching, Trainer
 from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.function import Function
 from reference_impls.implicit.errors import SingularError
@@ -27,6 +27,7 @@ from verify.checks.trainings.free_run import (
 )
 from verify.checks.trainings.numbers import closed_form_check, number_checks, places
 from verify.checks.trainings.path import Path, distances
+from verify.checks.trainings.searching import end_check, hessian_check
 from verify.checks.trainings.twins import envelope
 
 MOST_ROWS = 500
@@ -142,6 +143,8 @@ class _Look:
             self.told(self._forced.gradient_check(trainer))
             if update := self._forced.update_check(trainer):
                 self.told(update)
+            if hessian := hessian_check(self.training, self.record, trainer, self.dtype, self.path):
+                self.told(hessian)
         thetas: dict[int, Arrays] = {}
         writer = self._writer(trainer, thetas)
         run = run_freely(self.training, self.record, trainer, self.dtype, writer)
@@ -159,6 +162,9 @@ class _Look:
         yield parting_check(
             trainer.name, self.training.rule, run, self.path, self._envelope, noise, self.dtype
         )
+        if isinstance(self.training.rule, Searching):
+            end = run.course.parameters
+            yield end_check(self.training, self.record, trainer.name, self.dtype, self.path, end)
         yield repetition_check(self.training, self.record, trainer, self.dtype, run)
         if self.dtype != "float64":
             return
