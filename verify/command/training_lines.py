@@ -62,11 +62,19 @@ def summary(
     parted = sorted({row.run for row in rows if row.verdict == "parted"})
     if parted:
         yield f"Parted from their twins, which convicts nobody: {', '.join(parted)}."
+    refused = sorted({row.run for row in rows if is_refusal(row)})
+    if refused:
+        yield f"Refused by an implementation, and not judged there: {', '.join(refused)}."
     if left_out := sum(map(is_left_out, rows)):
         yield f"{left_out} numbers are not compared, for the reasons above."
     named = f": {', '.join(key.name for key in wrong)}" if wrong else ""
     runs = "1 run" if len(checks) == 1 else f"{len(checks)} runs"
     yield f"{runs}, {len(wrong) or 'none'} wrong{named}."
+
+
+def is_refusal(row: TrainingVerdict) -> bool:
+    """Did an implementation refuse the run?"""
+    return row.verdict == "skipped" and row.check == "free run"
 
 
 def is_left_out(row: TrainingVerdict) -> bool:
@@ -92,7 +100,7 @@ def _exception(row: TrainingVerdict) -> Iterator[str]:
         yield f"{head}: {row.detail}"
     elif row.verdict == "parted":
         yield f"{head} parts from the twins{where}: {row.detail}"
-    elif row.verdict == "skipped" and row.check == "free run":
+    elif is_refusal(row):
         yield f"{head} refused: {row.detail}"
     elif row.verdict == "skipped" and row.check == "update":
         yield f"{head} not compared: {row.detail}"

@@ -26,7 +26,7 @@ from results.tables import (
 )
 from verify.checks.trainings.check import TrainingCheck
 from verify.checks.trainings.judged import Drawn, Event, Seen, judged
-from verify.command.training_lines import RunKey, is_left_out, is_wrong
+from verify.command.training_lines import RunKey, is_left_out, is_refusal, is_wrong
 
 R = TypeVar("R", bound=Row)
 
@@ -47,8 +47,8 @@ def run_and_write(key: RunKey, path: Path | None) -> list[TrainingVerdict]:
         writer = _Writer(key, files, path if path and path.is_file() else None)
         judged(training, key.seed, key.dtype, TRAINERS, functions, writer.told)
         wrong = any(map(is_wrong, writer.checks))
-        # Once the file is there that they need, the numbers are to be compared.
-        left_out = any(map(is_left_out, writer.checks))
+        # It may be done again: with the file that numbers need, or by an implementation that can.
+        left_out = any(is_left_out(row) or is_refusal(row) for row in writer.checks)
         writer.told(
             TrainingCheck(
                 implementation=ManualTrainer.name,

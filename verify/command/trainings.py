@@ -15,6 +15,7 @@ import click
 from reference_impls.running.processes import processes, shared_by
 from reference_impls.running.threads import one_thread
 from reference_impls.trainings import TRAINING_NAMES
+from results.environment import FILE_NAME
 from results.store import Appender, read
 from results.tables import CURVES, TRAINING_CHECKS, TRAININGS, Table, TrainingVerdict
 from verify.command.appending import appender_for, record_environment
@@ -52,8 +53,9 @@ def run(options: Options) -> int:
     are_few = len(options.subjects.trainings) < len(TRAINING_NAMES)
     checks: dict[RunKey, list[TrainingVerdict]] = {}
     try:
-        with one_thread():
-            record_environment(options.path)
+        if missing:
+            with one_thread():
+                record_environment(options.path)
         with closing(_done(missing, options)) as ended:
             for key, rows in ended:
                 checks[key] = rows
@@ -97,10 +99,10 @@ def _refuse_what_cannot_be_written(path: Path | None) -> None:
         click.UsageError: the file bears the name of one that other rows go to.
         results.errors.ResultsError: a file cannot be written, or holds another table.
     """
-    names = [table.file_name for table in BESIDE]
+    names = [*(table.file_name for table in BESIDE), FILE_NAME]
     if path and path.name in names:
         raise click.UsageError(
-            f"--csv: got {path}, wanted another name: {' and '.join(names)} are written beside the "
+            f"--csv: got {path}, wanted another name: {', '.join(names)} are written beside the "
             f"steps, which go to {TRAININGS.file_name}, say"
         )
     with appender_for(path, TRAININGS):

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import verify.command.training_run
+from reference_impls.engines.pytorch.training import TorchTrainer
+from reference_impls.implicit.errors import SingularError
 from reference_impls.trainings import exponential
 from results.store import read
 from results.tables import CURVES, TRAINING_CHECKS, TRAININGS
@@ -78,8 +80,9 @@ def test_a_number_that_is_not_met_fails_the_run_and_is_run_again(
         (["--trainings", "--size", "all"], "got --size with --trainings; it goes with"),
         (
             ["--trainings", "--csv", "curves.csv"],
-            "--csv: got curves.csv, wanted another name: training_checks.csv and curves.csv are",
+            "--csv: got curves.csv, wanted another name: training_checks.csv, curves.csv",
         ),
+        (["--trainings", "--csv", "environment.json"], "--csv: got environment.json, wanted"),
         (["--trainings", "--csv", "/proc/none/trainings.csv"], "cannot write"),
     ],
 )
@@ -125,3 +128,28 @@ def test_processes_write_what_one_does(tmp_path: Path) -> None:
         rows = [row.model_copy(update={"time_s": 0.0}) for row in read(path, TRAININGS).rows]
         found.append(sorted(rows, key=lambda row: (row.run, row.implementation, row.step)))
     assert found[0] == found[1]
+
+
+def refusing(*_: object) -> None:
+    raise SingularError("too few digits")
+
+
+def test_a_refusal_is_no_agreement(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    monkeypatch.setattr(TorchTrainer, "loss_and_gradient", refusing)
+    path = tmp_path / "trainings.csv"
+    asked = ["--trainings", "exponential", "--dtype", "float32", "--csv", str(path), *ALONE]
+    for _ in range(2):  # nor is it done with
+        assert run(asked) == 0
+        out = capsys.readouterr().out
+        assert "  torch: free run refused: raised SingularError: too few digits\n" in out
+        assert "Refused by an implementation, and not judged there: exponential.\n" in out
+    environment = (tmp_path / "environment.json").read_text()
+    monkeypatch.undo()
+    assert run(asked) == 0
+    assert (tmp_path / "environment.json").read_text() != environment
+    environment = (tmp_path / "environment.json").read_text()
+    assert run(asked) == 0
+    assert "already" in capsys.readouterr().out
+    assert (tmp_path / "environment.json").read_text() == environment

@@ -11,7 +11,7 @@ gradient gₖ, and what its optimizer makes of gradients, its update θₖ₊₁
   largest update until then, of whose size everything is that it remembers.
 
 A rule that looks ahead, or stops by itself, is one library's in one implementation and another's in
-the next: there, gradients alone are held against one another, and what else there is in `searching`.
+the next. There, it is gradients alone that are compared here; `searching` has the rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
