@@ -1,8 +1,9 @@
 """One training at one seed and dtype: every implementation against everything.
 
-(a) gradients and updates at the states of the run by hand (`forcing`); (b) free runs beside twins
-of it, and (c) each done twice (`free_run`, `twins`); (d) the closed form, where there is one, and
-(e) the numbers that the tutorial's recipe gives (`numbers`), both in float64.
+(a) gradients and updates at the states of the run by hand (`forcing`), and of rules that search
+their Hessians and ends (`searching`); (b) free runs beside twins of it, and (c) each done twice
+(`free_run`, `twins`); (d) the closed form, where there is one, and (e) the numbers that the
+tutorial's recipe gives (`numbers`), both in float64.
 """
 
 from collections.abc import Callable, Iterator, Sequence
