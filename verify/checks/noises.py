@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from reference_impls.computation import Arrays
 from reference_impls.function import Function
 from verify.checks.case import Case
 from verify.error_model.measurement import PROBES, measure_noises
-from verify.error_model.noise import FUNCTIONAL, PAIRING, VALUE, Noise, pooled
+from verify.error_model.noise import FUNCTIONAL, PAIRING, VALUE, Noise, largest_of, pooled
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,20 @@ class Noises:
 
     each: Mapping[str, Noise]
     allowed: Noise
+
+    @cached_property
+    def measured(self) -> Noise:
+        """The largest of each, however large."""
+        return largest_of(list(self.each.values())) if self.each else self.allowed
+
+    @classmethod
+    def of_one(cls, name: str, noise: Noise) -> "Noises":
+        """Of one implementation that stands alone."""
+        return cls({name: noise}, pooled([noise]))
+
+    def of_each(self, name: str) -> Noise:
+        """An implementation's own, however large; what all are allowed if it has none."""
+        return self.each.get(name, self.allowed)
 
     @classmethod
     def of(cls, case: Case, functions: Sequence[Function], probes: int = PROBES) -> "Noises":

@@ -1,6 +1,7 @@
 """Noise, measured: results in float32 and float64, and from one point to the next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -109,7 +110,7 @@ def measure_noise(
         if any(_underflows(array) for _, double in pairs for array in double.values()):
             return None
         noise = _noise(pairs, np.float32, points[0])
-        if noise and _is_wild(noise):
+        if noise and is_wild(noise, noise.errors):
             # Or is it that an intermediate result went beyond float32?
             with np.errstate(over="raise", under="raise"):
                 _sampled(function, points[0], directions, np.float32, wrt)
@@ -118,10 +119,11 @@ def measure_noise(
     return noise
 
 
-def _is_wild(noise: Noise) -> bool:
+def is_wild(noise: Noise, names: Iterable[str]) -> bool:
+    """Is any of these arrays' rounding far above its size and its conditioning?"""
     return any(
         noise.typical[name] > INSTABILITY * (noise.spread[name] + noise.size(name))
-        for name in noise.errors
+        for name in names
     )
 
 
@@ -144,7 +146,10 @@ def measure_conditioning(
     """
     try:
         first, *others = [_sampled(function, point, directions, dtype, wrt) for point in points]
-        return _noise([(other, first) for other in others], dtype, points[0])
+        found = _noise([(other, first) for other in others], dtype, points[0])
+        return found and replace(
+            found, spread={name: largest(errors) for name, errors in found.errors.items()}
+        )
     except Exception:  # noqa: BLE001 -- what an implementation raises, its contract check reports
         return None
 

@@ -67,6 +67,7 @@ class Noise:
         natural: by array, the size of the terms it is the sum of, for one that cancels to zero: the
             norm of u f, and for a cotangent that norm divided by the size of its primal.
         unit: the unit roundoff of the dtype whose errors these are.
+        apart: are float32's values another function's? Then these are of float64 alone.
     """
 
     errors: Arrays
@@ -75,6 +76,7 @@ class Noise:
     typical: Mapping[str, float]
     natural: Mapping[str, float]
     unit: float = 2.0**-24
+    apart: bool = False
 
     @classmethod
     def silent(cls, shapes: Mapping[str, tuple[int, ...]]) -> "Noise":
@@ -150,12 +152,20 @@ Point = tuple[Arrays, Array]
 
 def pooled(noises: Sequence[Noise]) -> Noise:
     """The largest noise of every entry, but no more than `EXCUSE` times the usual of its array."""
+    most = largest_of(noises)
+    errors = {
+        name: np.minimum(array, EXCUSE * (usual_level(noises, name) + most.size(name)))
+        for name, array in most.errors.items()
+    }
+    return replace(most, errors=errors)
+
+
+def largest_of(noises: Sequence[Noise]) -> Noise:
+    """The largest noise of every entry, however large."""
     first = noises[0]
-    errors = {}
-    for name in first.errors:
-        limit = EXCUSE * (usual_level(noises, name) + first.size(name))
-        most = reduce(np.maximum, (noise.errors[name] for noise in noises))
-        errors[name] = np.minimum(most, limit)
+    errors = {
+        name: reduce(np.maximum, (noise.errors[name] for noise in noises)) for name in first.errors
+    }
     return replace(first, errors=errors)
 
 

@@ -30,11 +30,29 @@ Functional = Callable[[Scalar], Scalar]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A derivative, the largest error it is thought to have, and the oracle that gave it."""
+    """A derivative, the largest error it is thought to have, and the oracle that gave it.
+
+    Attributes:
+        value: of the derivative.
+        error_bar: the largest error it is thought to have.
+        oracle: that gave it.
+        rounding: the bar that the rounding of values would give alone, where that is known.
+        moved: how far the values moved that it was taken from.
+    """
 
     value: float
     error_bar: float
     oracle: str
+    rounding: float = 0.0
+    moved: float = 0.0
+
+    @property
+    def is_all_there_is(self) -> bool:
+        """Are values rounded so much that no better estimate is to be had from them?
+
+        The differences of extrapolated slopes, which rounding makes as well, are several times it.
+        """
+        return 0 < self.error_bar <= 16 * self.rounding
 
 
 UNKNOWN_DERIVATIVE = Estimate(np.nan, np.inf, "Richardson")

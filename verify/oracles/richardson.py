@@ -57,6 +57,17 @@ def richardson(phi: Functional, points: int = NOISE_POINTS) -> Estimate:
         best = min(best, extrapolate(phi, first, noise), key=lambda estimate: estimate.error_bar)
         if best.error_bar <= GOOD_ENOUGH * abs(best.value):
             break
+    return unless_contradicted(phi, best, noise)
+
+
+def unless_contradicted(phi: Functional, best: Estimate, noise: float) -> Estimate:
+    """An estimate, with a bar that reaches a very short difference where that contradicts it.
+
+    Args:
+        phi: the function φ.
+        best: an estimate of its derivative.
+        noise: of a value of φ.
+    """
     short = _short_difference(phi, noise)
     apart = abs(short.value - best.value)
     if apart > short.error_bar + best.error_bar:
@@ -105,14 +116,15 @@ def extrapolate(
             above = slopes_above[column - 1]
             slopes.append(_towards_zero(slopes[-1], above, 4**column))
             jumps.append(_towards_zero(jumps[-1], jumps_above[column - 1], 2 * 4 ** (column - 1)))
+            by_rounding = NOISE_FACTOR * rounding / step
             bar = max(
                 abs(slopes[-1] - slopes[-2]),
                 abs(slopes[-1] - above),
                 2 * abs(jumps[-1]),
-                NOISE_FACTOR * rounding / step,
+                by_rounding,
             )
             if bar < best.error_bar:
-                best = Estimate(slopes[-1], bar, "Richardson")
+                best = Estimate(slopes[-1], bar, "Richardson", by_rounding)
         if is_enough(best):
             break
     return best

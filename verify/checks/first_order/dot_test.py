@@ -5,14 +5,15 @@
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from reference_impls.computation import Arrays
-from reference_impls.function import Function
 from verify.checks.case import Case, Result
 from verify.checks.check import Check, severity
 from verify.checks.compare import make_worst
+from verify.checks.first_order.appeal import Appeal
 from verify.checks.first_order.explanation import diagnosed, told
 from verify.checks.first_order.oracle import Oracle
 from verify.error_model.arrays import pair, pairing_norm, unit_roundoff
@@ -26,6 +27,14 @@ RESOLVED = 1e-4
 CREDIBLE = 8.0
 """A bar so wide that no test passes by it is one of differences across many kinks: errors of right
 gradients are then several times that, as in sorts of 10,000 entries and more."""
+
+
+FEW_DIGITS = 1e-2
+"""Of the terms of ⟨Jᵀu, v⟩: what is known no better than that is not judged."""
+
+
+BESIDE = (2.0**-44, 2.0**-30)
+"""Steps over which the values of a staircase do not move, unless it is at the edge of a step."""
 
 
 @dataclass(frozen=True)
@@ -88,9 +97,21 @@ class DotTest:
                 return replace(check, verdict="inconclusive", detail=detail)
             return replace(check, verdict="disagree")
         if blunt:
-            detail = f"the oracle's error bar is {estimate.error_bar:.1e}"
-            return replace(check, verdict="inconclusive", detail=detail)
+            return self._where_blunt(check, estimate, scale)
         return check
+
+    def _where_blunt(self, check: Check, estimate: Estimate, scale: float) -> Check:
+        """It agrees to the digits that values have, if it is their rounding that leaves no more."""
+        size = max(self.noise.natural[PAIRING], estimate.moved)
+        if scale <= estimate.error_bar <= BLUNT * size:
+            detail = "zero beside the value, as far as values can show" if scale else ""
+            return replace(check, detail=detail)
+        if estimate.is_all_there_is and estimate.error_bar <= FEW_DIGITS * scale:
+            digits = int(np.log10(scale / estimate.error_bar))
+            detail = f"right to {digits} digits; the values are rounded, and show no more"
+            return replace(check, detail=detail)
+        detail = f"the oracle's error bar is {estimate.error_bar:.1e}"
+        return replace(check, verdict="inconclusive", detail=detail)
 
     def scale(self, tangents: Arrays) -> float:
         """What the terms of ⟨Jᵀu, v⟩ are of the size of."""
@@ -116,22 +137,24 @@ class OracleTest:
     Attributes:
         test: with the result.
         oracle: of the function.
+        function: whose result it is.
+        appeal: for all the noise that there is reason to allow, before it is accused.
     """
 
     test: DotTest
     oracle: Oracle
+    appeal: Appeal
 
-    def worst(self, function: Function, *, alone: bool) -> Check:
+    def worst(self, *, alone: bool) -> Check:
         """The worst of the dot tests, and how the gradient is wrong if it is.
 
         Args:
-            function: whose result it is.
             alone: is there no other implementation, whose every entry this one's was compared
                 with? Then an argument whose share of the dot product is too small to see has a
                 test of its own.
         """
         tests = [
-            self._seconded(self.test.along(k, estimate), tangents, estimate)
+            self._seconded(k, tangents, estimate)
             for k, (tangents, estimate) in enumerate(
                 zip(self.test.case.directions, self.oracle.estimates, strict=True)
             )
@@ -139,9 +162,13 @@ class OracleTest:
         if alone:
             tests += self._hidden_arguments(tests[0])
         worst = max(tests, key=severity)
-        return self._explained(worst, function) if worst.verdict == "disagree" else worst
+        return self._explained(worst) if worst.verdict == "disagree" else worst
 
-    def _seconded(self, check: Check, tangents: Arrays, estimate: Estimate) -> Check:
+    @cached_property
+    def _heard(self) -> DotTest:
+        return replace(self.test, noise=self.appeal.noise)
+
+    def _seconded(self, direction: int, tangents: Arrays, estimate: Estimate) -> Check:
         """No single look accuses.
 
         A complex step is taken again from both sides, and redone with real values: a term that has
@@ -149,16 +176,34 @@ class OracleTest:
         Quick Richardson is redone in full. Where kinks blur that too, two very short differences
         must agree.
         """
-        if check.verdict != "disagree":
+        check = self.test.along(direction, estimate)
+        if check.verdict not in ("disagree", "inconclusive"):
             return check
-        second = self.oracle.by_values(tangents)
+        second = self.oracle.carefully(tangents)
         scale = self.test.scale(tangents)
-        if estimate.oracle != COMPLEX and is_blunt(second, scale):
+        if estimate.oracle != COMPLEX and is_blunt(second, scale) and not second.is_all_there_is:
             second = _confirmed(estimate, self.oracle.between_kinks(tangents, scale))
         elif estimate.oracle == COMPLEX:
             again = self.oracle.truth(tangents)
             second = second if _contradict(second, again) else again
-        return self.test.against(tangents, second)
+        measured = float(self._heard.noise.pairings[direction])
+        return self._judged(tangents, second, measured)
+
+    def _judged(self, tangents: Arrays, estimate: Estimate, measured: float) -> Check:
+        """The verdict of the second look, and how many digits are left."""
+        check = self._heard.against(tangents, estimate, measured)
+        if check.verdict != "agree" and self._is_constant(tangents, estimate):
+            detail = "zero, and so is every change of the value beside the point"
+            return replace(check, verdict="agree", detail=detail)
+        return _with_digits(check)
+
+    def _is_constant(self, tangents: Arrays, estimate: Estimate) -> bool:
+        """Is it zero where φ is constant, and no derivative from further away to be trusted?"""
+        is_known = estimate.error_bar <= FEW_DIGITS * abs(estimate.value)
+        if self.test.scale(tangents) > 0 or is_known:
+            return False
+        phi = self.oracle.values.along(tangents)
+        return all(phi(step) == phi(0.0) for step in (*BESIDE, *(-step for step in BESIDE)))
 
     def _hidden_arguments(self, together: Check) -> list[Check]:
         """Tests of those arguments that the tolerance of all together would hide mistakes in."""
@@ -177,24 +222,33 @@ class OracleTest:
             if RESOLVED * share < tolerance:
                 truth = self.oracle.truth(tangents)
                 found = self.test.against(tangents, truth, relative * share)
-                tests.append(self._without_kink(found, tangents))
+                tests.append(self._without_kink(found, tangents, relative * share))
         return tests
 
-    def _without_kink(self, found: Check, tangents: Arrays) -> Check:
+    def _without_kink(self, found: Check, tangents: Arrays, measured: float) -> Check:
         """All together have not shown the complex step to be valid for a term that is so weak."""
-        if found.verdict != "disagree":
+        if found.verdict not in ("disagree", "inconclusive"):
             return found
         if self.oracle.sides(tangents):
             detail = "there is a kink here, too weak to be judged beside the other arguments"
             return replace(found, verdict="inconclusive", detail=detail)
-        again = self.test.against(tangents, self.oracle.by_values(tangents))
-        return again if again.verdict == "agree" else found
+        return self._judged(tangents, self.oracle.carefully(tangents), measured)
 
-    def _explained(self, wrong: Check, function: Function) -> Check:
-        _, vjp = function.make_vjp(self.test.case.primals)
+    def _explained(self, wrong: Check) -> Check:
+        _, vjp = self.appeal.function.make_vjp(self.test.case.primals)
         truth = self.oracle.truth if wrong.against == COMPLEX else self.oracle.by_values
         found = diagnosed(self.test.case, self.test.result.cotangents, truth, vjp)
         return replace(wrong, detail=told(found), fault=found.fault)
+
+
+def _with_digits(check: Check) -> Check:
+    """What is told of one that was doubted and agrees: how many digits it could be judged by."""
+    if check.verdict != "agree" or check.detail or check.worst is None:
+        return check
+    digits = int(np.log10(max(check.worst.scale / check.worst.tolerance, 1.0)))
+    return replace(
+        check, detail=f"right to {digits} digits; rounding, as measured, takes the others"
+    )
 
 
 def _confirmed(first: Estimate, second: Estimate) -> Estimate:

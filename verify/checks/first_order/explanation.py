@@ -35,11 +35,13 @@ def contract_check(
         return check
     fault = observed.violation
     wrong = replace(check, verdict="disagree", detail=fault.sentence, fault=fault.fault)
+    if fault.fault == NOT_FINITE and fault.argument == VALUE and alone:
+        # Outside the domain of a function that stands alone, there is no telling.
+        return replace(wrong, verdict="unsupported", fault="")
     if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or isinstance(oracle, NoOracle):
         return wrong
     if fault.argument == VALUE:
-        # Outside the domain of a function that stands alone, there is no telling.
-        return replace(wrong, verdict="unsupported", fault="") if alone else wrong
+        return wrong
     return _Explanation(case, function, wrong, fault, oracle).check()
 
 

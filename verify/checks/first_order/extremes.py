@@ -5,6 +5,7 @@ engines, is 0 · ∞ = NaN once exp(z) overflows: the branch not selected is dif
 No gradient at an ordinary point shows it.
 """
 
+import math
 import warnings
 from dataclasses import dataclass, replace
 
@@ -103,7 +104,8 @@ class _Extremes:
         truth = derivative(Values(self.case, self.function.forward).along({argument: tangent}))
         size = max(1.0, abs(truth.value))
         resolved = truth.error_bar <= BLUNT * size
-        if not resolved or abs(truth.value) > float(np.finfo(self.case.dtype).max):
+        # Beyond the root of the largest float, any product of two such numbers is infinite.
+        if not resolved or abs(truth.value) > math.sqrt(float(np.finfo(self.case.dtype).max)):
             return []
         worst = make_worst(
             argument=argument,

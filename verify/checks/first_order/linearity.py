@@ -7,7 +7,8 @@ import numpy as np
 from reference_impls.computation import Array, Arrays, Vjp, copies
 from verify.checks.check import NOT_LINEAR, Violation
 from verify.checks.first_order.observation import Call, change
-from verify.error_model.arrays import first_index, unit_roundoff
+from verify.checks.first_order.second_look import Discrepancy
+from verify.error_model.arrays import first_index, largest, unit_roundoff
 
 FACTOR = 2.0
 """Of the cotangents that are combined: a power of two, with which nothing is rounded anew."""
@@ -58,6 +59,22 @@ def _not_additive(call: Call) -> Violation | None:
     return Violation("strides", f"with a cotangent of stride zero, {seen}") if seen else None
 
 
+def discrepancies(call: Call) -> dict[str, Discrepancy]:
+    """How far vjp(u - 2) is from vjp(u) - 2 vjp(1), with ones of stride zero if it takes those."""
+    u = call.case.cotangent
+    combined = copies(call.vjp(np.asarray(u - np.asarray(FACTOR, u.dtype))))
+    expanded = _if_taken(call.vjp, np.broadcast_to(np.ones((), u.dtype), u.shape))
+    of_ones = call.vjp(np.ones_like(u)) if isinstance(expanded, Violation | None) else expanded
+    first = call.result.cotangents
+    return {
+        name: Discrepancy(
+            error=largest(combined[name] - (array - FACTOR * of_ones[name])),
+            size=max(largest(array), FACTOR * largest(of_ones[name])),
+        )
+        for name, array in first.items()
+    }
+
+
 def _if_taken(vjp: Vjp, expanded: Array) -> Arrays | Violation | None:
     """What it makes of ones of stride zero; None if it does not take them."""
     try:
@@ -99,7 +116,15 @@ def _unlike(call: Call, terms: Arrays, got: Arrays, wanted: Arrays) -> str:
         return fault
     first = call.result.cotangents
     kept = [name for name in terms if not call.noise.vanishes(name, first[name])]
-    return change(terms, got, {name: wanted[name] for name in kept})
+    kept_wanted = {name: wanted[name] for name in kept}
+    seen = change(terms, got, kept_wanted)
+    rough = call.appeal.roughness if seen else 0.0
+    if not rough:
+        return seen
+    # Where values lose digits, so may cotangents, each by other digits.
+    return change(
+        {name: terms[name] + rough * largest(terms[name]) for name in terms}, got, kept_wanted
+    )
 
 
 def _nonlinear(call: Call, other: Arrays, sentence: str) -> Violation:

@@ -1,6 +1,7 @@
 """What came of one implementation at a case's point: a result, a fault, or a refusal."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +11,7 @@ from reference_impls.function import Function
 from verify.checks.case import Case, Result
 from verify.checks.check import Violation
 from verify.checks.compare import contract_violation, worst_entry
+from verify.checks.first_order.appeal import Appeal
 from verify.error_model.noise import Noise
 
 
@@ -92,6 +94,11 @@ class Call:
             return fault
         result = Result(function.name, value, copies(returned))
         return cls(case, noise, function, primals, cotangent, vjp, returned, result)
+
+    @cached_property
+    def appeal(self) -> Appeal:
+        """All the rounding that there is reason to allow, before this call is accused."""
+        return Appeal(self.case, self.function, self.noise)
 
     def fault(self, later: Arrays) -> str:
         """What is wrong with the names, shapes, dtypes or finiteness of a later answer."""

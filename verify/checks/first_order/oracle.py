@@ -7,13 +7,14 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays, cast
 from verify.checks.case import Case
-from verify.error_model.arrays import pairing_norm, unit_roundoff
+from verify.error_model.arrays import inner, pairing_norm, unit_roundoff
 from verify.error_model.noise import Noise
+from verify.oracles.careful import carefully, noise_of_digits, noise_of_steps, reach_of
 from verify.oracles.complex_step import COMPLEX, complex_step
 from verify.oracles.derivative import FEWEST, between_kinks, derivative, quickly
-from verify.oracles.estimate import Estimate, Functional, Scalar, is_blunt
+from verify.oracles.estimate import NOISE_FACTOR, Estimate, Functional, Scalar, is_blunt
 from verify.oracles.one_sided import Sides, kink_at
-from verify.oracles.richardson import richardson
+from verify.oracles.richardson import SIDE_STEP, richardson
 
 Forward = Callable[[Mapping[str, Array]], Array]
 """From primals to f's value."""
@@ -47,6 +48,18 @@ class Values:
             for name in moved:
                 moved[name] += primals[name]
             return np.sum(cotangent * self.forward(primals | moved)).item()
+
+        return phi
+
+    def in_float32(self, tangents: Arrays) -> Functional:
+        """φ(h) = ⟨u, f(x + h v)⟩, with f computed in float32."""
+        primals = cast(self.case.primals, np.float64)
+        wide = cast(tangents, np.float64)
+
+        def phi(h: Scalar) -> Scalar:
+            moved = {name: np.asarray(primals[name] + h * wide[name]) for name in wide}
+            value = self.forward(cast(primals | moved, np.float32))
+            return inner(self.case.cotangent, value)
 
         return phi
 
@@ -94,12 +107,21 @@ class Oracle:
         ]
         # The points x + hv are rounded, too.
         rounding = unit_roundoff(np.float64) * (noise.functional + max(scales))
-        if points < FEWEST:
-            estimates, points = quickly(phis, scales, rounding), FEWEST
-        else:
-            estimates = [derivative(phi, points) for phi in phis]
+        try:
+            estimates = (
+                quickly(phis, scales, rounding)
+                if points < FEWEST
+                else [derivative(phi, points) for phi in phis]
+            )
+        except Exception:
+            # The domain may end within a step: there are shorter ones.
+            phis = [_or_nan(phi) for phi in phis]
+            estimates = [carefully(phi) for phi in phis]
+            if not all(np.isfinite(estimate.error_bar) for estimate in estimates):
+                raise
+        points = max(points, FEWEST)
         sides = [
-            kink_at(phi) if is_blunt(estimate, scale) else None
+            _kink_of(phi) if is_blunt(estimate, scale) else None
             for phi, estimate, scale in zip(phis, estimates, scales, strict=True)
         ]
         kinks = tuple(each for each in sides if each)
@@ -123,9 +145,14 @@ class Oracle:
         """The same from real values alone."""
         return richardson(self.values.along(tangents))
 
+    def carefully(self, tangents: Arrays) -> Estimate:
+        """The same before an accusation: see `verify.oracles.careful`."""
+        return carefully(self.values.along(tangents), self.values.in_float32(tangents))
+
     def between_kinks(self, tangents: Arrays, scale: float) -> Estimate:
         """The same from the shortest steps; the scale is the size of the terms."""
-        return between_kinks(self.values.along(tangents), scale, self.noise)
+        phi = self.values.along(tangents)
+        return between_kinks(phi, scale, max(self.noise, noise_of_digits(phi)))
 
     def sides(self, tangents: Arrays) -> Sides | None:
         """The derivatives on the two sides, where they are not one."""
@@ -135,6 +162,26 @@ class Oracle:
         """⟨u, J v⟩ at x + h v, for one of the case's directions v and a step h."""
         tangents = self.values.case.directions[direction]
         return derivative(self.values.along(tangents, step), self.points)
+
+
+def _kink_of(phi: Functional) -> Sides | None:
+    """A kink, but not the step of values that are rounded more than their dtype is."""
+    sides = kink_at(phi)
+    if sides is None:
+        return None
+    reach = reach_of(phi)
+    rounding = NOISE_FACTOR * (noise_of_steps(phi, reach) if reach else 0.0) / SIDE_STEP
+    return sides if abs(sides.left.value - sides.right.value) > rounding else None
+
+
+def _or_nan(phi: Functional) -> Functional:
+    def or_nan(h: Scalar) -> Scalar:
+        try:
+            return phi(h)
+        except Exception:  # noqa: BLE001 -- in whatever way the code says that h leads too far
+            return np.nan
+
+    return or_nan
 
 
 @dataclass(frozen=True)

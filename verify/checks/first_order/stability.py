@@ -9,40 +9,66 @@ from reference_impls.computation import Arrays
 from reference_impls.function import Function
 from verify.checks.case import Case
 from verify.checks.check import Check
+from verify.checks.first_order.appeal import Appeal
 from verify.checks.noises import Noises
 from verify.error_model.arrays import largest, unit_roundoff
 from verify.error_model.measurement import DRAWS, measure_conditioning, nudged
-from verify.error_model.noise import INSTABILITY, VALUE, Noise
+from verify.error_model.noise import EXCUSE, INSTABILITY, VALUE, Noise
 
 JUMPING = 1 / 6
 """An entry beside a jump is on its other side at half of the points, and at this share of them at
 least: of 24, fewer are with a probability of 10⁻⁴."""
 
+APART = "its values depend on the dtype beyond rounding (random numbers with a seed?)"
+"""What is said where float32's values are another function's."""
+
 
 def stability_check(
-    name: str, noises: Noises, case: Case, primals: Arrays, functions: Mapping[str, Function]
+    appeal: Appeal, noises: Noises, primals: Arrays, functions: Mapping[str, Function]
 ) -> Check:
     """Is this implementation's noise far above the others', or its conditioning?
+
+    One that stands alone is judged by its gradients: how it computes its value is for its author
+    to say, and where the value loses digits, a gradient may lose as many. So may one whose terms
+    cancel.
 
     Before it is called unstable, it is looked at once more. At few points, one where float32 takes
     the other side of a tie is taken for usual. And where it always does, the same entries jump in
     float64, within as many roundings.
 
     Args:
-        name: of the implementation.
+        appeal: of the implementation, at the case's point.
         noises: of all of them.
-        case: the function and the point.
         primals: where to look once more: the point, or beside it, where that is a kink.
         functions: the implementations, by name.
     """
+    name, case = appeal.function.name, appeal.case
     others = [noise for other, noise in noises.each.items() if other != name]
     check = Check(name, "stability", "the others" if others else "its conditioning", "agree")
     if name not in noises.each:
         return check
+    if noises.each[name].apart:
+        return replace(check, detail=f"{APART}; rounding was measured in float64 alone")
     detail = _instability(noises.each[name], others)
     if not detail or _is_excused(name, case, primals, functions):
         return check
+    if not others:
+        return _alone(check, appeal)
     return replace(check, verdict="disagree", detail=detail)
+
+
+def _alone(check: Check, appeal: Appeal) -> Check:
+    """The verdict on one whose noise is far above its conditioning, and that has no others."""
+    own, lost = appeal.own, appeal.lost_by_values()
+    for name in own.cotangents:
+        allowed = max(own.spread[name], appeal.residual(name)) + (1 + lost) * own.size(name)
+        # Beside the terms of the value it may be no more than their rounding: of p in p (1 - p).
+        if own.typical[name] > max(INSTABILITY * allowed, EXCUSE * own.natural[name]):
+            detail = _told(name, own.typical[name], own.spread[name])
+            return replace(check, verdict="disagree", detail=detail)
+    digits = np.log10(max(lost, 1.0))
+    detail = f"its values lose {digits:.0f} digits to rounding here" if digits >= 1 else ""
+    return replace(check, detail=detail)
 
 
 def _is_excused(name: str, case: Case, primals: Arrays, functions: Mapping[str, Function]) -> bool:
@@ -86,7 +112,9 @@ def _instability(own: Noise, others: Sequence[Noise]) -> str:
         # An ill-conditioned function loses digits in any implementation.
         usual = max(min((noise.typical[name] for noise in others), default=0.0), own.spread[name])
         if own.typical[name] > INSTABILITY * (usual + own.size(name)):
-            return (
-                f"rounding error in {name} is {own.typical[name]:.0f} units; {usual:.0f} is usual"
-            )
+            return _told(name, own.typical[name], usual)
     return ""
+
+
+def _told(name: str, typical: float, usual: float) -> str:
+    return f"rounding error in {name} is {typical:.3g} units; {usual:.3g} is usual"

@@ -1,0 +1,215 @@
+"""Noise measured once more, where an implementation is about to be accused of what it rounds.
+
+`verify.error_model.noise` lets the noise of an array count for no more than a few times its own
+size and conditioning: a mistake in float32 alone must not pass for rounding. But large terms may
+cancel in a gradient, and then its rounding is many times its size, and rightly so. Five measures
+tell, each of which sees what the others are blind to:
+
+- What float32 and float64 differ by. It is blind to rounding that happens to be exact in float32,
+  as that of 1 - x² is where x is nearly 1.
+- The residual vjp(u₁) + vjp(u₂) - vjp(u₁ + u₂). Of a map that is linear it is the rounding of its
+  terms, in the dtype itself. A mistake in float32 alone, or a difference quotient in place of a
+  derivative, is linear: it shows no residual, and is not excused by one. It is blind to what is
+  rounded before u comes in.
+- The conditioning: how far float64 results move when the input moves by one rounding. An algorithm
+  that is as good as any is off by that (Higham, *Accuracy and Stability of Numerical Algorithms*,
+  §1.6). It is measured over a float32 rounding, over which a derivative moves in proportion, and
+  the rounding inside a difference quotient does not.
+- The trembling: how far float64 results move when the input moves by one rounding of float64. All
+  the rounding inside shows in it, also that of a difference quotient. So it counts for no more than
+  `INSTABILITY` units, and for `EXCUSE` in float32: with a value near 1,000 that is rounded before
+  the gradient is computed from it, as of logsumexp, a thousand units are lost.
+- The roughness of the values. Where they lose digits, as 1 + erf does far below 0, or as anything
+  does that rounds to float32 inside, the gradient may lose as many.
+
+The first counts up to `EXCUSE` times the largest entry of the others, and the others always.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from reference_impls.computation import Array, Arrays, Vjp, cast, copies
+from reference_impls.function import Function
+from verify.checks.case import Case
+from verify.checks.first_order.oracle import Values
+from verify.error_model.arrays import largest, pair, unit_roundoff
+from verify.error_model.measurement import (
+    PROBES,
+    fits_float32,
+    is_wild,
+    measure_conditioning,
+    measure_noise,
+    nudged,
+)
+from verify.error_model.noise import EXCUSE, INSTABILITY, PAIRING, VALUE, Noise
+from verify.oracles.careful import noise_of_steps, reach_of
+
+
+@dataclass(frozen=True)
+class Appeal:
+    """All the rounding that there is reason to allow one implementation at a case's point.
+
+    Attributes:
+        case: the point.
+        function: the implementation.
+        own: what it differs by between float32 and float64, with nothing cut off.
+    """
+
+    case: Case
+    function: Function
+    own: Noise
+
+    @cached_property
+    def noise(self) -> Noise:
+        """By all these measures."""
+        errors = {
+            name: np.maximum(
+                np.minimum(self._between_dtypes(name), EXCUSE * self._limit(name)),
+                self._always(name),
+            )
+            for name in self.own.errors
+        }
+        return replace(self.own, errors=errors)
+
+    def _between_dtypes(self, name: str) -> Array:
+        """Of two points an entry's noise may be small by luck; of `PROBES` more it is not."""
+        again = self._again
+        return (
+            np.maximum(self.own.errors[name], again.errors[name])
+            if again
+            else self.own.errors[name]
+        )
+
+    @cached_property
+    def _again(self) -> Noise | None:
+        case = self.case
+        if self.own.apart or not fits_float32(case.primals):
+            return None
+        points = nudged(case.primals, case.cotangent, case.generator(8), PROBES)
+        return measure_noise(self.function, points, case.directions, case.wrt)
+
+    def _limit(self, name: str) -> float:
+        usual = (self.own.spread[name], self.residual(name), largest(self._always(name)))
+        # An entry may be what is left of terms whose sizes are those of the value: p (1 - p), with
+        # p rounded.
+        return max(usual) + max(self.own.size(name), self.own.natural[name])
+
+    def _always(self, name: str) -> Array:
+        nothing = np.zeros(())
+        scale = self.own.scale[name]
+        most = (INSTABILITY if self.case.dtype == "float64" else EXCUSE) * scale
+        trembling = np.minimum(self._trembling.get(name, nothing), most)
+        moved = np.maximum(self.conditioning.get(name, nothing), trembling)
+        return np.maximum(moved, self.roughness * scale)
+
+    def residual(self, name: str) -> float:
+        """The largest entry of the residual, in units of the unit roundoff."""
+        return largest(self._residuals[name]) / self._unit if name in self._residuals else 0.0
+
+    @cached_property
+    def roughness(self) -> float:
+        """The noise of float64 values that lie apart, beside their size, in units of roundoff."""
+        size = self.own.natural[PAIRING]
+        try:
+            phi = Values(self.case, self.function.forward).along(self.case.directions[0])
+            reach = reach_of(phi)
+            noise = noise_of_steps(phi, reach) if reach else 0.0
+        except Exception:  # noqa: BLE001 -- there are no values beside the primals
+            return 0.0
+        return noise / size / unit_roundoff(np.float64) if size else 0.0
+
+    @property
+    def _unit(self) -> float:
+        return unit_roundoff(self.case.dtype)
+
+    @cached_property
+    def _residuals(self) -> Arrays:
+        try:
+            _, vjp = self.function.make_vjp(copies(self.case.primals))
+            return residuals_of(vjp, self.case.cotangent, self.case.directions, self._generator)
+        except Exception:  # noqa: BLE001 -- it did not raise when it counted
+            return {}
+
+    @cached_property
+    def conditioning(self) -> Arrays:
+        """The root mean square change of float64 results when the input moves by one rounding."""
+        case = self.case
+        if not fits_float32(case.primals):
+            return self._trembling
+        moved = self._movement(np.float32)
+        ratio = unit_roundoff(np.float64) / unit_roundoff(np.float32)
+        return {name: ratio * errors for name, errors in moved.items()} or self._trembling
+
+    @cached_property
+    def _trembling(self) -> Arrays:
+        """The same over a rounding of float64, which all the rounding inside shows in as well."""
+        return self._movement(np.float64)
+
+    def _movement(self, dtype: npt.DTypeLike) -> Arrays:
+        case = self.case
+        wide = cast(case.primals, np.float64), case.cotangent.astype(np.float64)
+        points = nudged(*wide, self._generator, PROBES + 1, dtype)
+        moved = measure_conditioning(self.function, points, case.directions, np.float64, case.wrt)
+        return moved.errors if moved else {}
+
+    @property
+    def _generator(self) -> np.random.Generator:
+        return self.case.generator(6)
+
+    def lost_by_values(self) -> float:
+        """How many times its size and conditioning the rounding of the value is."""
+        own = self.own
+        usual = own.spread[VALUE] + own.size(VALUE)
+        return own.typical[VALUE] / usual if usual else 0.0
+
+
+def if_one_function(case: Case, function: Function, noise: Noise) -> Noise:
+    """The noise, or that of float64 alone where float32's values are another function's.
+
+    Random numbers with a seed, for one, are others in the other dtype. An algorithm that is merely
+    unstable in float32 is as unstable in float64, in units of its roundoff, and rough for it.
+
+    Args:
+        case: the point.
+        function: the one implementation that there is.
+        noise: of it, from float32.
+    """
+    if not is_wild(noise, [VALUE]):
+        return noise
+    appeal = Appeal(case, function, noise)
+    if INSTABILITY * appeal.roughness * noise.size(VALUE) > noise.typical[VALUE]:
+        return noise
+    rng = case.generator(7)
+    wide = cast(case.primals, np.float64), case.cotangent.astype(np.float64)
+    points = nudged(*wide, rng, PROBES + 1, np.float64)
+    alone = measure_conditioning(function, points, case.directions, np.float64, case.wrt)
+    return replace(alone, apart=True) if alone else noise
+
+
+def residuals_of(
+    vjp: Vjp, cotangent: Array, tangents: Sequence[Arrays], rng: np.random.Generator
+) -> Arrays:
+    """vjp(u₁) + vjp(u₂) - vjp(u₁ + u₂), by argument, for Gaussian u's of the size of this one.
+
+    Args:
+        vjp: at the primals.
+        cotangent: u.
+        tangents: the directions v, along which the residual is paired as well.
+        rng: of u₁ and u₂.
+    """
+    size = largest(cotangent) or 1.0
+    one, other = (
+        np.asarray((size * rng.standard_normal(cotangent.shape)).astype(cotangent.dtype))
+        for _ in range(2)
+    )
+    # A VJP may write each answer where it wrote the last.
+    of_one, of_other, of_both = (
+        {name: np.array(array, np.float64) for name, array in vjp(each).items()}
+        for each in (one, other, np.asarray(one + other))
+    )
+    residuals = {name: of_one[name] + of_other[name] - of_both[name] for name in of_one}
+    return residuals | {PAIRING: np.asarray([pair(residuals, each) for each in tangents])}

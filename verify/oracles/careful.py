@@ -1,0 +1,149 @@
+"""A derivative from values, by steps and with a noise that fit the function.
+
+`verify.oracles.richardson` is right for functions that live everywhere and round each value anew.
+Before a gradient is accused, less is taken for granted:
+
+- **Domain.** Steps are halved until the values on both sides are numbers: log at 10⁻⁸, a
+  probability at 1 - 10⁻¹⁰.
+- **Noise at several distances.** A computation that rounds to float32 inside is flat over 10⁻⁷ of
+  its input, and 1 + erf over what moves the 1: over short distances no noise shows. So it is
+  measured at several, by higher differences, in which a smooth function vanishes and noise does
+  not (Moré & Wild, *Estimating derivatives of noisy simulations*, ACM TOMS 38, 2012).
+- **Longer steps.** Where no step moves φ, it may be too coarse to move, as 1 - cos x is at 10⁻⁹, or
+  its derivative may be zero. Longer steps tell how coarse it is, and float32 tells why: steps that
+  come from rounding are longer there, those of `round` or of a dead ReLU are not.
+"""
+
+from dataclasses import replace
+from functools import cache
+from math import comb
+
+import numpy as np
+
+from verify.error_model.arrays import unit_roundoff
+from verify.oracles.estimate import (
+    NOISE_FACTOR,
+    NOISE_STEP,
+    UNKNOWN_DERIVATIVE,
+    Estimate,
+    Functional,
+    real,
+)
+from verify.oracles.richardson import FIRST_STEPS, SIDE_STEP, extrapolate, unless_contradicted
+
+REACHES = tuple(2.0 ** -(4 + 5 * k) for k in range(8))
+"""The longest step of a table: the first of these within the domain, down to 2⁻³⁹."""
+
+FAR, NEAR = 2.0**-8, 2.0**-16
+"""Of the longest step: between points where noise is measured, beside `NOISE_STEP`."""
+
+EVEN = 64.0
+"""Noise is as large at one distance as at the other, but for how few points tell of it: 12 times
+has been seen. What a kink leaves in the differences is 256 times as large at the longer."""
+
+BEYOND_DIGITS = 8.0
+"""Times the spacing of floats: noise that is less is that of the last digit."""
+
+POINTS = 8
+"""Where it is measured, in a row."""
+
+ORDERS = range(3, 7)
+"""Of the differences that tell noise from a smooth function."""
+
+LONGEST = 60
+"""Doublings of a step that moves nothing."""
+
+
+def carefully(phi: Functional, in_float32: Functional | None = None) -> Estimate:
+    """φ'(0) by central differences, extrapolated to a step of zero.
+
+    Args:
+        phi: the function φ.
+        in_float32: the same, computed in float32; None if it is not.
+    """
+    reach = reach_of(phi)
+    if reach == 0:
+        return UNKNOWN_DERIVATIVE
+    once = cache(phi)
+    noise = max(noise_of_digits(once), noise_of_steps(once, reach))
+    # The points are rounded, too, and perhaps all alike, which shows no noise.
+    slope = extrapolate(once, reach, noise, rows=2).value
+    noise = max(noise, unit_roundoff(np.float64) * abs(slope))
+    firsts = [reach * step / FIRST_STEPS[0] for step in FIRST_STEPS]
+    tables = [extrapolate(once, first, noise) for first in firsts]
+    moved = max(abs(real(once, sign * reach) - real(once, 0.0)) for sign in (1, -1))
+    best = replace(min(tables, key=lambda estimate: estimate.error_bar), moved=moved)
+    if best.value == 0 and _is_flat(phi, reach):
+        return _of_coarse(phi, reach, in_float32, best)
+    # Beyond a domain that ends so near there is nothing to take it from.
+    return unless_contradicted(phi, best, noise) if reach > 2 * SIDE_STEP else best
+
+
+def reach_of(phi: Functional) -> float:
+    """The longest step of a table that stays where φ is a number; 0 if none does."""
+    return next((step for step in REACHES if _is_inside(phi, step)), 0.0)
+
+
+def noise_of_digits(phi: Functional) -> float:
+    """The noise of φ between points that lie as near as noise is usually measured."""
+    return _noise_at(phi, NOISE_STEP)
+
+
+def noise_of_steps(phi: Functional, reach: float) -> float:
+    """The noise of φ between points that lie apart, beyond its last digit; 0 if there is none.
+
+    Args:
+        phi: the function φ.
+        reach: from `reach_of`.
+    """
+    near, far = (_noise_at(phi, reach * distance) for distance in (NEAR, FAR))
+    is_noise = far <= EVEN * near and near > BEYOND_DIGITS * float(np.spacing(abs(real(phi, 0.0))))
+    return near if is_noise else 0.0
+
+
+def _is_inside(phi: Functional, step: float) -> bool:
+    try:
+        return bool(np.isfinite([real(phi, step), real(phi, -step)]).all())
+    except Exception:  # noqa: BLE001 -- so do functions say that they are asked beyond their domain
+        return False
+
+
+def _noise_at(phi: Functional, distance: float) -> float:
+    """The standard deviation of the rounding in values of φ that lie so far apart."""
+    first = -(POINTS // 2)
+    values = np.array([real(phi, (first + k) * distance) for k in range(POINTS)])
+    # The k-th differences of noise have a variance of C(2k, k) times its own.
+    by_order = [
+        float(np.sqrt(np.mean(np.square(np.diff(values, k))) / comb(2 * k, k))) for k in ORDERS
+    ]
+    return max(min(by_order), float(np.spacing(np.max(np.abs(values)))))
+
+
+def _is_flat(phi: Functional, reach: float) -> bool:
+    centre = real(phi, 0.0)
+    return all(real(phi, sign * reach) == centre for sign in (1, -1))
+
+
+def _of_coarse(
+    phi: Functional, reach: float, in_float32: Functional | None, flat: Estimate
+) -> Estimate:
+    """Zero, and how large a derivative would have moved φ at the last step that did not."""
+    if in_float32 is None:
+        return flat
+    centre, step = real(phi, 0.0), reach
+    for _ in range(LONGEST):
+        step *= 2
+        values = [real(phi, step), real(phi, -step)]
+        if not np.isfinite(values).all():
+            return flat
+        moved = max(abs(value - centre) for value in values)
+        if moved:
+            break
+    else:
+        return flat
+    still = all(real(in_float32, sign * step) == real(in_float32, 0.0) for sign in (1, -1))
+    # What moves in float32 as well has a step of its own there, which rounding did not make.
+    if not still:
+        return flat
+    bar = NOISE_FACTOR * moved / step
+    return Estimate(0.0, max(bar, flat.error_bar), flat.oracle, bar)

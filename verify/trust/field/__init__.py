@@ -1,0 +1,1 @@
+"""What `check` says of functions that nobody here wrote: other libraries' own."""
