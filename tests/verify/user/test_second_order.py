@@ -104,6 +104,23 @@ def test_of_autograd_agree_beside_an_infinite_entry(function: Callable[..., Nati
     assert report.verdict == "agree", str(report)
 
 
+CANCELLING: dict[str, Callable[..., Native]] = {
+    "linear, by a quotient": lambda x, y: x * y / x + 0 * x,
+    "lengths of rows of one": lambda x, y: torch.linalg.vector_norm(
+        x[:, None] * y.sign()[:, None], dim=1
+    ),
+    "sign copied": lambda x, y: torch.copysign(x, y) + y,
+}
+
+
+@pytest.mark.parametrize("name", CANCELLING)
+def test_that_are_zero_but_for_their_rounding_are_symmetric_enough(name: str) -> None:
+    report = check(from_torch(CANCELLING[name]), (X, Y), order=2)
+    undecided = {each.against for each in report.checks if each.verdict == "inconclusive"}
+    assert report.verdict in ("agree", "inconclusive"), str(report)
+    assert "symmetry" not in undecided, str(report)
+
+
 class Cube(torch.autograd.Function):
     """x³, with a JVP; its backward says that it cannot be differentiated."""
 
