@@ -24,10 +24,9 @@ from reference_impls.implicit.errors import ImplicitError
 from verify.checks.case import Case
 from verify.checks.check import RefusalError, Violation, one_line
 from verify.checks.first_order.layout import depends_on_layout
-from verify.checks.first_order.linearity import discrepancies, is_not_linear
+from verify.checks.first_order.linearity import is_not_linear
 from verify.checks.first_order.observation import Broken, Call, Kept, Mending, Observed, Refused
 from verify.checks.first_order.repetition import modified, overwritten, repeated, shared
-from verify.checks.first_order.second_look import shrinks_as_rounding_does
 from verify.error_model.noise import Noise
 
 
@@ -66,8 +65,7 @@ def _linear(call: Call) -> Violation | None:
     # Nothing is linear that is another map each time.
     if seen is None:
         return None
-    found = modified(call) or repeated(call)
-    return found or (None if shrinks_as_rounding_does(call, discrepancies) else seen)
+    return modified(call) or repeated(call) or seen
 
 
 LOOKS = (_mended, modified, shared, _linear, modified, overwritten, depends_on_layout)
