@@ -8,7 +8,7 @@ right. It costs about a dozen times a value and its gradient, however many entri
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -116,13 +116,22 @@ def check(
         except RefusalError as error:
             # It accepted the first call and refused a later one.
             refusal = Check(subject.name, "contract", "a later call", "unsupported", str(error))
-            checks.append(refusal)
+            checks.append(replace(refusal, cause=error.__cause__))
     # Random numbers are drawn in the order of `wrt`. A set has none, so the arrays' is written.
     ordered = wrt if isinstance(wrt, str | list | tuple | None) else list(arguments.wrt)
     given = {"forward": forward, "expected": expected, "wrt": ordered, "seed": seed}
     given |= {"probes": probes, "order": order, "precision": precision}
     again = _again(arguments, given)
-    return Report(arguments.call, seed, tuple(checks), again, arguments.undifferentiated)
+    return Report(
+        call=arguments.call,
+        seed=seed,
+        checks=tuple(checks),
+        again=again,
+        undifferentiated=arguments.undifferentiated,
+        wrt=arguments.wrt,
+        dtype=arguments.dtype,
+        entries=arguments.entries,
+    )
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from reference_impls.computation import DTYPES, Array, Arrays, Vjp
 from reference_impls.engines.adapter import Adapter, RepairingVjp
 from reference_impls.nested import Tree
 from reference_impls.words import described
-from verify.checks.check import RefusalError, Violation, one_line
+from verify.checks.check import RefusalError, Violation
 from verify.user.arguments import Arguments, MakeVjp, positional_parameters
+from verify.user.raised import one_line_with_place
 from verify.user.returned import array_from, gradients_from
 
 
@@ -155,4 +156,4 @@ def _call_or_refuse(call: str, function: Callable[[], Tree], hint: str = "") -> 
     except RefusalError:
         raise
     except (Exception, SystemExit) as error:
-        raise RefusalError(f"{call} {one_line(error)}{hint}") from error
+        raise RefusalError(f"{call} {one_line_with_place(error)}{hint}") from error

@@ -1,8 +1,10 @@
+import re
 import sys
 from collections import UserList, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -246,16 +248,18 @@ class TestUserFunction:
 
         with pytest.raises(RefusalError) as caught:
             user(early, {"x": X}).make_vjp({"x": X})
-        assert str(caught.value) == "early(x: (2, 3) float64) raised ValueError: 2 axes"
+        place = rf" \({Path(__file__).name}:\d+, in"
+        said = r"early\(x: \(2, 3\) float64\) raised ValueError: 2 axes"
+        assert re.fullmatch(rf"{said}{place} early\)", str(caught.value))
         vjp = user(late, {"x": X}).make_vjp({"x": X})[1]
         with pytest.raises(RefusalError) as caught:
             vjp(np.array(1.0))
-        assert str(caught.value) == ("the vjp of late(x: (2, 3) float64) raised KeyError: 'y\\nz'")
+        said = r"the vjp of late\(x: \(2, 3\) float64\) raised KeyError: 'y\\nz'"
+        assert re.fullmatch(rf"{said}{place} vjp\)", str(caught.value))
         with pytest.raises(RefusalError) as caught:
             user(late, {"x": X}, early).forward({"x": X})
-        assert str(caught.value) == (
-            "the forward of late(x: (2, 3) float64) raised ValueError: 2 axes"
-        )
+        said = r"the forward of late\(x: \(2, 3\) float64\) raised ValueError: 2 axes"
+        assert re.fullmatch(rf"{said}{place} early\)", str(caught.value))
 
     def test_braces_in_an_argument_do_no_harm(self) -> None:
         def odd(x: Array, n: str) -> Tree:
@@ -469,4 +473,4 @@ class TestRefusalsOfWhatIsReturned:
         function = user(first, [X, B])
         with pytest.raises(RefusalError) as caught:
             function.make_vjp(function.arguments.arrays)
-        assert str(caught.value).endswith("raised KeyError: 2")
+        assert re.search(r"raised KeyError: 2 \([^;]*, in first\)$", str(caught.value))

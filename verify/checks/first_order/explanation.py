@@ -30,7 +30,7 @@ def contract_check(
     """
     check = Check(observed.name, "contract", "the primals", "agree")
     if isinstance(observed, Refused):
-        return replace(check, verdict="unsupported", detail=observed.reason)
+        return replace(check, verdict="unsupported", detail=observed.reason, cause=observed.cause)
     if not isinstance(observed, Broken):
         return check
     fault = observed.violation

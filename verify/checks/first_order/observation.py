@@ -36,6 +36,7 @@ class Refused:
 
     name: str
     reason: str
+    cause: BaseException | None = None
 
 
 Observed = Kept | Broken | Refused

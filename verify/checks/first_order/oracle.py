@@ -139,6 +139,7 @@ class Oracle:
 
 @dataclass(frozen=True)
 class NoOracle:
-    """Why there is nothing to hold gradients against."""
+    """Why there is nothing to hold gradients against, and what was raised if anything was."""
 
     reason: str
+    cause: BaseException | None = None
