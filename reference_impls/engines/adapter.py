@@ -6,21 +6,19 @@ An adapter of f takes primals x and returns f(x) and the map u -> Jᵀu. An adap
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Literal, Protocol, get_args, runtime_checkable
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
+from typing import Literal, Protocol, Self, get_args, runtime_checkable
 
 import numpy as np
 
 from reference_impls.computation import Array
+from reference_impls.engines.leaves import Differentiated, Primals
 from reference_impls.engines.loaded import loaded_torch
-from reference_impls.nested import Tree
+from reference_impls.nested import Path, Tree
 from reference_impls.words import described, name_of
 
 Mode = Literal["reverse over reverse", "forward over reverse"]
-
-
-Primals = tuple[Tree, ...] | dict[str, Tree]
-"""The arguments of one call: a tuple if they are given by position, a dict if by name."""
 
 
 TreeVjp = Callable[[Array], Tree]
@@ -89,11 +87,14 @@ class Adapter(ABC):
     Attributes:
         function: the user's own.
         name: what messages call it.
+        differentiated: the leaves of the primals that it is differentiated with respect to; the
+            engine takes all others for constants.
     """
 
     def __init__(self, function: Callable[..., Tree], signature: inspect.Signature | None) -> None:
         self.function = function
         self.name = name_of(function)
+        self.differentiated = Differentiated()
         if signature is not None:
             # `inspect.signature` reads this, and so shows the user's names of the arguments.
             self.__signature__ = signature
@@ -120,6 +121,18 @@ class Adapter(ABC):
             TypeError: as `__call__`.
         """
         return self._value(self._one_call(primals, named))
+
+    def with_respect_to(self, paths: Iterable[Path]) -> Self:
+        """The same function, differentiated with respect to some leaves and no others.
+
+        Args:
+            paths: of floating arrays: "primals", the position or the name of the argument, and the
+                keys and indices that lead to the array. All others become constants, whose gradient
+                is None: no graph is recorded for them.
+        """
+        other = copy(self)
+        other.differentiated = Differentiated(frozenset(paths))
+        return other
 
     @abstractmethod
     def _make_vjp(self, primals: Primals) -> tuple[Array, TreeVjp]: ...

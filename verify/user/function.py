@@ -1,19 +1,22 @@
 """A user's `make_vjp` as an implementation of one function."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from reference_impls.computation import DTYPES, Array, Arrays, Vjp
 from reference_impls.engines.adapter import Adapter, RepairingVjp
-from reference_impls.nested import Tree
+from reference_impls.engines.leaves import ROOT
+from reference_impls.nested import Tree, located
 from reference_impls.words import described
 from verify.checks.check import RefusalError, Violation
 from verify.user.arguments import Arguments, MakeVjp, positional_parameters
 from verify.user.raised import one_line_with_place
 from verify.user.returned import array_from, gradients_from
+
+AnyFunction = TypeVar("AnyFunction")
 
 
 class UserFunction:
@@ -33,11 +36,11 @@ class UserFunction:
         self.name = arguments.function
         self.wrt = arguments.wrt
         self.arguments = arguments
-        self._make_vjp = make_vjp
+        self._make_vjp = restricted(make_vjp, arguments)
         self._forward = forward
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        if forward is None and isinstance(make_vjp, Adapter):
-            self._forward = make_vjp.forward
+        self._shapes: dict[str, tuple[int, ...]] = {}  # of the values at real primals, by call
+        if forward is None and isinstance(self._make_vjp, Adapter):
+            self._forward = self._make_vjp.forward
 
     def forward(self, primals: Mapping[str, Array]) -> Array:
         """See `reference_impls.function.Function.forward`.
@@ -70,14 +73,28 @@ class UserFunction:
         dtype = _own_dtype(primals, self.arguments.wrt)
         value = array_from(found, f"{call} returned", "as its value", self.arguments.dtype, dtype)
         # Only the complex step asks for complex primals, and there the value has to be complex.
-        if np.iscomplexobj(value) and not any(map(np.iscomplexobj, primals.values())):
+        is_complex_step = any(map(np.iscomplexobj, primals.values()))
+        if np.iscomplexobj(value) and not is_complex_step:
             raise RefusalError(f"{call}: its value is complex: only real functions are supported")
-        before = self._shapes.setdefault(call, value.shape)
+        before = self._shape_before(call, value.shape, is_complex_step=is_complex_step)
         if value.shape != before:
             raise RefusalError(
                 f"{call} returned a value of shape {value.shape}, and of {before} before"
             )
         return value
+
+    def _shape_before(
+        self, call: str, shape: tuple[int, ...], *, is_complex_step: bool
+    ) -> tuple[int, ...]:
+        """The shape that the value had at real primals; this one if it is the first.
+
+        A Fourier transform of complex numbers has frequencies that one of real numbers leaves out:
+        its shape is no measure for that of real values, but has to be theirs.
+        """
+        if not is_complex_step:
+            return self._shapes.setdefault(call, shape)
+        known = next(iter(self._shapes.values()), shape)
+        return self._shapes.get(call, known)
 
     @property
     def _hint(self) -> str:
@@ -137,6 +154,27 @@ class UserVjp:
         # The engine sums what was broadcast and casts dtypes; it refuses all other shapes.
         fault = "un-reduced broadcast" if " has shape " in seen else "dtype drift"
         return Violation(fault, f"{seen}; torch mended it")
+
+
+def restricted(function: AnyFunction, arguments: Arguments) -> AnyFunction:
+    """The same function; one of an adapter takes all that no gradient is asked for as constant.
+
+    An engine may have no derivative with respect to an argument, or refuse one that requires a
+    gradient: that is of no interest where none is wanted.
+
+    Args:
+        function: the user's.
+        arguments: of the call.
+    """
+    if not isinstance(function, Adapter):
+        return function
+    keys = range(len(arguments.by_name)) if arguments.positional else arguments.by_name
+    return function.with_respect_to(
+        (ROOT, key, *leaf.path[1:])
+        for key, (name, tree) in zip(keys, arguments.by_name.items(), strict=True)
+        for leaf in located(tree, name)
+        if str(leaf) in arguments.wrt
+    )
 
 
 def _own_dtype(primals: Mapping[str, Array], wrt: Sequence[str]) -> npt.DTypeLike:

@@ -7,7 +7,7 @@ from reference_impls.computation import Arrays
 from reference_impls.engines.adapter import Mode, TwiceDifferentiable
 from verify.checks.case import Case
 from verify.checks.check import Check
-from verify.user.function import UserFunction
+from verify.user.function import UserFunction, restricted
 from verify.user.returned import gradients_from
 
 MODES: tuple[Mode, ...] = ("reverse over reverse", "forward over reverse")
@@ -28,12 +28,13 @@ def second_order_of(
     from verify.checks.second_order.question import Question  # noqa: PLC0415
 
     arguments, cotangent = subject.arguments, case.cotangent
+    twice = restricted(function, arguments)
 
     def hvp(mode: Mode) -> Callable[[Arrays, Arrays], Arrays]:
         def along(primals: Arrays, tangents: Arrays) -> Arrays:
             u = cotangent.astype(primals[case.wrt[0]].dtype)
             directions = arguments.tangents(tangents)
-            products = function.hvp(arguments.tree(primals), u, directions, mode)
+            products = twice.hvp(arguments.tree(primals), u, directions, mode)
             return gradients_from(products, arguments)
 
         return along

@@ -19,13 +19,12 @@ from reference_impls.computation import Array
 from reference_impls.engines.adapter import (
     Adapter,
     Mode,
-    Primals,
     TreeVjp,
     call,
     check_callable,
     signature_of,
 )
-from reference_impls.engines.leaves import directions_of, floating, itself, nothing, planted
+from reference_impls.engines.leaves import Primals, itself, nothing
 from reference_impls.nested import Tree
 
 
@@ -54,8 +53,8 @@ class AutogradFunction(Adapter):
 
     def jvp(self, primals: Primals, tangents: Primals) -> Array:
         """See `TwiceDifferentiable.jvp`."""
-        directions = directions_of(self.name, primals, tangents)
-        leaves = floating(primals)
+        directions = self.differentiated.directions(self.name, primals, tangents)
+        leaves = self.differentiated.arrays(primals)
         with _prefixed(self.name):
             (tangent,) = _trace_jvp(lambda boxes: [self._at(primals, boxes)], leaves, directions)
             return np.array(np.zeros_like(self._value(primals)) if tangent is None else tangent)
@@ -63,8 +62,8 @@ class AutogradFunction(Adapter):
     def hvp(self, primals: Primals, cotangent: Array, tangents: Primals, mode: Mode) -> Tree:
         """See `TwiceDifferentiable.hvp`."""
         self._check_mode(mode)
-        directions = directions_of(self.name, primals, tangents)
-        leaves = floating(primals)
+        directions = self.differentiated.directions(self.name, primals, tangents)
+        leaves = self.differentiated.arrays(primals)
         checked = self.checked(cotangent, self._value(primals))
 
         def gradients(boxes: Sequence[Tree]) -> list[Tree]:
@@ -77,16 +76,16 @@ class AutogradFunction(Adapter):
             else:
                 pairing, pull = _trace_vjp(lambda xs: _pairing(gradients(xs), directions), leaves)
                 products = pull(np.ones_like(pairing))
-        return planted(primals, _filled(products, leaves), nothing)
+        return self.differentiated.planted(primals, _filled(products, leaves), nothing)
 
     def _make_vjp(self, primals: Primals) -> tuple[Array, TreeVjp]:
-        leaves = floating(primals)
+        leaves = self.differentiated.arrays(primals)
         native, pull = _trace_vjp(partial(self._at, primals), leaves)
         value = self._array_from(native)
 
         def vjp(cotangent: Array) -> Tree:
             gradients = pull(self.checked(cotangent, value))
-            return planted(primals, _filled(gradients, leaves), nothing)
+            return self.differentiated.planted(primals, _filled(gradients, leaves), nothing)
 
         return np.array(value), vjp
 
@@ -94,7 +93,7 @@ class AutogradFunction(Adapter):
         return np.array(self._array_from(call(self.function, primals)))
 
     def _at(self, primals: Primals, leaves: Sequence[Tree]) -> Tree:
-        value = call(self.function, planted(primals, leaves, itself))
+        value = call(self.function, self.differentiated.planted(primals, leaves, itself))
         if not isbox(value):
             self._array_from(value)
         return value

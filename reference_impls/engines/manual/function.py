@@ -11,12 +11,12 @@ import numpy as np
 from reference_impls.computation import Array
 from reference_impls.engines.adapter import (
     Adapter,
-    Primals,
     TreeVjp,
     call,
     check_callable,
     signature_of,
 )
+from reference_impls.engines.leaves import Primals
 from reference_impls.nested import Tree, map_located
 from reference_impls.words import described
 
@@ -36,9 +36,10 @@ def from_numpy(
             it returns the pair of value and gradient that `scipy.optimize.minimize` takes with
             ``jac=True``.
         gradient: ``gradient(*primals)`` returns a tuple or list of gradients, or a dict of them
-            by name; or the gradient for the first primal alone, as in `scipy.optimize`. A primal
-            without a gradient gets None. If the only primal is a dict, list or tuple, whatever
-            it returns is that primal's gradient.
+            by name; or the gradient for the first primal alone, as in `scipy.optimize`. Where
+            gradients are asked for with respect to some primals, it may return theirs alone. A
+            primal without a gradient gets None. If the only primal is a dict, list or tuple,
+            whatever it returns is that primal's gradient.
 
     Raises:
         TypeError: either is a class, or cannot be called.
@@ -100,8 +101,13 @@ class NumpyFunction(Adapter):
         names = tuple(primals) if isinstance(primals, dict) else self._names[: len(primals)]
         if isinstance(primals, dict):
             names = tuple(sorted(names, key=self._position))
+        keys = names if isinstance(primals, dict) else range(len(primals))
+        asked = [key for key in keys if self.differentiated.leads_to(key)]
         if _is_alone(primals, gradients):
-            gradients = (gradients, *[None] * (len(primals) - 1))
+            gradients, asked = (gradients,), asked[:1]
+        if isinstance(gradients, list | tuple) and len(gradients) == len(asked):
+            found = dict(zip(asked, gradients, strict=True))
+            gradients = tuple(map(found.get, keys))
         if isinstance(primals, dict) and isinstance(gradients, list | tuple):
             fits = len(gradients) == len(names)
             return dict(zip(names, gradients, strict=True)) if fits else gradients

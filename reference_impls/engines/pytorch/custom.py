@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array
-from reference_impls.engines.adapter import Primals
-from reference_impls.engines.leaves import is_floating
+from reference_impls.engines.leaves import ROOT, Primals
 from reference_impls.engines.pytorch.function import TorchFunction, TorchVjp
 from reference_impls.engines.pytorch.graph import backward_of, is_custom
 from reference_impls.engines.pytorch.tensors import viewed
@@ -72,7 +71,7 @@ class _RawVjp(TorchVjp):
         taken: list[torch.Tensor] = []
 
         def gradient(path: Path, leaf: Tree) -> Array | None:
-            if not is_floating(leaf):
+            if not self._adapter.differentiated.has(path, leaf):
                 return None
             tensor = returned[path[1]] if len(path) == 2 else None
             if tensor is None:  # which torch takes for zero
@@ -84,7 +83,7 @@ class _RawVjp(TorchVjp):
                 return np.array(array)
             return array
 
-        return map_located(gradient, self._primals, ("primals",))
+        return map_located(gradient, self._primals, (ROOT,))
 
     def _by_argument(self, returned: Tree) -> dict[int | str, torch.Tensor | None]:
         gradients = list(returned) if isinstance(returned, tuple) else [returned]

@@ -14,15 +14,9 @@ import numpy as np
 import torch
 
 from reference_impls.computation import Array
-from reference_impls.engines.adapter import Adapter, Mode, Primals, signature_of
-from reference_impls.engines.leaves import (
-    directions_of,
-    floating,
-    nothing,
-    paths_of_floating,
-    planted,
-)
-from reference_impls.engines.pytorch.graph import ONCE, nodes_of, recording, refusing_complex
+from reference_impls.engines.adapter import Adapter, Mode, signature_of
+from reference_impls.engines.leaves import ROOT, Primals, nothing
+from reference_impls.engines.pytorch.graph import is_marked_once, recording, refusing_complex
 from reference_impls.engines.pytorch.tensors import (
     copied,
     dtype_of,
@@ -37,7 +31,7 @@ from reference_impls.engines.pytorch.tensors import (
     unpack_dual,
     viewed,
 )
-from reference_impls.nested import Path, Tree, located
+from reference_impls.nested import Path, Tree, located, map_located
 from reference_impls.words import described
 
 NO_TAPE = "does not require grad"
@@ -60,29 +54,30 @@ class TorchFunction(Adapter):
 
     def jvp(self, primals: Primals, tangents: Primals) -> Array:
         """See `TwiceDifferentiable.jvp`."""
-        directions = directions_of(self.name, primals, tangents)
+        directions = self.differentiated.directions(self.name, primals, tangents)
         with one_line_refusals(self.name), dual_level():
-            leaves = [fresh(array) for array in floating(primals)]
-            value = self._tensor_from(planted(primals, duals(leaves, directions), native))
+            leaves = [fresh(array) for array in self.differentiated.arrays(primals)]
+            value = self._at(primals, duals(leaves, directions))
             tangent = unpack_dual(value).tangent
             return copied(torch.zeros_like(value) if tangent is None else tangent)
 
     def hvp(self, primals: Primals, cotangent: Array, tangents: Primals, mode: Mode) -> Tree:
         """See `TwiceDifferentiable.hvp`."""
         self._check_mode(mode)
-        directions = directions_of(self.name, primals, tangents)
-        leaves = [fresh(array).requires_grad_() for array in floating(primals)]
+        directions = self.differentiated.directions(self.name, primals, tangents)
+        leaves = [fresh(array).requires_grad_() for array in self.differentiated.arrays(primals)]
         second = self._twice_reverse if mode == "reverse over reverse" else self._dual_reverse
         with one_line_refusals(self.name), torch.enable_grad():
             products = second(primals, leaves, cotangent, directions)
-        return planted(primals, [copied(product) for product in products], nothing)
+        found = [copied(product) for product in products]
+        return self.differentiated.planted(primals, found, nothing)
 
     def _make_vjp(self, primals: Primals) -> tuple[Array, "TorchVjp"]:
-        leaves = [shared(array).requires_grad_() for array in floating(primals)]
+        leaves = [shared(array).requires_grad_() for array in self.differentiated.arrays(primals)]
         with torch.enable_grad():
-            value = self._tensor_from(planted(primals, leaves, native))
+            value = self._at(primals, leaves)
         refusing = refusing_complex(value.grad_fn, leaves)
-        self._real_only = set(compress(paths_of_floating(primals), refusing))
+        self._real_only = set(compress(self.differentiated.paths_in(primals), refusing))
         vjp = self._pullback(primals, leaves, value)
         return vjp.value, vjp
 
@@ -92,19 +87,26 @@ class TorchFunction(Adapter):
         return TorchVjp(self, primals, leaves, value)
 
     def _value(self, primals: Primals) -> Array:
-        leaves = located(primals, "primals")
+        leaves = located(primals, ROOT)
         complex_ones = {leaf.path for leaf in leaves if np.iscomplexobj(leaf.value)}
         if complex_ones & self._real_only:
             raise TypeError(f"{self.name}: something in it has no complex numbers in torch")
         with no_cast_to_real(self.name) if complex_ones else nullcontext():
             try:
-                return copied(self._tensor_from(planted(primals, (), native)))
+                tensors = map_located(lambda _, leaf: native(leaf), primals, (ROOT,))
+                return copied(self._tensor_from(tensors))
             except RuntimeError as error:
                 if NO_TAPE not in str(error):
                     raise
             # The function itself differentiates, as a loss with a gradient penalty does.
             with torch.enable_grad():
-                return copied(self._tensor_from(planted(primals, (), native_leaf)))
+                return copied(self._tensor_from(map_located(self._leaf, primals, (ROOT,))))
+
+    def _leaf(self, path: Path, leaf: Tree) -> Tree:
+        return native_leaf(leaf) if self.differentiated.chosen(path) else native(leaf)
+
+    def _at(self, primals: Primals, leaves: Sequence[torch.Tensor]) -> torch.Tensor:
+        return self._tensor_from(self.differentiated.planted(primals, leaves, native))
 
     def _tensor_from(self, primals: Primals) -> torch.Tensor:
         value = self._invoke(primals)
@@ -119,7 +121,7 @@ class TorchFunction(Adapter):
         cotangent: Array,
         directions: Sequence[Array | None],
     ) -> Sequence[torch.Tensor]:
-        value = self._tensor_from(planted(primals, leaves, native))
+        value = self._at(primals, leaves)
         # Unless u requires grad, `once_differentiable` leaves no mark in the graph.
         seed = fresh(self.checked(cotangent, viewed(value))).requires_grad_()
         if not (leaves and value.requires_grad):
@@ -134,7 +136,7 @@ class TorchFunction(Adapter):
             return [torch.zeros_like(leaf) for leaf in leaves]
         pairing = torch.stack(terms).sum()
         # The mark is on no path to the leaves, so torch would not meet it, and would return zeros.
-        if any(node.name() == ONCE for node in nodes_of(pairing.grad_fn)):
+        if is_marked_once([pairing]):
             raise NotImplementedError("a backward is marked once_differentiable")
         return torch.autograd.grad(pairing, leaves, allow_unused=True, materialize_grads=True)
 
@@ -146,16 +148,37 @@ class TorchFunction(Adapter):
         directions: Sequence[Array | None],
     ) -> Sequence[torch.Tensor]:
         with dual_level():
-            value = self._tensor_from(planted(primals, duals(leaves, directions), native))
-            seed = fresh(self.checked(cotangent, viewed(value)))
-            if not (leaves and value.requires_grad):
-                return [torch.zeros_like(leaf) for leaf in leaves]
-            first = torch.autograd.grad(value, leaves, seed, materialize_grads=True)
+            # Where no graph is recorded, torch may take a shorter way to the gradient (that of a
+            # determinant, by an LU decomposition), which loses the tangent and says nothing.
+            first = self._dual_gradients(primals, leaves, cotangent, directions, with_graph=True)
+            if is_marked_once(first):
+                # A backward that is marked once_differentiable has the tangent without a graph.
+                first = self._dual_gradients(
+                    primals, leaves, cotangent, directions, with_graph=False
+                )
             tangents = [unpack_dual(gradient).tangent for gradient in first]
         return [
             torch.zeros_like(leaf) if tangent is None else tangent
             for leaf, tangent in zip(leaves, tangents, strict=True)
         ]
+
+    def _dual_gradients(
+        self,
+        primals: Primals,
+        leaves: Sequence[torch.Tensor],
+        cotangent: Array,
+        directions: Sequence[Array | None],
+        *,
+        with_graph: bool,
+    ) -> Sequence[torch.Tensor]:
+        """Jᵀ(x + ε v) u."""
+        value = self._at(primals, duals(leaves, directions))
+        seed = fresh(self.checked(cotangent, viewed(value)))
+        if not (leaves and value.requires_grad):
+            return [torch.zeros_like(leaf) for leaf in leaves]
+        return torch.autograd.grad(
+            value, leaves, seed, create_graph=with_graph, materialize_grads=True
+        )
 
 
 class TorchVjp:
@@ -207,4 +230,4 @@ class TorchVjp:
         return self._planted(map(copied, gradients))
 
     def _planted(self, gradients: Iterator[Array]) -> Tree:
-        return planted(self._primals, list(gradients), nothing)
+        return self._adapter.differentiated.planted(self._primals, list(gradients), nothing)

@@ -59,6 +59,11 @@ def nodes_of(root: Node | None) -> set[Node]:
     return found
 
 
+def is_marked_once(values: Sequence[torch.Tensor]) -> bool:
+    """Is something behind one of the values marked `once_differentiable`?"""
+    return any(node.name() == ONCE for value in values for node in nodes_of(value.grad_fn))
+
+
 def graph_of(value: torch.Tensor, leaves: Mapping[str, torch.Tensor]) -> graphs.Graph:
     """The graph behind a value; its operations bear the names of their nodes.
 
@@ -118,10 +123,10 @@ def recording(root: Node | None, repaired: list[str]) -> Iterator[None]:
 def _noted(node: Node, backward: Callable[..., Tree], repaired: list[str], *args: Tree) -> Tree:
     returned = backward(*args)
     gradients = returned if isinstance(returned, tuple) else (returned,)
-    for number, (gradient, (parent, output)) in enumerate(
-        zip(gradients, node.next_functions, strict=False)
-    ):
-        if parent is None or not isinstance(gradient, torch.Tensor):
+    for number, (parent, output) in _inputs_of(node):
+        # The engine itself refuses a backward that returns too few.
+        gradient = gradients[number] if number < len(gradients) else None
+        if not isinstance(gradient, torch.Tensor):
             continue
         wanted = parent._input_metadata[output]  # noqa: SLF001 -- nothing public has the shape
         name = f"{_class_of(node).__name__}.backward: the gradient of input {number}"
@@ -135,6 +140,17 @@ def _noted(node: Node, backward: Callable[..., Tree], repaired: list[str], *args
             )
             repaired.append(f"{name} is {got}, wanted {dtype}")
     return returned
+
+
+def _inputs_of(node: Node) -> list[tuple[int, tuple[Node, int]]]:
+    """The positions of the inputs that need a gradient, each with where its gradient goes.
+
+    ``backward`` returns a gradient for every input of ``forward``, but the graph has an edge for
+    those that are tensors, and only `needs_input_grad` has both in view.
+    """
+    needed: Sequence[bool] = getattr(node, "needs_input_grad")  # noqa: B009 -- see `backward_of`
+    edges = [(parent, output) for parent, output in node.next_functions if parent is not None]
+    return list(zip((number for number, needs in enumerate(needed) if needs), edges, strict=True))
 
 
 def _class_of(node: Node | None) -> Tree:

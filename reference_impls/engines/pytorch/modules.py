@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch.func import functional_call
 
-from reference_impls.engines.adapter import Primals
+from reference_impls.engines.leaves import ROOT, Primals
 from reference_impls.nested import Tree, located
 from reference_impls.words import name_of
 
@@ -74,7 +74,7 @@ def _dotted(prefix: str, tree: Tree) -> dict[str, Tree]:
 
 
 def _common_dtype(primals: Primals) -> torch.dtype | None:
-    tensors = [leaf.value for leaf in located(primals, "primals")]
+    tensors = [leaf.value for leaf in located(primals, ROOT)]
     for tensor in tensors:
         if isinstance(tensor, torch.Tensor) and tensor.is_complex():
             return tensor.dtype

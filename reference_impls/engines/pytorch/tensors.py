@@ -75,8 +75,8 @@ def duals(leaves: Sequence[torch.Tensor], directions: Sequence[Array | None]) ->
 
 def viewed(tensor: torch.Tensor) -> Array:
     """The tensor as a dense array, on its own memory if it is dense and on the CPU."""
-    plain = tensor.detach().resolve_conj().resolve_neg().cpu()
-    array: Array = (plain.to_dense() if plain.is_sparse else plain).numpy()
+    # By force, which also detaches it: a gradient that torch knows to be zero has no memory.
+    array: Array = (tensor.to_dense() if tensor.is_sparse else tensor).numpy(force=True)
     return array
 
 

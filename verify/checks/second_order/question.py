@@ -7,6 +7,7 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays
 from reference_impls.derivatives import SecondVjp
+from verify.error_model.arrays import scale_of
 
 FACTOR = 2.0
 """Of w in v - 2w: a power of two, so that the product is not rounded."""
@@ -90,6 +91,7 @@ class Question:
 
 
 def gaussian_tangent(primal: Array, dtype: str, rng: np.random.Generator) -> Array:
-    """A Gaussian tangent at the scale of its primal."""
-    size = float(np.sqrt(np.mean(np.square(primal, dtype=np.float64)))) if primal.size else 1.0
-    return np.asarray((size or 1.0) * rng.standard_normal(primal.shape), dtype)
+    """A Gaussian tangent at the scale of its primal; zero where that is infinite, and stays so."""
+    tangent = np.asarray(scale_of(primal) * rng.standard_normal(primal.shape), dtype)
+    tangent[~np.isfinite(primal)] = 0.0
+    return tangent

@@ -132,16 +132,16 @@ class Round:
         match self.truth:
             case NoTruth(reason):
                 return [Check(each.name, KIND, "oracle", UNSUPPORTED, reason)]
-            case ByDifferences(estimate, rounding):
-                return [self._against_estimate(each, estimate, rounding)]
+            case ByDifferences(estimate, still):
+                return [self._against_estimate(each, estimate, still)]
             case ByComplexStep(estimate, of_v):
                 every_entry = _entries(each.name, EVERY_ENTRY, each.of_v, of_v, self._usual)
                 return [self._against_estimate(each, estimate, 0.0), every_entry]
 
-    def _against_estimate(self, each: Answers, estimate: Estimate, rounding: float) -> Check:
+    def _against_estimate(self, each: Answers, estimate: Estimate, still: float) -> Check:
         worst = self._pairing(each, estimate)
         check = _judged(each.name, estimate.oracle, worst, estimate.error_bar)
-        blunt = max(worst.tolerance - estimate.error_bar, BLUNT * worst.scale, rounding)
+        blunt = max(worst.tolerance - estimate.error_bar, BLUNT * worst.scale, still)
         if check.verdict == "agree" and estimate.error_bar > blunt:
             detail = f"the oracle's error bar is {estimate.error_bar:.1e}"
             return replace(check, verdict="inconclusive", detail=detail)

@@ -38,11 +38,13 @@ class ByDifferences:
 
     Attributes:
         estimate: of ⟨S(w), v⟩.
-        rounding: what rounding in the gradient leaves of a difference where S is zero.
+        still: how wide the bar may be where S is zero: what rounding in the gradient leaves of a
+            difference; where none of the differences shows a change, `BLUNT` of the change that a
+            gradient of this size would show.
     """
 
     estimate: Estimate
-    rounding: float
+    still: float
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ class GradientOracle:
             return ByComplexStep(estimate, self._along_v.every_entry())
         # Tangents are at the scale of the primals: a gradient that did change would, by its size.
         size = pairing_size(self._along_v.gradient(0.0), self._w)
-        rounding = SAFETY * unit_roundoff(np.float64) * size / FIRST_STEPS[0]
-        return ByDifferences(estimate, rounding)
+        rounding = SAFETY * unit_roundoff(np.float64) / FIRST_STEPS[0]
+        return ByDifferences(estimate, size * (BLUNT if estimate.value == 0.0 else rounding))
 
     def _is_analytic(self) -> bool:
         """Is the complex step found valid along any of a few other ways from the same point?

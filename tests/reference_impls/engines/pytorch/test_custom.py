@@ -9,6 +9,7 @@ import torch
 from reference_impls.engines.pytorch.choice import from_torch
 from reference_impls.engines.pytorch.function import TorchVjp
 from tests.reference_impls.engines.shared import (
+    Anything,
     B,
     Context,
     Cube,
@@ -187,6 +188,78 @@ def test_a_second_function_beneath_the_first_is_watched_too() -> None:
         vjp(U)
         assert isinstance(vjp, TorchVjp)
         assert len(vjp.repaired) == 1
+
+
+class Affine(torch.autograd.Function):
+    """x W + b, with arguments that are no tensors before, between and behind those that are."""
+
+    @staticmethod
+    def forward(
+        ctx: Context,
+        *arguments: Anything,
+    ) -> torch.Tensor:
+        x, W, b = (each for each in arguments if isinstance(each, torch.Tensor))
+        ctx.save_for_backward(x, W)
+        ctx.places = [isinstance(each, torch.Tensor) for each in arguments]
+        return x @ W + b
+
+    @staticmethod
+    def backward(ctx: Context, *cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, W = ctx.saved_tensors
+        (u,) = cotangents
+        gradients = iter((u @ W.T, x.T @ u, u.sum(0)))
+        return tuple(next(gradients) if is_tensor else None for is_tensor in ctx.places)
+
+
+class UnsummedAffine(Affine):
+    @staticmethod
+    def backward(ctx: Context, *cotangents: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        gradients = Affine.backward(ctx, *cotangents)
+        last = max(number for number, each in enumerate(gradients) if each is not None)
+        return (*gradients[:last], cotangents[0], *gradients[last + 1 :])
+
+
+ARGUMENTS: dict[str, Callable[..., tuple[Anything, ...]]] = {
+    "tensors alone": lambda x, W, b: (x, W, b),
+    "a word between": lambda x, W, b: (x, W, "mode", b),
+    "words before": lambda x, W, b: (len, "mode", x, W, b),
+    "None before and behind": lambda x, W, b: (None, x, None, W, b, None),
+    "lists and dicts": lambda x, W, b: ([1, 2], x, {"of": 3}, W, (4,), b),
+    "a list of tensors": lambda x, W, b: ([x, W], x, W, b),
+}
+
+LAST = {"tensors alone": 2, "a word between": 3, "words before": 4, "None before and behind": 4}
+"""Where b is among the arguments."""
+
+each_call = pytest.mark.parametrize("call", ARGUMENTS)
+
+
+@each_call
+@pytest.mark.parametrize("varied", ["xWb", "xb", "Wb", "b"])
+def test_gradients_of_inputs_that_are_no_tensors_are_passed_over(call: str, varied: str) -> None:
+    apply: Callable[..., torch.Tensor] = Affine.apply
+    primals = {"x": X, "W": X.T @ X, "b": B}
+    adapter = from_torch(lambda x, W, b: 2 * apply(*ARGUMENTS[call](x, W, b)))
+    _, vjp = adapter.with_respect_to(("primals", name) for name in varied)(**primals)
+    assert_close(vjp(U)["b"], 2 * U.sum(axis=0))
+    assert isinstance(vjp, TorchVjp)
+    assert vjp.repaired == ()
+
+
+@each_call
+@pytest.mark.parametrize("varied", ["xWb", "xb", "Wb", "b"])
+def test_a_gradient_that_is_not_summed_is_noted_behind_inputs_that_are_no_tensors(
+    call: str, varied: str
+) -> None:
+    apply: Callable[..., torch.Tensor] = UnsummedAffine.apply
+    primals = {"x": X, "W": X.T @ X, "b": B}
+    adapter = from_torch(lambda x, W, b: 2 * apply(*ARGUMENTS[call](x, W, b)))
+    _, vjp = adapter.with_respect_to(("primals", name) for name in varied)(**primals)
+    vjp(U)
+    place = LAST.get(call, len(ARGUMENTS[call](X, X, B)) - 1)
+    name = f"UnsummedAffine.backward: the gradient of input {place}"
+    assert isinstance(vjp, TorchVjp)
+    assert vjp.repaired == (f"{name} has shape (3, 4), wanted (4,)",)
 
 
 def test_a_gradient_that_is_for_nobody_needs_no_repair() -> None:

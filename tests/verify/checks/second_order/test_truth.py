@@ -42,7 +42,7 @@ def test_without_complex_numbers_there_is_one_number() -> None:
     assert isinstance(truth, ByDifferences)
     error = abs(truth.estimate.value - pair(exact(asked.w), asked.v))
     assert error <= truth.estimate.error_bar
-    assert truth.rounding > 0
+    assert truth.still > 0
 
 
 def test_a_gradient_that_raises_is_no_truth() -> None:

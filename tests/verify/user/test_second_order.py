@@ -1,0 +1,178 @@
+"""Second derivatives of functions in torch and autograd that are right, where engines stumble."""
+
+from collections.abc import Callable
+from typing import Any
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+import torch
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+from reference_impls.computation import Array
+from verify import Report, check, from_autograd, from_torch
+
+Native = Any
+
+RNG = np.random.default_rng(6)
+SQUARE = RNG.standard_normal((3, 3))
+X, Y, Z = (RNG.standard_normal(4) for _ in range(3))
+HOLES = np.array([1.0, 0.0, 2.0, -0.5])
+INFINITE = np.array([0.3, -np.inf, 1.0])
+
+
+def disagreements(report: Report) -> list[str]:
+    return [each.against for each in report.checks if each.verdict == "disagree"]
+
+
+LOSES_A_TANGENT: dict[str, tuple[Callable[..., Native], tuple[Array, ...]]] = {
+    "det": (torch.linalg.det, (SQUARE,)),
+    "slogdet": (lambda a: torch.linalg.slogdet(a)[1], (SQUARE,)),
+    "logdet": (lambda a: torch.logdet(a @ a.T), (SQUARE,)),
+    "solve": (torch.linalg.solve, (SQUARE, X[:3])),
+    "solve, of a batch": (
+        torch.linalg.solve,
+        (RNG.standard_normal((2, 3, 3)), RNG.standard_normal((2, 3, 1))),
+    ),
+    "solve, triangular": (
+        lambda a, b: torch.linalg.solve_triangular(a.tril(), b, upper=False),
+        (SQUARE + 3 * np.eye(3), SQUARE),
+    ),
+    "inv": (torch.linalg.inv, (SQUARE,)),
+    "cholesky": (lambda a: torch.linalg.cholesky(a @ a.T + torch.eye(3)), (SQUARE,)),
+    "prod": (torch.prod, (X,)),
+    "prod with a zero": (torch.prod, (HOLES,)),
+    "prod of an axis": (lambda x: torch.prod(x.reshape(2, 2), 0), (HOLES,)),
+    "cumprod": (lambda x: torch.cumprod(x, 0), (X,)),
+    "cumprod with a zero": (lambda x: torch.cumprod(x, 0), (HOLES,)),
+    "det in a loss": (lambda a, x: torch.linalg.det(a) * torch.sin(x).sum(), (SQUARE, X)),
+}
+
+KNOWN_TO_BE_ZERO: dict[str, tuple[Callable[..., Native], tuple[Array, ...]]] = {
+    "abs": (torch.abs, (X,)),
+    "l1_loss": (functional.l1_loss, (X, Y)),
+    "l1_loss, where its terms nearly cancel": (
+        lambda x, y: functional.l1_loss(x, y).clone(),
+        tuple(np.random.default_rng(0).standard_normal((2, 3))),
+    ),
+    "l1_loss, of entries": (lambda x, y: functional.l1_loss(x, y, reduction="none"), (X, Y)),
+    "sgn beside": (lambda x: torch.sgn(x) + x, (X,)),
+    "norm of order 1": (lambda x: torch.linalg.vector_norm(x, 1), (X,)),
+    "a sum": (torch.sum, (X,)),
+    "relu": (torch.relu, (X,)),
+    "weighted": (lambda x, y: (x.abs() * y).sum(), (X, Y)),
+    "triangle": (lambda x: functional.hardtanh(x), (X,)),  # noqa: PLW0108 -- it has no name in C
+}
+
+INFINITE_ENTRIES: dict[str, Callable[..., Native]] = {
+    "exp": torch.exp,
+    "sigmoid": torch.sigmoid,
+    "logsumexp": lambda x: torch.logsumexp(x, 0),
+    "softmax": lambda x: torch.softmax(x, 0),
+}
+
+
+def cases(
+    *tables: dict[str, tuple[Callable[..., Native], tuple[Array, ...]]],
+) -> pytest.MarkDecorator:
+    found = {name: case for table in tables for name, case in table.items()}
+    return pytest.mark.parametrize("case", found.values(), ids=found)
+
+
+@cases(LOSES_A_TANGENT, KNOWN_TO_BE_ZERO)
+@pytest.mark.parametrize("seed", range(3))
+def test_of_torch_agree_in_both_modes(
+    case: tuple[Callable[..., Native], tuple[Array, ...]], seed: int
+) -> None:
+    function, primals = case
+    report = check(from_torch(function), primals, order=2, seed=seed)
+    assert report.verdict == "agree", str(report)
+    second = {each.against for each in report.checks if each.kind == "second order"}
+    assert "forward over reverse" in second
+
+
+@pytest.mark.parametrize("name", INFINITE_ENTRIES)
+def test_beside_an_infinite_entry_agree(name: str) -> None:
+    report = check(from_torch(INFINITE_ENTRIES[name]), (INFINITE,), order=2)
+    assert report.verdict == "agree", str(report)
+
+
+@pytest.mark.parametrize("function", [anp.exp, lambda x: anp.sum(anp.exp(x)) ** 2])
+def test_of_autograd_agree_beside_an_infinite_entry(function: Callable[..., Native]) -> None:
+    report = check(from_autograd(function), (INFINITE,), order=2)
+    assert report.verdict == "agree", str(report)
+
+
+class Cube(torch.autograd.Function):
+    """x³, with a JVP; its backward says that it cannot be differentiated."""
+
+    generate_vmap_rule = False
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> Native:  # noqa: ANN401
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+        return x**3
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401
+        (x,) = ctx.saved_tensors
+        return 3 * x**2 * cotangents[0]
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: torch.Tensor) -> Native:  # noqa: ANN401
+        (x,) = ctx.saved_tensors
+        return 3 * x**2 * tangents[0]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda f: f, lambda f: lambda x: f(x).exp(), lambda f: lambda x: f(x.sin()) * x],
+    ids=["alone", "inside", "between"],
+)
+def test_of_what_is_once_differentiable_forward_over_reverse_is_checked(
+    wrap: Callable[[Callable[..., Native]], Callable[..., Native]],
+) -> None:
+    cube: Callable[..., torch.Tensor] = Cube.apply
+    report = check(from_torch(wrap(cube)), (X,), order=2)
+    assert report.verdict == "agree", str(report)
+    assert "linearity" in {each.against for each in report.checks if each.kind == "second order"}
+
+
+class Detached(torch.autograd.Function):
+    """The product of all entries; its backward is right, and its double backward loses a term."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> Native:  # noqa: ANN401
+        ctx.save_for_backward(x)
+        return x.prod()
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401
+        (x,) = ctx.saved_tensors
+        return cotangents[0] * x.detach().prod() / x
+
+
+def test_that_lose_a_term_are_convicted() -> None:
+    assert disagreements(check(from_torch(Detached.apply), (X,), order=2))
+    assert disagreements(check(from_torch(Detached.apply), (X,))) == []
+
+
+@pytest.mark.parametrize("slope", [1e-3, 1e-6])
+def test_that_are_zero_and_should_not_be_are_convicted(slope: float) -> None:
+    """Where none of the gradients moves, S must be zero; where one does, it must not."""
+
+    class Bent(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> Native:  # noqa: ANN401
+            ctx.save_for_backward(x)
+            return x.abs() + slope * x**2
+
+        @staticmethod
+        def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401
+            (x,) = ctx.saved_tensors
+            return cotangents[0] * (x.sign() + 2 * slope * x.detach())
+
+    assert disagreements(check(from_torch(Bent.apply), (X,), order=2))
