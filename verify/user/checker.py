@@ -24,6 +24,7 @@ from verify.checks.first_order.precision import ByHand
 from verify.checks.noises import Noises
 from verify.checks.report import Report
 from verify.user.arguments import Arguments, MakeVjp
+from verify.user.by_output import with_outputs_named
 from verify.user.expected import Comparison
 from verify.user.function import UserFunction
 from verify.user.second_order import second_order_of
@@ -101,6 +102,7 @@ def check(
         warnings.simplefilter("ignore")
         shape = shape_of_value([subject], arguments.arrays)
         case = case_at(subject.name, subject.wrt, key, arguments.arrays, shape, directions)
+        case = replace(case, outputs=subject.outputs)
         asked = _Asked(
             case,
             subject,
@@ -127,7 +129,7 @@ def check(
         seed=seed,
         checks=tuple(checks),
         again=again,
-        undifferentiated=arguments.undifferentiated,
+        undifferentiated=arguments.undifferentiated + _others(case),
         wrt=arguments.wrt,
         dtype=arguments.dtype,
         entries=arguments.entries,
@@ -169,6 +171,7 @@ class _Asked:
                 return
         by_hand = ByHand(self._body, is_asked_for=True) if self.precision else None
         first = verify_case(case, [subject], self.noises, NOISE_POINTS, by_hand)
+        first = with_outputs_named(case, subject, first, NOISE_POINTS)
         yield from first
         if first[0].verdict != "agree":
             return
@@ -179,6 +182,10 @@ class _Asked:
 
     def _body(self, **primals: Array) -> tuple[Array, Vjp]:
         return self.subject.make_vjp(primals)
+
+
+def _others(case: Case) -> tuple[str, ...]:
+    return case.outputs.others if case.outputs else ()
 
 
 def _check_options(seed: object, probes: object, order: object, forward: object) -> None:

@@ -82,7 +82,9 @@ class Comparison:
             detail = f"{both} {wanted.shape}"
             return Check(self.subject.name, "value", against, "disagree", detail)
         check = Check(self.subject.name, "value", against, "agree")
-        return _judged(check, {"value": got}, {"value": wanted}, self.noise.value)
+        by_output = self.case.by_output
+        noise = by_output(self.noise.value["value"])
+        return _judged(check, by_output(got), by_output(wanted), noise)
 
     def _of_gradients(self, got: Arrays, wanted: Arrays) -> Check:
         check = Check(self.subject.name, "vjp", "expected", "agree")

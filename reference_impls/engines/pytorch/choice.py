@@ -34,6 +34,8 @@ def from_torch(function: Callable[..., Tree]) -> "TorchFunction":
         function: of tensors, by position or by name, or of nested dicts, lists and tuples of
             them; the ``apply`` of a `torch.autograd.Function`; or a `torch.nn.Module`. It returns
             one tensor of any shape. A value that depends on no primal has gradients of zero.
+            Several tensors, in a dict, list or tuple, come as one vector; those of them that
+            require no gradient, where others do, are left out, as are integers.
 
     Raises:
         TypeError: it is a class, or cannot be called.

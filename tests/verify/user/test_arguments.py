@@ -222,7 +222,7 @@ class TestUserFunction:
             ((1.0, 2.0), "a tuple of 2 with a float for vjp, wanted (value, vjp)"),
             ((1.0, len, 2.0), "a tuple of 3, wanted (value, vjp)"),
             ((3, len), "an int as its value, wanted a number or an array of float64"),
-            (([1.0], len), "a list of 1 as its value, wanted a number or an array of float64"),
+            (([None], len), "a list of 1 as its value, wanted a number or an array of float64"),
             ((None, len), "None as its value, wanted a number or an array of float64"),
             ((np.array([None]), len), "a numpy.ndarray of object as its value, wanted a number"),
             ((torch.ones(()), len), "a tensor as its value; wrap a torch function in from_torch"),
