@@ -49,7 +49,8 @@ def gradients_from(
                 given = ", ".join(map(str, trees)) or "none"
                 raise RefusalError(f"{giver} no gradient for {name} (got {given})") from None
         _check_is_array(found, name, arguments.arrays[name].shape, giver)
-        gradients[name] = array_from(found, giver, f"for {name}", arguments.dtype, dtype)
+        gradient = array_from(found, giver, f"for {name}", arguments.dtype, dtype)
+        gradients[name] = arguments.without_holes(name, gradient)
     return gradients
 
 

@@ -142,7 +142,7 @@ class TestTheCall:
         ({"x": torch.ones(2, dtype=torch.bfloat16)}, None, TypeError, "x is a torch.Tensor of bf"),
         ({"x": X, 3: X}, None, TypeError, "scale: got 3 for an argument's name, wanted a string"),
         ({"x": {1: X, "1": X}}, None, TypeError, "x: got the keys [1, '1'], wanted keys that sort"),
-        ({"x": X * [1, np.nan, 1]}, None, ValueError, "scale: x[0, 1] is NaN"),
+        ({"x": X * np.nan}, None, ValueError, "scale: x[0, 0] is NaN"),
         ({"x": X}, "xs", ValueError, "scale: wrt names 'xs'; floating-point arrays are x; did you"),
         ({"x": X, "n": 3}, "n", ValueError, "scale: wrt names 'n'; floating-point arrays are x"),
         ({"x": X}, (), ValueError, "scale: wrt is empty; accepted are x"),
