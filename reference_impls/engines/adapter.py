@@ -127,6 +127,19 @@ class Adapter(ABC):
         """
         return self._value(self._one_call(primals, named))
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What the function itself holds that is to be learned, by name; a module has some."""
+        return ()
+
+    def completed(self, primals: Tree) -> Tree:
+        """The primals, and beside them the parameters of the function's own, where it has some.
+
+        Args:
+            primals: a dict, a tuple, or one alone, as `verify.check` takes them.
+        """
+        return primals
+
     def with_respect_to(self, paths: Iterable[Path]) -> Self:
         """The same function, differentiated with respect to some leaves and no others.
 
@@ -157,8 +170,14 @@ class Adapter(ABC):
         """Those among several outputs that are differentiated: the same at every call.
 
         Raises:
-            TypeError: there are none, or they are no longer there.
+            TypeError: there are none, or they are no longer there; or the function has a VJP of
+                its own, which nobody would look at.
         """
+        if isinstance(value, tuple | list) and len(value) == 2 and callable(value[1]):
+            raise TypeError(
+                f"{self.name} returned a value and a function, a VJP perhaps: that is judged of "
+                "NumPy arrays, without an adapter, or as a torch.autograd.Function"
+            )
         if self.outputs is None:
             found = Outputs.of(value, is_differentiated)
             if not found.differentiated:

@@ -38,6 +38,7 @@ class Report:
         again: the call that shows this report again.
         undifferentiated: what a derivative might be expected for, and is not asked for: Python
             floats among the primals, say.
+        parameters: of a module, those whose gradients were checked beside its inputs'.
         wrt: the paths of the primals whose gradients were checked.
         dtype: of these.
         entries: how many numbers they hold.
@@ -48,6 +49,7 @@ class Report:
     checks: tuple[Check, ...]
     again: str
     undifferentiated: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
     wrt: tuple[str, ...] = ()
     dtype: str = ""
     entries: int = 0
@@ -104,6 +106,8 @@ class Report:
             lines += [f"  of the other checks, {told_of}"]
         uncounted = [check for check in self.checks if not check.counts]
         lines += [f"  not counted: {line}" for check in uncounted for line in told(check)]
+        if self.parameters:
+            lines += [f"  parameters checked: {_listed(self.parameters)}"]
         if self.undifferentiated:
             lines += [f"  not differentiated: {_listed(self.undifferentiated)}"]
         if self.verdict != "agree":

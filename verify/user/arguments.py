@@ -116,6 +116,12 @@ class Arguments:
         """How many numbers gradients are wanted for."""
         return sum(self.arrays[name].size for name in self.wrt)
 
+    @property
+    def dotted(self) -> set[str]:
+        """The paths of `wrt` as a module names its parameters: ``0.weight``."""
+        leaves = leaves_of(self.by_name)
+        return {".".join(map(str, leaf.path)) for leaf in leaves if str(leaf) in self.wrt}
+
     @cached_property
     def call(self) -> str:
         """The call, with shapes and dtypes for values."""

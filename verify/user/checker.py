@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from reference_impls.computation import Array, Vjp
-from reference_impls.engines.adapter import TwiceDifferentiable
+from reference_impls.engines.adapter import Adapter, TwiceDifferentiable
+from reference_impls.engines.recognised import recognised
 from reference_impls.nested import Tree
 from reference_impls.words import kind_of, name_of
 from verify.checks.case import DIRECTIONS, Case, case_at, shape_of_value
@@ -64,11 +65,15 @@ def check(
 
     Args:
         make_vjp: ``make_vjp(**primals) -> (value, vjp)``, or ``make_vjp(*primals)``; ``vjp`` maps a
-            cotangent u of the value's shape and dtype to Jᵀu, in the structure of the primals.
-            `from_torch`, `from_autograd` and `from_numpy` make one of other functions.
+            cotangent u of the value's shape and dtype to Jᵀu, in the structure of the primals. The
+            value may be a dict, list or tuple, and u then has its structure.
+            `from_torch`, `from_autograd` and `from_numpy` make one of other functions. A module,
+            the ``apply`` of a `torch.autograd.Function`, and a function that is given tensors need
+            no `from_torch`; of a module, the parameters are checked beside the inputs.
         primals: a dict of arguments by name, a tuple of them by position, or a single array; they
             may be nested. Arrays of float64 or float32 are differentiated; anything else is handed
-            on as it is. Entries may be infinite, arrays empty.
+            on as it is. Entries may be infinite, or NaN if the function ignores them; arrays may
+            be empty.
         forward: the value alone, ``forward(**primals)``, from code that the gradient does not
             share; the oracle then differentiates it, and `make_vjp`'s value must equal it.
         expected: the right answer, where you have it: another such ``make_vjp``, or the gradients
@@ -90,6 +95,11 @@ def check(
         ValueError: the same, where only their values do not.
     """
     _check_options(seed, probes, order, forward)
+    make_vjp = recognised(make_vjp, primals)
+    parameters: tuple[str, ...] = ()
+    if isinstance(make_vjp, Adapter):
+        parameters = make_vjp.parameters
+        primals = make_vjp.completed(primals)
     arguments = Arguments.of(make_vjp, primals, wrt)
     subject = UserFunction(make_vjp, forward, arguments)
     twice = _twice_differentiable(make_vjp, arguments) if order == 2 else None
@@ -129,7 +139,12 @@ def check(
         seed=seed,
         checks=tuple(checks),
         again=again,
-        undifferentiated=arguments.undifferentiated + _others(case),
+        undifferentiated=(
+            *arguments.undifferentiated,
+            *_others(case),
+            *(f"parameter {name}" for name in parameters if name not in arguments.dotted),
+        ),
+        parameters=tuple(name for name in parameters if name in arguments.dotted),
         wrt=arguments.wrt,
         dtype=arguments.dtype,
         entries=arguments.entries,
