@@ -60,10 +60,10 @@ def _check(
     # Processes are done with them in whatever order; they are shown in that of the plan.
     summary = Summary(make_console(), [each for place in sorted(found) for each in found[place]])
     summary.show(_command)
-    verdicts = summary.verdicts
+    found_verdicts = summary.verdicts
     return status_of(
-        disagree="disagree" in verdicts,
-        undecided=not verdicts <= {"agree", "disagree"},
+        disagree="disagree" in found_verdicts,
+        undecided=not found_verdicts <= {"agree", "disagree"},
         strict=options.strict,
     )
 

@@ -79,8 +79,8 @@ def test_so_is_what_a_forward_or_another_right_answer_raises() -> None:
     def sines(x: Array) -> Tree:
         return np.sum(np.sin(x)), lambda u: u * np.cos(x)
 
-    for given in ({"forward": outer}, {"expected": outer}):
-        report = check(sines, np.ones((2, 3)), **given)
+    x = np.ones((2, 3))
+    for report in (check(sines, x, forward=outer), check(sines, x, expected=outer)):
         assert isinstance(report.cause, ValueError)
 
 
