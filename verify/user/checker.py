@@ -28,6 +28,7 @@ from verify.user.arguments import Arguments, MakeVjp
 from verify.user.by_output import with_outputs_named
 from verify.user.expected import Comparison
 from verify.user.function import UserFunction
+from verify.user.left_as_found import left_as_found
 from verify.user.second_order import second_order_of
 
 PROBES = {"float64": 1, "float32": DIRECTIONS}
@@ -108,7 +109,8 @@ def check(
     checks: list[Check] = []
     # The function is also evaluated in float32 and off its domain, where nobody asked for it, so
     # its warnings there are no news. What it raises at the primals themselves is reported.
-    with np.errstate(all="ignore"), warnings.catch_warnings():
+    surroundings = left_as_found(make_vjp, forward, expected)
+    with surroundings, np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         shape = shape_of_value([subject], arguments.arrays)
         case = case_at(subject.name, subject.wrt, key, arguments.arrays, shape, directions)
