@@ -6,12 +6,17 @@ from typing import Any, TypeVar
 
 import click
 
+from results.commands import (
+    BAD_INPUT,
+    FAILED,
+    INTERRUPTED,
+    failure_line,
+    replace_missing_signs,
+)
 from results.errors import ResultsError
 from results.tables import Table
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-BAD_INPUT, INTERRUPTED = 2, 130
 
 
 def csv_option(table: Table[Any]) -> Callable[[F], F]:
@@ -54,6 +59,7 @@ def run(
     Returns:
         The exit status.
     """
+    replace_missing_signs()
     try:
         main.main(arguments, prog_name=f"python -m {name}", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
@@ -62,6 +68,8 @@ def run(
         return _complain(name, error.format_message(), BAD_INPUT)
     except ResultsError as error:
         return _complain(name, str(error), BAD_INPUT)
+    except Exception as error:  # noqa: BLE001 -- a run of hours ends in one line, too
+        return _complain(name, failure_line(error), FAILED)
     return 0
 
 

@@ -7,7 +7,8 @@ import click
 from gradjury import __version__
 from gradjury.neighbours import check_not_hidden
 
-BAD_INPUT, INTERRUPTED = 2, 130
+BAD_INPUT, FAILED, INTERRUPTED = 2, 4, 130
+"""As in `results.commands`, which a file of the user's may hide."""
 
 
 class _NearMatchGroup(click.Group):
@@ -47,9 +48,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     return status or 0
 
 
-def _complain(message: str) -> int:
+def _complain(message: str, status: int = BAD_INPUT) -> int:
     click.echo(f"gradjury: {message}", err=True)
-    return BAD_INPUT
+    return status
 
 
 def _check_not_hidden(*packages: str) -> None:
@@ -85,6 +86,13 @@ def report(arguments: tuple[str, ...]) -> object:
     """Write report.md from the CSV files in a directory."""
     _check_not_hidden("results")
     from results.__main__ import report as report_of  # noqa: PLC0415 -- may be hidden
+    from results.commands import failure_line, replace_missing_signs  # noqa: PLC0415 -- likewise
 
-    # Not standalone: `run` answers its mistakes, too, in one line.
-    return report_of.main(arguments, prog_name="gradjury report", standalone_mode=False)
+    replace_missing_signs()
+    try:
+        # Not standalone: `run` answers its mistakes, too, in one line.
+        return report_of.main(arguments, prog_name="gradjury report", standalone_mode=False)
+    except (click.ClickException, click.Abort):
+        raise
+    except Exception as error:  # noqa: BLE001 -- nobody who reads a report reads our traceback
+        return _complain(failure_line(error), FAILED)

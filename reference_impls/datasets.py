@@ -180,6 +180,8 @@ def closes(
     """
     path = None if packaged else path or _path_from(PRICES_VARIABLE)
     table = _packaged_prices() if path is None else _csv_prices(path.absolute())
+    if names is None:
+        _check_default(table)
     return _select(table, table.default if names is None else names)
 
 
@@ -566,6 +568,14 @@ def _select(table: _Prices, names: Sequence[str]) -> Closes:
         dropped=int(np.sum(table.names == "") + np.sum(chosen & ~known)),
         missing=int(table.blanks[kept].sum()),
     )
+
+
+def _check_default(table: _Prices) -> None:
+    """Nobody has named these stocks: that one of them is missing is wrong with the file."""
+    lacking = [name for name in table.default if name not in table.names]
+    if lacking:
+        found = ", ".join(_distinct(table.names[table.names != ""])) or "none"
+        raise _wrong(table.source, expected=f"closes of {', '.join(table.default)}", found=found)
 
 
 def _check_names(table: _Prices, names: Sequence[str]) -> None:

@@ -137,7 +137,7 @@ def map_located(
         keys = _sorted_keys(tree, path)
         mapped = {key: map_located(function, tree[key], (*path, key)) for key in keys}
         return _mapping_like(tree, {key: mapped[key] for key in tree})
-    if _is_sequence(tree):
+    if is_sequence(tree):
         children = [map_located(function, child, (*path, i)) for i, child in enumerate(tree)]
         return type(tree)(*children) if hasattr(tree, "_fields") else type(tree)(children)
     return function(path, tree)
@@ -155,8 +155,15 @@ def _written(path: Path) -> str:
     return f"{name}{''.join(f'[{key!r}]' for key in keys)}"
 
 
-def _is_sequence(node: Tree) -> bool:
-    return type(node) in {list, tuple} or (isinstance(node, tuple) and hasattr(node, "_fields"))
+def is_container(node: Tree) -> bool:
+    """Is it looked into, rather than a leaf?"""
+    return isinstance(node, Mapping) or is_sequence(node)
+
+
+def is_sequence(node: Tree) -> bool:
+    """Is it a list, a tuple or a named tuple, those of C (``torch.return_types``) among them?"""
+    is_named = hasattr(node, "_fields") or hasattr(node, "n_fields")
+    return type(node) in {list, tuple} or (isinstance(node, tuple) and is_named)
 
 
 def _mapping_like(mapping: Mapping[Any, Tree], children: dict[Any, Tree]) -> Tree:

@@ -6,10 +6,15 @@ from pathlib import Path
 
 import click
 
+from results.commands import (
+    BAD_INPUT,
+    FAILED,
+    INTERRUPTED,
+    failure_line,
+    replace_missing_signs,
+)
 from results.errors import ResultsError
 from results.tables import column_dictionary
-
-BAD_INPUT, INTERRUPTED = 2, 130
 
 
 class _ListingGroup(click.Group):
@@ -34,6 +39,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    replace_missing_signs()
     try:
         main.main(arguments, prog_name="python -m results", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -42,9 +48,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         return INTERRUPTED
     except click.ClickException as error:
-        click.echo(f"results: {error.format_message()}", err=True)
-        return BAD_INPUT
+        return _complain(error.format_message(), BAD_INPUT)
+    except Exception as error:  # noqa: BLE001 -- nobody who reads a report reads our traceback
+        return _complain(failure_line(error), FAILED)
     return 0
+
+
+def _complain(message: str, status: int) -> int:
+    click.echo(f"results: {message}", err=True)
+    return status
 
 
 @click.group(cls=_ListingGroup)

@@ -15,13 +15,14 @@ import numpy as np
 from reference_impls.computation import Array
 from reference_impls.engines.leaves import Differentiated, Primals
 from reference_impls.engines.loaded import loaded_torch
+from reference_impls.engines.outputs import Outputs
 from reference_impls.nested import Path, Tree
 from reference_impls.words import described, name_of
 
 Mode = Literal["reverse over reverse", "forward over reverse"]
 
 
-TreeVjp = Callable[[Array], Tree]
+TreeVjp = Callable[[Tree], Tree]
 
 
 @runtime_checkable
@@ -89,12 +90,15 @@ class Adapter(ABC):
         name: what messages call it.
         differentiated: the leaves of the primals that it is differentiated with respect to; the
             engine takes all others for constants.
+        outputs: of the last value that had a VJP, where the function returned several: that value
+            is the vector in which they lie end to end. None where it returned one.
     """
 
     def __init__(self, function: Callable[..., Tree], signature: inspect.Signature | None) -> None:
         self.function = function
         self.name = name_of(function)
         self.differentiated = Differentiated()
+        self.outputs: Outputs | None = None
         if signature is not None:
             # `inspect.signature` reads this, and so shows the user's names of the arguments.
             self.__signature__ = signature
@@ -102,25 +106,39 @@ class Adapter(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name})"
 
-    def __call__(self, /, *primals: Tree, **named: Tree) -> tuple[Array, TreeVjp]:
+    def __call__(self, /, *primals: Tree, **named: Tree) -> tuple[Tree, TreeVjp]:
         """f at the primals, and its VJP, which may be called any number of times.
 
-        The value is an array of the function's own dtype, and of shape () for a scalar. What the
-        function raises is passed on.
+        The value is an array of the function's own dtype, and of shape () for a scalar; of several
+        outputs it is a vector, see `outputs`. What the function raises is passed on.
 
         Raises:
             TypeError: some primals are given by position and others by name; or the function
-                returns anything but one array.
+                returns neither an array nor a dict, list or tuple that holds one.
         """
+        self.outputs = None
         return self._make_vjp(self._one_call(primals, named))
 
-    def forward(self, /, *primals: Tree, **named: Tree) -> Array:
+    def forward(self, /, *primals: Tree, **named: Tree) -> Tree:
         """f at the primals, without its VJP. They may be complex if the function takes that.
 
         Raises:
             TypeError: as `__call__`.
         """
         return self._value(self._one_call(primals, named))
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What the function itself holds that is to be learned, by name; a module has some."""
+        return ()
+
+    def completed(self, primals: Tree) -> Tree:
+        """The primals, and beside them the parameters of the function's own, where it has some.
+
+        Args:
+            primals: a dict, a tuple, or one alone, as `verify.check` takes them.
+        """
+        return primals
 
     def with_respect_to(self, paths: Iterable[Path]) -> Self:
         """The same function, differentiated with respect to some leaves and no others.
@@ -135,10 +153,10 @@ class Adapter(ABC):
         return other
 
     @abstractmethod
-    def _make_vjp(self, primals: Primals) -> tuple[Array, TreeVjp]: ...
+    def _make_vjp(self, primals: Primals) -> tuple[Tree, TreeVjp]: ...
 
     @abstractmethod
-    def _value(self, primals: Primals) -> Array: ...
+    def _value(self, primals: Primals) -> Tree: ...
 
     def _one_call(self, primals: tuple[Tree, ...], named: dict[str, Tree]) -> Primals:
         if primals and named:
@@ -147,6 +165,29 @@ class Adapter(ABC):
                 "name, wanted all by position or all by name"
             )
         return named or primals
+
+    def _outputs_of(self, value: Tree, is_differentiated: Callable[[Tree], bool]) -> list[Tree]:
+        """Those among several outputs that are differentiated: the same at every call.
+
+        Raises:
+            TypeError: there are none, or they are no longer there; or the function has a VJP of
+                its own, which nobody would look at.
+        """
+        if isinstance(value, tuple | list) and len(value) == 2 and callable(value[1]):
+            raise TypeError(
+                f"{self.name} returned a value and a function, a VJP perhaps: that is judged of "
+                "NumPy arrays, without an adapter, or as a torch.autograd.Function"
+            )
+        if self.outputs is None:
+            found = Outputs.of(value, is_differentiated)
+            if not found.differentiated:
+                wanted = "wanted floating-point arrays among its outputs"
+                raise TypeError(f"{self.name} returned {described(value)}, {wanted}")
+            self.outputs = found
+        try:
+            return self.outputs.taken(value)
+        except TypeError as error:
+            raise TypeError(f"{self.name} {error}") from None
 
     def _array_from(self, value: Tree) -> Array:
         if not isinstance(value, np.ndarray | np.generic):

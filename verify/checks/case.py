@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Computation, cast, copies, draw, generator
+from reference_impls.engines.outputs import Outputs
 from reference_impls.function import Function
 from verify.error_model.arrays import scale_of
 from verify.error_model.measurement import fits_float32
@@ -31,6 +32,7 @@ class Case:
         cotangent: u, Gaussian, of the value's shape.
         directions: tangents v, Gaussian at the scale of each primal.
         is_argmin: f's value is an argmin or a root, or is computed from one.
+        outputs: where f's value is the vector in which several outputs lie end to end, these.
     """
 
     name: str
@@ -42,6 +44,11 @@ class Case:
     cotangent: Array
     directions: tuple[Arrays, ...]
     is_argmin: bool = False
+    outputs: Outputs | None = None
+
+    def by_output(self, value: Array) -> Arrays:
+        """A value by the names of f's outputs; under ``value`` where there is one."""
+        return self.outputs.named(value) if self.outputs else {"value": value}
 
     def generator(self, stream: int) -> np.random.Generator:
         """A random generator of this case's own, whatever its dtype.

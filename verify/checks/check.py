@@ -37,6 +37,7 @@ class Check:
         worst: the entry furthest outside, or closest to leaving, its tolerance.
         fault: how the gradient is wrong, where that was recognised, in the words of
             `verify.diagnosis`.
+        cause: what the user's own code raised, where that is why there is nothing to judge.
     """
 
     implementation: str
@@ -46,6 +47,7 @@ class Check:
     detail: str = ""
     worst: "Worst | None" = None
     fault: str = ""
+    cause: BaseException | None = field(default=None, compare=False, repr=False)
 
     @property
     def counts(self) -> bool:

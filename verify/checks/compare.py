@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays
 from verify.checks.check import NOT_FINITE, WRONG_SHAPE, Violation, Worst
@@ -22,13 +23,30 @@ def contract_violation(
 
     Finiteness comes before any comparison: NaN compared with > passes everything.
     """
-    dtype = primals[wrt[0]].dtype
-    if value.dtype != dtype:
-        return Violation("dtype drift", f"value is {value.dtype}, wanted {dtype}")
-    if not np.isfinite(value).all():
-        return Violation(
-            NOT_FINITE, f"value{first_index(~np.isfinite(value))} is not finite", VALUE
-        )
+    own = value_violation({"value": value}, primals[wrt[0]].dtype)
+    return own or cotangents_violation(cotangents, primals, wrt)
+
+
+def value_violation(outputs: Arrays, dtype: npt.DTypeLike) -> Violation | None:
+    """What is wrong with the dtype or the finiteness of a value, if anything is.
+
+    Args:
+        outputs: by name; mostly the one that is called ``value``.
+        dtype: that they should have.
+    """
+    for name, array in outputs.items():
+        if array.dtype != dtype:
+            return Violation("dtype drift", f"{name} is {array.dtype}, wanted {dtype}")
+        if not np.isfinite(array).all():
+            where = first_index(~np.isfinite(array))
+            return Violation(NOT_FINITE, f"{name}{where} is not finite", VALUE)
+    return None
+
+
+def cotangents_violation(
+    cotangents: Mapping[str, object], primals: Arrays, wrt: tuple[str, ...]
+) -> Violation | None:
+    """What is wrong with the names, shapes, dtypes or finiteness of Jᵀu, if anything is."""
     if set(cotangents) != set(wrt):
         listed = f"gradients for {', '.join(cotangents)}, wanted {', '.join(wrt)}"
         return Violation("wrong names", listed)

@@ -29,12 +29,19 @@ class WrongGradientError(AssertionError):
 class Report:
     """The verdict on one function at one point, and what it rests on.
 
+    It is true where the verdict is agree, and there alone: ``assert check(...)`` is a test.
+
     Attributes:
         call: the function and what it was given.
         seed: of everything random.
         checks: everything that was tried, with its error and tolerance.
         again: the call that shows this report again.
-        undifferentiated: the Python floats among the primals, which a derivative would exist for.
+        undifferentiated: what a derivative might be expected for, and is not asked for: Python
+            floats among the primals, say.
+        parameters: of a module, those whose gradients were checked beside its inputs'.
+        wrt: the paths of the primals whose gradients were checked.
+        dtype: of these.
+        entries: how many numbers they hold.
     """
 
     call: str
@@ -42,6 +49,10 @@ class Report:
     checks: tuple[Check, ...]
     again: str
     undifferentiated: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    wrt: tuple[str, ...] = ()
+    dtype: str = ""
+    entries: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -59,14 +70,24 @@ class Report:
         recognised = (Violation(c.fault, c.detail) for c in self.disagreements if c.fault)
         return next(recognised, None)
 
+    @property
+    def cause(self) -> BaseException | None:
+        """What the function itself raised, where that is why it could not be judged."""
+        shown = (each for each in self.checks if each.counts and each.verdict == self.verdict)
+        return next((each.cause for each in shown if each.cause), None)
+
     def raise_for_verdict(self) -> None:
         """Do nothing if the verdict is agree.
 
         Raises:
-            WrongGradientError: it is another. Inconclusive is no agreement.
+            WrongGradientError: it is another. Inconclusive is no agreement. Its ``__cause__`` is
+                what the function itself raised, if that is the reason.
         """
         if self.verdict != "agree":
-            raise WrongGradientError(self)
+            raise WrongGradientError(self) from self.cause
+
+    def __bool__(self) -> bool:
+        return self.verdict == "agree"
 
     def to_frame(self) -> "pd.DataFrame":
         """One row per check: what it was, against what, its error, tolerance and verdict."""
@@ -85,6 +106,8 @@ class Report:
             lines += [f"  of the other checks, {told_of}"]
         uncounted = [check for check in self.checks if not check.counts]
         lines += [f"  not counted: {line}" for check in uncounted for line in told(check)]
+        if self.parameters:
+            lines += [f"  parameters checked: {_listed(self.parameters)}"]
         if self.undifferentiated:
             lines += [f"  not differentiated: {_listed(self.undifferentiated)}"]
         if self.verdict != "agree":

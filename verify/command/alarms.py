@@ -6,7 +6,7 @@ from results.tables import ALARMS, Alarms
 from verify.command.appending import appender_for, record_environment
 from verify.command.console import make_console
 from verify.command.options import Options
-from verify.command.outcome import AGREED, DISAGREED, interrupted
+from verify.command.outcome import interrupted, status_of
 
 
 def run(options: Options) -> int:
@@ -29,7 +29,11 @@ def run(options: Options) -> int:
                     console.print(alarm_line(row), markup=False)
         except KeyboardInterrupt:
             return interrupted(f"{len(counted)} rows", options.path)
-    return DISAGREED if any(row.disagree for row in counted) else AGREED
+    return status_of(
+        disagree=any(row.disagree for row in counted),
+        undecided=any(row.inconclusive or row.unsupported for row in counted),
+        strict=options.strict,
+    )
 
 
 def alarm_line(row: Alarms) -> str:

@@ -16,7 +16,7 @@ from verify.checks.outcome import CaseId, Outcome
 from verify.command.appending import ArgminFile, appender_for, record_environment
 from verify.command.console import make_console, progress
 from verify.command.options import Options
-from verify.command.outcome import AGREED, DISAGREED, interrupted
+from verify.command.outcome import interrupted, status_of
 from verify.command.rows import argmin_row, verdict_row
 from verify.command.summary import Summary
 
@@ -60,7 +60,12 @@ def _check(
     # Processes are done with them in whatever order; they are shown in that of the plan.
     summary = Summary(make_console(), [each for place in sorted(found) for each in found[place]])
     summary.show(_command)
-    return DISAGREED if summary.disagrees else AGREED
+    found_verdicts = summary.verdicts
+    return status_of(
+        disagree="disagree" in found_verdicts,
+        undecided=not found_verdicts <= {"agree", "disagree"},
+        strict=options.strict,
+    )
 
 
 def _outcomes(plan: Plan, options: Options) -> Outcomes:

@@ -8,13 +8,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from reference_impls.running.threads import one_thread
+from results.commands import AGREED, FAILED
 from results.report.trust import SKIPPED, TOTAL, Pair, diagnosed, latest_kills, tally
 from results.store import Appender
 from results.tables import OURS, Kill
 from verify.command.appending import record_environment
 from verify.command.console import box_style, make_console, progress
 from verify.command.options import Options
-from verify.command.outcome import AGREED, DISAGREED, interrupted
+from verify.command.outcome import interrupted
 from verify.trust.awkward import AWKWARD
 from verify.trust.faults import FAULTS
 from verify.trust.kill_matrix import run_matrix
@@ -60,7 +61,7 @@ def plant_faults(options: Options, kills: Appender[Kill] | None) -> int:
             f"{row.outcome}: {row.fault}, size {row.size}, {row.dtype}: {row.verdict} {row.detail}"
         )
         console.print(line, markup=False)
-    return DISAGREED if failed else AGREED
+    return FAILED if failed else AGREED
 
 
 def matrix_table(rows: Iterable[Kill]) -> Table:

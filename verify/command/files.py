@@ -1,21 +1,84 @@
 """`python -m verify FILE.py:NAME`: a user's own function."""
 
+from contextlib import suppress
+from dataclasses import dataclass
+
+from reference_impls.running.errors import ProcessDiedError
+from results.tables import VERDICTS, Verdict
+from verify.checks import check
+from verify.checks.outcome import CaseId
+from verify.checks.report import Report
+from verify.command.appending import appender_for, record_environment
 from verify.command.console import make_console
 from verify.command.options import Options
-from verify.command.outcome import AGREED, DISAGREED
+from verify.command.outcome import interrupted, status_of
+from verify.command.rows import verdict_row
 from verify.user.user_file import UserFileError, check_user_file
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What came of one function, as it can be handed from process to process.
+
+    Attributes:
+        text: what is printed.
+        verdict: the function's.
+        rows: every check of it.
+    """
+
+    text: str
+    verdict: check.Verdict
+    rows: tuple[Verdict, ...] = ()
 
 
 def run(options: Options) -> int:
     """Check every function FILE.py:NAME; the exit status."""
     console = make_console()
-    reports = []
-    for file in options.subjects.files:
+    verdicts: list[check.Verdict] = []
+    with appender_for(options.path, VERDICTS) as rows:
         try:
-            reports.append(check_user_file(file, options.seed))
-        except (TypeError, ValueError) as error:
-            raise UserFileError(str(error)) from error
-        shown = str(reports[-1] or f"{file}: no verdict was against it")
-        console.print(shown, markup=False, soft_wrap=True)
-    agreed = all(report is None or report.verdict == "agree" for report in reports)
-    return AGREED if agreed else DISAGREED
+            record_environment(options.path)
+            for file in options.subjects.files:
+                said = _said(file, options) if options.timeout is None else _within(file, options)
+                verdicts.append(said.verdict)
+                if rows:
+                    rows.append_all(said.rows)
+                console.print(said.text, markup=False, soft_wrap=True)
+        except KeyboardInterrupt:
+            return interrupted(f"{len(verdicts)} functions", options.path)
+    undecided = not set(verdicts) <= {"agree", "disagree"}
+    return status_of(disagree="disagree" in verdicts, undecided=undecided, strict=True)
+
+
+def _within(file: str, options: Options) -> _Said:
+    """In a process of its own, which is ended when the time is over."""
+    try:
+        with suppress(TimeoutError):
+            return _in_a_process(file, options)
+    except ProcessDiedError:
+        died = f"{file}: its process ended before its work was done, killed perhaps"
+        raise ProcessDiedError(died) from None
+    late = f"inconclusive: {file} did not return within {options.timeout:g} seconds"
+    return _Said(late, "inconclusive")
+
+
+def _in_a_process(file: str, options: Options) -> _Said:
+    from reference_impls.running.processes import processes  # noqa: PLC0415 -- it loads slowly
+
+    with processes(1) as pool:
+        return pool.submit(_said, file, options).result(options.timeout)
+
+
+def _said(file: str, options: Options) -> _Said:
+    try:
+        report = check_user_file(file, options.seed, options.wrt, options.order)
+    except (TypeError, ValueError) as error:
+        raise UserFileError(str(error)) from error
+    if report is None:
+        return _Said(f"{file}: no verdict was against it", "agree")
+    return _Said(str(report), report.verdict, tuple(_rows(file, report)))
+
+
+def _rows(file: str, report: Report) -> list[Verdict]:
+    case = CaseId(file, report.entries, report.seed, report.dtype, tutorial_size=False)
+    return [verdict_row(case, each) for each in report.checks]

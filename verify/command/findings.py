@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from textwrap import wrap
 
 from reference_impls.running.threads import one_thread
+from results.commands import AGREED, FAILED
 from results.tables import FINDINGS, FindingRow
 from verify.command.appending import appender_for, record_environment
 from verify.command.console import make_console
 from verify.command.options import Options
-from verify.command.outcome import AGREED, DISAGREED, interrupted
+from verify.command.outcome import interrupted
 
 WIDTH, INDENT = 80, 5
 
@@ -37,7 +38,7 @@ def run(options: Options) -> int:
         except KeyboardInterrupt:
             return interrupted(f"{len(tried)} findings", options.path)
     console.print(count_line(tried), markup=False)
-    return DISAGREED if any(row.outcome == "not shown" for row in tried) else AGREED
+    return FAILED if any(row.outcome == "not shown" for row in tried) else AGREED
 
 
 def finding_lines(row: FindingRow) -> list[str]:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from reference_impls import Entry, draw
 from reference_impls.graphs import Graph
+from results.commands import AGREED
 from results.tables import GRAPHS, GraphNode
 from verify.command.appending import appender_for, record_environment
 from verify.command.console import make_console
 from verify.command.options import Options
-from verify.command.outcome import AGREED, interrupted
+from verify.command.outcome import interrupted
 
 
 def run(options: Options) -> int:

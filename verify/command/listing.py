@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from reference_impls import Entry
+from results.commands import AGREED
 from verify.command.console import box_style, make_console
 from verify.command.options import Options
-from verify.command.outcome import AGREED
 
 
 def run(options: Options) -> int:

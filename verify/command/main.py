@@ -9,14 +9,20 @@ from click.core import ParameterSource
 from reference_impls.datasets import DatasetError
 from reference_impls.running.errors import ProcessDiedError
 from reference_impls.validation import nearest
+from results.commands import (
+    BAD_INPUT,
+    FAILED,
+    INTERRUPTED,
+    failure_line,
+    replace_missing_signs,
+)
 from results.errors import ResultsError
 from verify.checks.argmin.optimality import OptimalityError
 from verify.command.options import SIZE_WORDS, Options, known_dtypes, known_subjects
-from verify.command.outcome import BAD_INPUT, INTERRUPTED
 from verify.command.ways import way_of
 from verify.user.user_file import UserFileError
 
-KNOWN_ERRORS = (ResultsError, DatasetError, OptimalityError, UserFileError, ProcessDiedError)
+KNOWN_ERRORS = (ResultsError, DatasetError, OptimalityError, UserFileError)
 """Those whose message is the one line that is wanted."""
 
 
@@ -30,6 +36,18 @@ def run(arguments: Sequence[str] | None = None, program: str = "python -m verify
     Returns:
         The exit status.
     """
+    replace_missing_signs()
+    try:
+        return _answering_mistakes(arguments, program)
+    except ProcessDiedError as error:
+        return _complain(str(error), FAILED)
+    except SystemExit:
+        return FAILED  # click's answer where nobody reads the output any more
+    except Exception as error:  # noqa: BLE001 -- nobody who checks a gradient reads our traceback
+        return _complain(failure_line(error), FAILED)
+
+
+def _answering_mistakes(arguments: Sequence[str] | None, program: str) -> int:
     try:
         status: int = main.main(arguments, prog_name=program, standalone_mode=False)
     except click.NoSuchOption as error:
@@ -47,9 +65,9 @@ def run(arguments: Sequence[str] | None = None, program: str = "python -m verify
     return status
 
 
-def _complain(message: str) -> int:
+def _complain(message: str, status: int = BAD_INPUT) -> int:
     click.echo(f"verify: {message}", err=True)
-    return BAD_INPUT
+    return status
 
 
 @click.command
@@ -108,6 +126,29 @@ def _complain(message: str) -> int:
     "tutorial's numbers are for.",
 )
 @click.option("--findings", is_flag=True, help="Show what the tutorials publish that is not so.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit status 3 where nothing disagrees and something could not be decided.",
+)
+@click.option(
+    "--wrt",
+    multiple=True,
+    help="With FILE.py:NAME: an argument to differentiate with respect to; may be repeated. By "
+    "default all that hold floating-point numbers.",
+)
+@click.option(
+    "--order",
+    type=click.IntRange(min=1, max=2),
+    default=1,
+    show_default=True,
+    help="With FILE.py:NAME: 2 for second derivatives, too.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With FILE.py:NAME: seconds that each function may take, its imports included.",
+)
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context
 def main(context: click.Context, /, **_: object) -> int:
@@ -115,7 +156,9 @@ def main(context: click.Context, /, **_: object) -> int:
 
     A NAME may also be FILE.py:NAME, a function of your own, with its primals in NAME_primals.
 
-    Exit status: 0 if nothing disagrees, 1 if something does, 2 for a mistake in the command.
+    Exit status: 0 if all agree, 1 if something disagrees, 2 for a mistake in the command or the
+    input, 3 if nothing disagrees and something could not be decided (of a FILE.py:NAME, or with
+    --strict), 4 for a failure of gradjury's own, 130 if interrupted.
 
     GRADJURY_DIGITS may name a folder of MNIST IDX files to use, GRADJURY_PRICES the DJIA 30 CSV.
     """

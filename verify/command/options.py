@@ -47,6 +47,10 @@ class Options:
     trainings: bool
     findings: bool
     only_list: bool
+    strict: bool
+    wrt: tuple[str, ...]
+    order: int
+    timeout: float | None
     seed_given: bool
 
     def plan(self) -> list[tuple[Entry, int]]:

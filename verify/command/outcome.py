@@ -4,7 +4,20 @@ from pathlib import Path
 
 import click
 
-AGREED, DISAGREED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+from results.commands import AGREED, DISAGREED, INTERRUPTED, UNDECIDED
+
+
+def status_of(*, disagree: bool, undecided: bool, strict: bool) -> int:
+    """The exit status of a run that came to its end.
+
+    Args:
+        disagree: does anything?
+        undecided: could something not be decided?
+        strict: is that no agreement?
+    """
+    if disagree:
+        return DISAGREED
+    return UNDECIDED if strict and undecided else AGREED
 
 
 def interrupted(done: str, path: Path | None) -> int:

@@ -53,9 +53,9 @@ class Summary:
     outcomes: Sequence[Outcome]
 
     @property
-    def disagrees(self) -> bool:
-        """Does any check disagree?"""
-        return any(check.verdict == "disagree" for each in self.outcomes for check in each.checks)
+    def verdicts(self) -> set[Verdict]:
+        """Those that any case has."""
+        return {overall(each.checks) for each in self.outcomes}
 
     def show(self, command: Callable[[CaseId], str]) -> None:
         """Print the table, every disagreement, and the summary.

@@ -21,8 +21,16 @@ from results.tables import CURVES, TRAINING_CHECKS, TRAININGS, Table, TrainingVe
 from verify.command.appending import appender_for, record_environment
 from verify.command.console import make_console, progress
 from verify.command.options import Options
-from verify.command.outcome import AGREED, DISAGREED, interrupted
-from verify.command.training_lines import RunKey, is_wrong, key_of, lines_of, summary
+from verify.command.outcome import interrupted, status_of
+from verify.command.training_lines import (
+    RunKey,
+    is_left_out,
+    is_refusal,
+    is_wrong,
+    key_of,
+    lines_of,
+    summary,
+)
 
 if TYPE_CHECKING:
     from reference_impls.training import Training
@@ -66,7 +74,9 @@ def run(options: Options) -> int:
     wrong = [key for key, rows in checks.items() if any(map(is_wrong, rows))]
     for line in summary(checks, wrong):
         console.print(line, markup=False, soft_wrap=True)
-    return DISAGREED if wrong else AGREED
+    rows = [row for each in checks.values() for row in each]
+    refused = any(is_refusal(row) or is_left_out(row) for row in rows)
+    return status_of(disagree=bool(wrong), undecided=refused, strict=options.strict)
 
 
 def _plan(options: Options) -> list[RunKey]:

@@ -11,6 +11,9 @@ from verify.command.options import Options
 
 NAMES, FILE = "a NAME", "FILE.py:NAME"
 
+OF_A_FILE = (NAMES, "--seed", "--wrt", "--order", "--csv", "--timeout", "--strict")
+"""What is read where functions of a file are checked."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -36,7 +39,7 @@ class Way:
 
 WAYS = (
     Way("--list", lambda asked: asked.only_list, (NAMES,), "listing"),
-    Way(FILE, lambda asked: bool(asked.subjects.files), (NAMES, "--seed"), "files"),
+    Way(FILE, lambda asked: bool(asked.subjects.files), OF_A_FILE, "files"),
     Way(
         "--faults",
         lambda asked: asked.faults,
@@ -46,13 +49,13 @@ WAYS = (
     Way(
         "--seeds",
         lambda asked: asked.seeds is not None,
-        (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
+        (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs", "--strict"),
         "alarms",
     ),
     Way(
         "--trainings",
         lambda asked: asked.trainings,
-        (NAMES, "--dtype", "--seed", "--csv", "--jobs"),
+        (NAMES, "--dtype", "--seed", "--csv", "--jobs", "--strict"),
         "trainings",
     ),
     Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
@@ -60,7 +63,7 @@ WAYS = (
     Way(
         "the checks of the catalogue",
         lambda _: True,
-        (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs"),
+        (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs", "--strict"),
         "catalogue",
     ),
 )

@@ -8,16 +8,18 @@ no arrays at all. `Arguments` goes from one to the other and back.
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral, Number
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from reference_impls.computation import Arrays
+from reference_impls.computation import Array, Arrays
 from reference_impls.nested import Leaf, Path, Tree, located, map_located
 from reference_impls.words import kind_of, name_of
+from verify.error_model.arrays import first_index
 from verify.user.primals import (
     check_differentiable,
     chosen,
@@ -25,6 +27,8 @@ from verify.user.primals import (
     leaves_of,
     with_numpy_arrays,
 )
+
+Mask = npt.NDArray[np.bool_]
 
 MakeVjp = Callable[..., Any]
 """``make_vjp(*primals)`` or ``make_vjp(**primals)``, which returns ``(value, vjp)``."""
@@ -43,6 +47,8 @@ class Arguments:
             cast where gradients are computed in another dtype. All arrays of `wrt` are here, and
             others of the same dtype; one of another dtype, or with NaN in it, is a constant.
         wrt: the paths that gradients are wanted for.
+        holes: where an array of `wrt` is NaN, by path. No derivative can be asked for there: the
+            entry is NaN in every call, stands as zero in `arrays`, and so has the gradient zero.
     """
 
     function: str
@@ -51,6 +57,7 @@ class Arguments:
     alone: bool
     arrays: Arrays
     wrt: tuple[str, ...]
+    holes: Mapping[str, Mask] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -69,7 +76,7 @@ class Arguments:
             TypeError: `make_vjp` cannot be called, there is nothing to differentiate, the arrays
                 of `wrt` differ in dtype, or something other than a dict, list or tuple may hold
                 arrays.
-            ValueError: `wrt` names no array, an array of `wrt` holds NaN, or two leaves have the
+            ValueError: `wrt` names no array, or one that holds NaN alone, or two leaves have the
                 same path.
         """
         if not callable(make_vjp):
@@ -94,7 +101,10 @@ class Arguments:
             for path, array in found.items()
             if path in paths or (array.dtype == dtype and not np.isnan(array).any())
         }
-        return cls(function, by_name, positional, alone, arrays, paths)
+        holes = {path: np.isnan(arrays[path]) for path in paths if np.isnan(arrays[path]).any()}
+        for path, hole in holes.items():
+            arrays[path][hole] = 0.0
+        return cls(function, by_name, positional, alone, arrays, paths, holes)
 
     @cached_property
     def dtype(self) -> str:
@@ -106,6 +116,12 @@ class Arguments:
         """How many numbers gradients are wanted for."""
         return sum(self.arrays[name].size for name in self.wrt)
 
+    @property
+    def dotted(self) -> set[str]:
+        """The paths of `wrt` as a module names its parameters: ``0.weight``."""
+        leaves = leaves_of(self.by_name)
+        return {".".join(map(str, leaf.path)) for leaf in leaves if str(leaf) in self.wrt}
+
     @cached_property
     def call(self) -> str:
         """The call, with shapes and dtypes for values."""
@@ -114,16 +130,19 @@ class Arguments:
 
     @property
     def undifferentiated(self) -> tuple[str, ...]:
-        """The paths of Python numbers that are no integers: no gradient is asked for."""
-        return tuple(str(leaf) for leaf in leaves_of(self.by_name) if _is_python_float(leaf.value))
+        """Python numbers that are no integers, and NaN: no gradient is asked for."""
+        numbers = (str(leaf) for leaf in leaves_of(self.by_name) if _is_python_float(leaf.value))
+        return (*numbers, *(_hole_in_words(path, hole) for path, hole in self.holes.items()))
 
     def with_arrays(self, arrays: Arrays) -> tuple[tuple[Tree, ...], dict[str, Tree]]:
         """Positional and keyword arguments of a call with these arrays in place of its own."""
 
         def leaf(path: Path, value: Tree) -> Tree:
-            found = arrays.get(str(Leaf(path, value)))
+            name = str(Leaf(path, value))
+            found = arrays.get(name)
             if found is not None:
-                return np.asarray(found)  # NumPy makes a number of a sum of arrays of shape ()
+                # NumPy makes a number of a sum of arrays of shape ().
+                return self._filled(name, np.asarray(found), np.nan)
             # A copy: the function may write to the user's own array of integers.
             return value.copy() if isinstance(value, np.ndarray) else value
 
@@ -139,11 +158,25 @@ class Arguments:
         """The same for tangents: None for every leaf that has none."""
 
         def leaf(path: Path, value: Tree) -> Tree:
-            found = arrays.get(str(Leaf(path, value)))
-            return None if found is None else np.asarray(found)
+            name = str(Leaf(path, value))
+            found = arrays.get(name)
+            return None if found is None else self._filled(name, np.asarray(found), 0.0)
 
         trees = {name: map_located(leaf, tree, (name,)) for name, tree in self.by_name.items()}
         return tuple(trees.values()) if self.positional else trees
+
+    def without_holes(self, name: str, gradient: Array) -> Array:
+        """A gradient with zeros where its primal is NaN: whatever stands there is not judged."""
+        fits = name not in self.holes or gradient.shape == self.holes[name].shape
+        return self._filled(name, gradient, 0.0) if fits else gradient
+
+    def _filled(self, name: str, array: Array, number: float) -> Array:
+        """An array with a number in its holes: a copy if it has any, itself if not."""
+        if name not in self.holes:
+            return array
+        copied = array.copy()
+        copied[self.holes[name]] = number
+        return copied
 
 
 def positional_parameters(function: MakeVjp) -> list[inspect.Parameter]:
@@ -162,6 +195,11 @@ def _named(function: MakeVjp, primals: Sequence[Tree]) -> dict[str, Tree]:
     if len(names) < len(primals):
         names = [f"argument {position}" for position in range(len(primals))]
     return dict(zip(names, primals, strict=False))
+
+
+def _hole_in_words(path: str, hole: Mask) -> str:
+    count = int(hole.sum())
+    return f"{path}{first_index(hole)} (NaN)" if count == 1 else f"{count} entries of {path} (NaN)"
 
 
 def _is_python_float(leaf: Tree) -> bool:

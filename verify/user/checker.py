@@ -8,13 +8,14 @@ right. It costs about a dozen times a value and its gradient, however many entri
 import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from reference_impls.computation import Array, Vjp
-from reference_impls.engines.adapter import TwiceDifferentiable
+from reference_impls.engines.adapter import Adapter, TwiceDifferentiable
+from reference_impls.engines.recognised import recognised
 from reference_impls.nested import Tree
 from reference_impls.words import kind_of, name_of
 from verify.checks.case import DIRECTIONS, Case, case_at, shape_of_value
@@ -24,6 +25,7 @@ from verify.checks.first_order.precision import ByHand
 from verify.checks.noises import Noises
 from verify.checks.report import Report
 from verify.user.arguments import Arguments, MakeVjp
+from verify.user.by_output import with_outputs_named
 from verify.user.expected import Comparison
 from verify.user.function import UserFunction
 from verify.user.left_as_found import left_as_found
@@ -64,11 +66,15 @@ def check(
 
     Args:
         make_vjp: ``make_vjp(**primals) -> (value, vjp)``, or ``make_vjp(*primals)``; ``vjp`` maps a
-            cotangent u of the value's shape and dtype to Jᵀu, in the structure of the primals.
-            `from_torch`, `from_autograd` and `from_numpy` make one of other functions.
+            cotangent u of the value's shape and dtype to Jᵀu, in the structure of the primals. The
+            value may be a dict, list or tuple, and u then has its structure.
+            `from_torch`, `from_autograd` and `from_numpy` make one of other functions. A module,
+            the ``apply`` of a `torch.autograd.Function`, and a function that is given tensors need
+            no `from_torch`; of a module, the parameters are checked beside the inputs.
         primals: a dict of arguments by name, a tuple of them by position, or a single array; they
             may be nested. Arrays of float64 or float32 are differentiated; anything else is handed
-            on as it is. Entries may be infinite, arrays empty.
+            on as it is. Entries may be infinite, or NaN if the function ignores them; arrays may
+            be empty.
         forward: the value alone, ``forward(**primals)``, from code that the gradient does not
             share; the oracle then differentiates it, and `make_vjp`'s value must equal it.
         expected: the right answer, where you have it: another such ``make_vjp``, or the gradients
@@ -90,6 +96,11 @@ def check(
         ValueError: the same, where only their values do not.
     """
     _check_options(seed, probes, order, forward)
+    make_vjp = recognised(make_vjp, primals)
+    parameters: tuple[str, ...] = ()
+    if isinstance(make_vjp, Adapter):
+        parameters = make_vjp.parameters
+        primals = make_vjp.completed(primals)
     arguments = Arguments.of(make_vjp, primals, wrt)
     subject = UserFunction(make_vjp, forward, arguments)
     twice = _twice_differentiable(make_vjp, arguments) if order == 2 else None
@@ -103,6 +114,7 @@ def check(
         warnings.simplefilter("ignore")
         shape = shape_of_value([subject], arguments.arrays)
         case = case_at(subject.name, subject.wrt, key, arguments.arrays, shape, directions)
+        case = replace(case, outputs=subject.outputs)
         asked = _Asked(
             case,
             subject,
@@ -118,13 +130,27 @@ def check(
         except RefusalError as error:
             # It accepted the first call and refused a later one.
             refusal = Check(subject.name, "contract", "a later call", "unsupported", str(error))
-            checks.append(refusal)
+            checks.append(replace(refusal, cause=error.__cause__))
     # Random numbers are drawn in the order of `wrt`. A set has none, so the arrays' is written.
     ordered = wrt if isinstance(wrt, str | list | tuple | None) else list(arguments.wrt)
     given = {"forward": forward, "expected": expected, "wrt": ordered, "seed": seed}
     given |= {"probes": probes, "order": order, "precision": precision}
     again = _again(arguments, given)
-    return Report(arguments.call, seed, tuple(checks), again, arguments.undifferentiated)
+    return Report(
+        call=arguments.call,
+        seed=seed,
+        checks=tuple(checks),
+        again=again,
+        undifferentiated=(
+            *arguments.undifferentiated,
+            *_others(case),
+            *(f"parameter {name}" for name in parameters if name not in arguments.dotted),
+        ),
+        parameters=tuple(name for name in parameters if name in arguments.dotted),
+        wrt=arguments.wrt,
+        dtype=arguments.dtype,
+        entries=arguments.entries,
+    )
 
 
 @dataclass(frozen=True)
@@ -162,6 +188,7 @@ class _Asked:
                 return
         by_hand = ByHand(self._body, is_asked_for=True) if self.precision else None
         first = verify_case(case, [subject], self.noises, NOISE_POINTS, by_hand)
+        first = with_outputs_named(case, subject, first, NOISE_POINTS)
         yield from first
         if first[0].verdict != "agree":
             return
@@ -172,6 +199,10 @@ class _Asked:
 
     def _body(self, **primals: Array) -> tuple[Array, Vjp]:
         return self.subject.make_vjp(primals)
+
+
+def _others(case: Case) -> tuple[str, ...]:
+    return case.outputs.others if case.outputs else ()
 
 
 def _check_options(seed: object, probes: object, order: object, forward: object) -> None:

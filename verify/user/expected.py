@@ -43,7 +43,8 @@ class Comparison:
         try:
             wanted = self.subject.forward(copies(self.case.primals))
         except RefusalError as error:
-            return [Check(self.subject.name, "value", "forward", "unsupported", str(error))]
+            refusal = Check(self.subject.name, "value", "forward", "unsupported", str(error))
+            return [replace(refusal, cause=error.__cause__)]
         return [self._of_values("forward", value, wanted)]
 
     def against_expected(self, expected: Tree) -> list[Check]:
@@ -69,7 +70,7 @@ class Comparison:
                 return [values]  # `expected` would not take a cotangent of another shape
             wanted = wanted_vjp(case.cotangent.copy())
         except RefusalError as error:
-            return [replace(unsupported, detail=str(error))]
+            return [replace(unsupported, detail=str(error), cause=error.__cause__)]
         fault = contract_violation(wanted_value, wanted, case.primals, case.wrt)
         if fault:
             return [replace(unsupported, detail=f"{other.name}: {fault.sentence}")]
@@ -81,7 +82,9 @@ class Comparison:
             detail = f"{both} {wanted.shape}"
             return Check(self.subject.name, "value", against, "disagree", detail)
         check = Check(self.subject.name, "value", against, "agree")
-        return _judged(check, {"value": got}, {"value": wanted}, self.noise.value)
+        by_output = self.case.by_output
+        noise = by_output(self.noise.value["value"])
+        return _judged(check, by_output(got), by_output(wanted), noise)
 
     def _of_gradients(self, got: Arrays, wanted: Arrays) -> Check:
         check = Check(self.subject.name, "vjp", "expected", "agree")

@@ -1,6 +1,7 @@
 """A user's `make_vjp` as an implementation of one function."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -9,17 +10,28 @@ import numpy.typing as npt
 from reference_impls.computation import DTYPES, Array, Arrays, Vjp
 from reference_impls.engines.adapter import Adapter, RepairingVjp
 from reference_impls.engines.leaves import ROOT
-from reference_impls.nested import Tree, located
+from reference_impls.engines.outputs import Outputs
+from reference_impls.nested import Tree, is_container, located
 from reference_impls.words import described
-from verify.checks.check import RefusalError, Violation, one_line
+from verify.checks.check import RefusalError, Violation
 from verify.user.arguments import Arguments, MakeVjp, positional_parameters
-from verify.user.returned import array_from, gradients_from
+from verify.user.raised import one_line_with_place
+from verify.user.returned import array_from, gradients_from, is_number, joined
 
 AnyFunction = TypeVar("AnyFunction")
+
+Shape = tuple[int, ...] | Outputs
+"""Of one array, or of several in a container."""
 
 
 class UserFunction:
     """A user's `make_vjp` as a `reference_impls.function.Function`.
+
+    Several outputs are one vector here, and so are their cotangents: its VJP is that of the
+    function, contracted with a cotangent for each.
+
+    Attributes:
+        outputs: of the last call that gave a VJP, where there are several.
 
     Args:
         make_vjp: the user's.
@@ -37,7 +49,8 @@ class UserFunction:
         self.arguments = arguments
         self._make_vjp = restricted(make_vjp, arguments)
         self._forward = forward
-        self._shapes: dict[str, tuple[int, ...]] = {}  # of the values at real primals, by call
+        self.outputs: Outputs | None = None
+        self._shapes: dict[str, Shape] = {}  # of the values at real primals, by call
         if forward is None and isinstance(self._make_vjp, Adapter):
             self._forward = self._make_vjp.forward
 
@@ -64,27 +77,43 @@ class UserFunction:
         positional, named = self.arguments.with_arrays(dict(primals))
         call = self.arguments.call
         returned = _call_or_refuse(call, lambda: self._make_vjp(*positional, **named), self._hint)
-        value, vjp = self._pair(returned)
+        found, vjp = self._pair(returned)
         dtype = _own_dtype(primals, self.arguments.wrt)
-        return self._value(value, call, primals), UserVjp(self.arguments, vjp, dtype)
+        value = self._value(found, call, primals)
+        self.outputs = self._outputs_of(found)
+        given = _Cotangents(found, self.outputs)
+        return value, UserVjp(self.arguments, vjp, dtype, given)
+
+    def _outputs_of(self, found: Tree) -> Outputs | None:
+        """The outputs, where there are several."""
+        if is_container(found):
+            return Outputs.of(found, is_number)
+        return self._make_vjp.outputs if isinstance(self._make_vjp, Adapter) else None
 
     def _value(self, found: Tree, call: str, primals: Mapping[str, Array]) -> Array:
         dtype = _own_dtype(primals, self.arguments.wrt)
-        value = array_from(found, f"{call} returned", "as its value", self.arguments.dtype, dtype)
+        outputs = self._outputs_of(found)
+        giver, wanted = f"{call} returned", self.arguments.dtype
+        if is_container(found) and outputs and outputs.differentiated:
+            value = joined(found, outputs, giver, wanted, dtype)
+        else:
+            value = array_from(found, giver, "as its value", wanted, dtype)
+        if outputs and value.dtype.kind == "f":
+            value = value.astype(dtype, copy=False)  # `UserVjp` says which of them has another
         # Only the complex step asks for complex primals, and there the value has to be complex.
         is_complex_step = any(map(np.iscomplexobj, primals.values()))
         if np.iscomplexobj(value) and not is_complex_step:
             raise RefusalError(f"{call}: its value is complex: only real functions are supported")
-        before = self._shape_before(call, value.shape, is_complex_step=is_complex_step)
-        if value.shape != before:
+        shape = outputs or value.shape
+        before = self._shape_before(call, shape, is_complex_step=is_complex_step)
+        if shape != before:
             raise RefusalError(
-                f"{call} returned a value of shape {value.shape}, and of {before} before"
+                f"{call} returned a value of {_shape_in_words(shape)}, and of "
+                f"{_shape_in_words(before).removeprefix('shape ')} before"
             )
         return value
 
-    def _shape_before(
-        self, call: str, shape: tuple[int, ...], *, is_complex_step: bool
-    ) -> tuple[int, ...]:
+    def _shape_before(self, call: str, shape: Shape, *, is_complex_step: bool) -> Shape:
         """The shape that the value had at real primals; this one if it is the first.
 
         A Fourier transform of complex numbers has frequencies that one of real numbers leaves out:
@@ -117,6 +146,33 @@ class UserFunction:
         )
 
 
+@dataclass(frozen=True)
+class _Cotangents:
+    """What a user's VJP takes, from a cotangent of the value as the checks know it.
+
+    Attributes:
+        found: the value as the user's function returned it.
+        outputs: of it, where there are several.
+    """
+
+    found: Tree
+    outputs: Outputs | None
+
+    def taken(self, cotangent: Array) -> Tree:
+        if self.outputs is None:
+            return cotangent
+        if is_container(self.found):
+            return self.outputs.tree(self.found, cotangent)
+        return cotangent.astype(self.found.dtype, copy=False)
+
+    def drift(self, dtype: npt.DTypeLike) -> str:
+        """Which output has another dtype than it should; empty if none."""
+        wanted = str(np.dtype(dtype))
+        outputs = self.outputs.differentiated if self.outputs else ()
+        others = (each for each in outputs if each.dtype not in {"", wanted})
+        return next((f"{each} is {each.dtype}, wanted {wanted}" for each in others), "")
+
+
 class UserVjp:
     """A user's VJP from a cotangent to gradients by path.
 
@@ -124,14 +180,20 @@ class UserVjp:
         arguments: of the call.
         vjp: the user's.
         dtype: given to Python numbers, which have none.
+        given: what it takes.
     """
 
     def __init__(
-        self, arguments: Arguments, vjp: Callable[[Array], Tree], dtype: npt.DTypeLike
+        self,
+        arguments: Arguments,
+        vjp: Callable[[Tree], Tree],
+        dtype: npt.DTypeLike,
+        given: _Cotangents,
     ) -> None:
         self._arguments = arguments
         self._vjp = vjp
         self._dtype = dtype
+        self._given = given
 
     def __call__(self, cotangent: Array) -> Arrays:
         """Jᵀu.
@@ -140,12 +202,14 @@ class UserVjp:
             RefusalError: in place of whatever the user's function raises.
         """
         what = f"the vjp of {self._arguments.call}"
-        returned = _call_or_refuse(what, lambda: self._vjp(cotangent))
+        returned = _call_or_refuse(what, lambda: self._vjp(self._given.taken(cotangent)))
         return gradients_from(returned, self._arguments, f"{what} returned", self._dtype)
 
     @property
     def mended(self) -> Violation | None:
-        """What torch's engine repaired in the last call, and so hid."""
+        """What torch's engine repaired in the last call, and so hid; or one vector of outputs."""
+        if drift := self._given.drift(self._dtype):
+            return Violation("dtype drift", drift)
         vjp: object = self._vjp
         if not isinstance(vjp, RepairingVjp) or not vjp.repaired:
             return None
@@ -176,6 +240,12 @@ def restricted(function: AnyFunction, arguments: Arguments) -> AnyFunction:
     )
 
 
+def _shape_in_words(shape: Shape) -> str:
+    if isinstance(shape, Outputs):
+        return ", ".join(f"{each} {each.shape}" for each in shape.differentiated)
+    return f"shape {shape}"
+
+
 def _own_dtype(primals: Mapping[str, Array], wrt: Sequence[str]) -> npt.DTypeLike:
     """The dtype of this call's primals, if Python numbers can be rounded to it; else float64."""
     dtype = primals[wrt[0]].dtype
@@ -193,4 +263,4 @@ def _call_or_refuse(call: str, function: Callable[[], Tree], hint: str = "") -> 
     except RefusalError:
         raise
     except (Exception, SystemExit) as error:
-        raise RefusalError(f"{call} {one_line(error)}{hint}") from error
+        raise RefusalError(f"{call} {one_line_with_place(error)}{hint}") from error

@@ -6,7 +6,7 @@ from dataclasses import is_dataclass
 
 import numpy as np
 
-from reference_impls.computation import DTYPES, Arrays
+from reference_impls.computation import DTYPES, Array, Arrays
 from reference_impls.engines.loaded import loaded_torch
 from reference_impls.nested import Leaf, Path, Tree, located, map_located
 from reference_impls.validation import nearest
@@ -73,14 +73,17 @@ def floating(function: str, leaves: Sequence[Leaf]) -> Arrays:
 
 
 def chosen(function: str, arrays: Arrays, wrt: object) -> tuple[str, ...]:
-    """The paths that `wrt` names, each once, in its own order; all of them if it is None.
+    """The paths that `wrt` names, each once, in its own order.
+
+    All of them if it is None, except arrays that hold NaN alone where others do not.
 
     Raises:
         TypeError: `wrt` is neither a name nor names.
         ValueError: `wrt` is empty, or names no floating-point array.
     """
     if wrt is None:
-        return tuple(arrays)
+        numbers = tuple(path for path, array in arrays.items() if not _is_all_nan(array))
+        return numbers or tuple(arrays)
     if not isinstance(wrt, Iterable) or isinstance(wrt, bytes):
         raise TypeError(f"{function}: wrt is {described(wrt)}, wanted names of arguments")
     # A set has another order in every process; the arrays have one.
@@ -107,18 +110,22 @@ def check_differentiable(function: str, arrays: Arrays) -> None:
 
     Raises:
         TypeError: one is neither float64 nor float32, or they differ in dtype.
-        ValueError: one holds NaN.
+        ValueError: one holds NaN alone.
     """
     for name, array in arrays.items():
         if str(array.dtype) not in DTYPES:
             raise TypeError(
                 f"{function}: {name} has dtype {array.dtype}; accepted are {', '.join(DTYPES)}"
             )
-        if np.isnan(array).any():
+        if _is_all_nan(array):
             raise ValueError(f"{function}: {name}{first_index(np.isnan(array))} is NaN")
     if len({array.dtype for array in arrays.values()}) > 1:
         found = ", ".join(f"{name} {array.dtype}" for name, array in arrays.items())
         raise TypeError(f"{function}: all floating-point arrays must share one dtype, got {found}")
+
+
+def _is_all_nan(array: Array) -> bool:
+    return bool(array.size) and bool(np.isnan(array).all())
 
 
 def _may_hide_arrays(leaf: Tree) -> bool:

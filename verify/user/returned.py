@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays
 from reference_impls.engines.loaded import loaded_torch
+from reference_impls.engines.outputs import Outputs
 from reference_impls.nested import Tree
 from reference_impls.validation import nearest
 from reference_impls.words import described
@@ -48,7 +49,8 @@ def gradients_from(
                 given = ", ".join(map(str, trees)) or "none"
                 raise RefusalError(f"{giver} no gradient for {name} (got {given})") from None
         _check_is_array(found, name, arguments.arrays[name].shape, giver)
-        gradients[name] = array_from(found, giver, f"for {name}", arguments.dtype, dtype)
+        gradient = array_from(found, giver, f"for {name}", arguments.dtype, dtype)
+        gradients[name] = arguments.without_holes(name, gradient)
     return gradients
 
 
@@ -79,6 +81,33 @@ def array_from(found: Tree, giver: str, what: str, wanted: str, dtype: npt.DType
     raise RefusalError(
         f"{giver} {described(found)} {what}, wanted a number or an array of {wanted}"
     )
+
+
+def is_number(found: Tree) -> bool:
+    """Is it an output that has a derivative, an array or a number that is no integer?"""
+    torch = loaded_torch()
+    if torch is not None and isinstance(found, torch.Tensor):
+        return True  # which `array_from` refuses, and says why
+    is_array = isinstance(found, np.ndarray | np.generic)
+    return type(found) in {float, complex} or (is_array and np.issubdtype(found.dtype, np.inexact))
+
+
+def joined(found: Tree, outputs: Outputs, giver: str, wanted: str, dtype: npt.DTypeLike) -> Array:
+    """A user's several outputs, end to end in one vector.
+
+    Args:
+        found: what the user's function returned.
+        outputs: of it.
+        giver: how a message begins.
+        wanted: the dtype that they should have, in a message.
+        dtype: given to Python numbers, which have none.
+
+    Raises:
+        RefusalError: as `array_from`.
+    """
+    named = zip(outputs.differentiated, outputs.taken(found), strict=True)
+    arrays = [array_from(each, giver, f"as its {name}", wanted, dtype) for name, each in named]
+    return np.concatenate([np.ravel(array) for array in arrays])
 
 
 def _by_argument(returned: Tree, arguments: Arguments, giver: str) -> Mapping[str, Tree]:

@@ -3,7 +3,7 @@
 import importlib.util
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +15,9 @@ import numpy as np
 from reference_impls.nested import Tree
 from reference_impls.validation import nearest
 from reference_impls.words import described
-from verify.checks.check import one_line
 from verify.checks.report import Report, WrongGradientError
 from verify.user.checker import check
+from verify.user.raised import one_line_with_place
 
 PRIMALS = "_primals"
 """What follows a function's name in the name of its primals."""
@@ -32,7 +32,9 @@ def is_user_file(argument: str) -> bool:
     return argument.endswith(".py") or ".py:" in argument
 
 
-def check_user_file(argument: str, seed: int) -> Report | None:
+def check_user_file(
+    argument: str, seed: int, wrt: Sequence[str] = (), order: int = 1
+) -> Report | None:
     """The report on the function NAME, at the primals that ``NAME_primals`` holds beside it.
 
     ``NAME_primals`` is a dict, a tuple or an array, as `verify.check` takes them, or a function
@@ -43,6 +45,8 @@ def check_user_file(argument: str, seed: int) -> Report | None:
     Args:
         argument: ``FILE.py:NAME``.
         seed: of the generator, and of the check.
+        wrt: as in `verify.check`; empty for all arrays.
+        order: as in `verify.check`.
 
     Returns:
         None if NAME, called without arguments, returned nothing and raised nothing.
@@ -56,12 +60,16 @@ def check_user_file(argument: str, seed: int) -> Report | None:
         raise UserFileError(f"got {argument}, wanted FILE.py:NAME")
     # The file, and the function when it is called, may import what lies in its folder.
     with _importable(Path(file).resolve().parent):
-        return _checked(argument, _loaded(Path(file)), seed)
+        return _checked(argument, _loaded(Path(file)), seed, wrt, order)
 
 
-def _checked(argument: str, module: ModuleType, seed: int) -> Report | None:
+def _checked(
+    argument: str, module: ModuleType, seed: int, wrt: Sequence[str], order: int
+) -> Report | None:
     file, _, name = argument.rpartition(":")
     function = _attribute(module, file, name)
+    if (wrt or order != 1) and not hasattr(module, name + PRIMALS):
+        raise UserFileError(f"{file} has no {name}{PRIMALS}, which --wrt and --order go with")
     if isinstance(function, Report):
         return function
     if not callable(function):
@@ -69,10 +77,12 @@ def _checked(argument: str, module: ModuleType, seed: int) -> Report | None:
     if not hasattr(module, name + PRIMALS):
         return _own_report(argument, function, name)
     primals = getattr(module, name + PRIMALS)
-    report = check(function, _drawn(argument, primals, seed), seed=seed)
-    return replace(
-        report, again=shlex.join(["python", "-m", "verify", argument, "--seed", str(seed)])
-    )
+    drawn = _drawn(argument, primals, seed)
+    report = check(function, drawn, seed=seed, wrt=tuple(wrt) or None, order=order)
+    given = [word for each in wrt for word in ("--wrt", each)]
+    given += ["--order", str(order)] if order != 1 else []
+    command = ["python", "-m", "verify", argument, "--seed", str(seed), *given]
+    return replace(report, again=shlex.join(command))
 
 
 @contextmanager
@@ -100,7 +110,7 @@ def _loaded(file: Path) -> ModuleType:
         remedy = 'a script needs `if __name__ == "__main__":`'
         raise UserFileError(f"{file} ended itself as it was read; {remedy}") from error
     except Exception as error:
-        raise UserFileError(f"{file} {one_line(error)}") from error
+        raise UserFileError(f"{file} {one_line_with_place(error)}") from error
     return module
 
 
@@ -117,7 +127,7 @@ def _drawn(argument: str, primals: Tree, seed: int) -> Tree:
     try:
         return primals(np.random.default_rng(seed))
     except (Exception, SystemExit) as error:
-        raise UserFileError(f"{argument}{PRIMALS} {one_line(error)}") from error
+        raise UserFileError(f"{argument}{PRIMALS} {one_line_with_place(error)}") from error
 
 
 def _own_report(argument: str, function: Callable[..., Any], name: str) -> Report | None:
@@ -127,7 +137,7 @@ def _own_report(argument: str, function: Callable[..., Any], name: str) -> Repor
     except WrongGradientError as error:
         return error.report
     except (Exception, SystemExit) as error:
-        raise UserFileError(f"{argument}() {one_line(error)}; {wanted}") from error
+        raise UserFileError(f"{argument}() {one_line_with_place(error)}; {wanted}") from error
     if report is None or isinstance(report, Report):
         return report
     raise UserFileError(f"{argument}() returned {described(report)}; {wanted}")

@@ -25,7 +25,7 @@ from reference_impls.engines.adapter import (
     signature_of,
 )
 from reference_impls.engines.leaves import Primals, itself, nothing
-from reference_impls.nested import Tree
+from reference_impls.nested import Tree, is_container, map_located
 
 
 def from_autograd(function: Callable[..., Tree]) -> "AutogradFunction":
@@ -38,8 +38,8 @@ def from_autograd(function: Callable[..., Tree]) -> "AutogradFunction":
 
     Args:
         function: of arrays, by position or by name, or of nested dicts, lists and tuples of
-            them. It returns one array or NumPy number; one that depends on no primal has
-            gradients of zero.
+            them. It returns an array or a NumPy number, or several in a dict, list or tuple,
+            which then come as one vector; one that depends on no primal has gradients of zero.
 
     Raises:
         TypeError: it is a class, or cannot be called.
@@ -90,13 +90,41 @@ class AutogradFunction(Adapter):
         return np.array(value), vjp
 
     def _value(self, primals: Primals) -> Array:
-        return np.array(self._array_from(call(self.function, primals)))
+        return np.array(self._array_from(self._joined(call(self.function, primals))))
 
     def _at(self, primals: Primals, leaves: Sequence[Tree]) -> Tree:
-        value = call(self.function, self.differentiated.planted(primals, leaves, itself))
+        planted = self.differentiated.planted(primals, leaves, itself)
+        value = self._joined(call(self.function, planted))
         if not isbox(value):
             self._array_from(value)
         return value
+
+    def _joined(self, value: Tree) -> Tree:
+        """Several outputs as one vector, which is traced as they are."""
+        opened = _opened(value)
+        if not is_container(opened):
+            return value
+        outputs = self._outputs_of(opened, _is_differentiated)
+        return anp.concatenate([anp.ravel(output) for output in outputs])
+
+
+def _opened(value: Tree) -> Tree:
+    """The boxes in a container, and in a box of one, as `anp.linalg.eigh` returns it."""
+    if is_container(value):
+        return map_located(lambda _, leaf: _opened(leaf), value)
+    inside = _unboxed(value)[1]
+    if not (isbox(value) and is_container(inside)):
+        return value
+    keys = inside if isinstance(inside, dict) else range(len(inside))
+    parts = {key: _opened(value[key]) for key in keys}
+    return parts if isinstance(inside, dict) else list(parts.values())
+
+
+def _is_differentiated(leaf: Tree) -> bool:
+    plain = leaf
+    while isbox(plain):
+        plain = _unboxed(plain)[1]
+    return isinstance(plain, np.ndarray | np.generic) and np.issubdtype(plain.dtype, np.inexact)
 
 
 def _trace_vjp(

@@ -17,7 +17,7 @@ from reference_impls.engines.adapter import (
     signature_of,
 )
 from reference_impls.engines.leaves import Primals
-from reference_impls.nested import Tree, map_located
+from reference_impls.nested import Tree, is_container, map_located
 from reference_impls.words import described
 
 
@@ -32,9 +32,10 @@ def from_numpy(
     for the checker to judge.
 
     Args:
-        value: ``value(*primals)`` returns an array or a NumPy number; without a gradient function
-            it returns the pair of value and gradient that `scipy.optimize.minimize` takes with
-            ``jac=True``.
+        value: ``value(*primals)`` returns an array or a number, or several in a dict, list or
+            tuple, if the gradient function takes cotangents of that structure. Without a gradient
+            function it returns the pair of value and gradient that `scipy.optimize.minimize` takes
+            with ``jac=True``.
         gradient: ``gradient(*primals)`` returns a tuple or list of gradients, or a dict of them
             by name; or the gradient for the first primal alone, as in `scipy.optimize`. Where
             gradients are asked for with respect to some primals, it may return theirs alone. A
@@ -61,24 +62,29 @@ class NumpyFunction(Adapter):
         self._takes_cotangent = own is not None and "cotangent" in own.parameters
         self._names = tuple(signature.parameters) if signature is not None else ()
 
-    def _make_vjp(self, primals: Primals) -> tuple[Array, TreeVjp]:
+    def _make_vjp(self, primals: Primals) -> tuple[Tree, TreeVjp]:
         value = self._value(primals)
-        if value.ndim and not self._takes_cotangent:
+        if not self._takes_cotangent and (is_container(value) or np.ndim(value)):
+            what = described(value)
+            what = what if is_container(value) else f"an array of shape {np.shape(value)}"
             raise TypeError(
-                f"{self.name} returned an array of shape {value.shape}, wanted a scalar, "
+                f"{self.name} returned {what}, wanted a scalar, "
                 "or a gradient function with a parameter named cotangent"
             )
 
-        def vjp(cotangent: Array) -> Tree:
+        def vjp(cotangent: Tree) -> Tree:
             return self._arranged(primals, self._gradients(primals, cotangent))
 
         return value, vjp
 
-    def _value(self, primals: Primals) -> Array:
+    def _value(self, primals: Primals) -> Tree:
         returned = call(self.function, primals)
-        return self._array_from(returned if self.gradient else self._pair(returned)[0])
+        value = returned if self.gradient else self._pair(returned)[0]
+        # A Python number has no dtype of its own; who calls knows the one that is meant.
+        is_number = type(value) in {float, complex}
+        return value if is_number or is_container(value) else self._array_from(value)
 
-    def _gradients(self, primals: Primals, cotangent: Array) -> Tree:
+    def _gradients(self, primals: Primals, cotangent: Tree) -> Tree:
         if self.gradient is None:
             gradients = self._pair(call(self.function, primals))[1]
         elif self._takes_cotangent:

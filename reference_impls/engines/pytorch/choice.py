@@ -8,7 +8,7 @@ import torch
 from reference_impls.engines.adapter import call, check_callable
 from reference_impls.engines.pytorch.custom import CustomFunction, function_class
 from reference_impls.engines.pytorch.function import TorchFunction
-from reference_impls.engines.pytorch.modules import call_module
+from reference_impls.engines.pytorch.modules import ModuleFunction
 from reference_impls.nested import Tree
 
 
@@ -28,18 +28,20 @@ def from_torch(function: Callable[..., Tree]) -> "TorchFunction":
     A module is never changed. Primals by position are inputs of its ``forward``; primals by name
     are inputs, or parameters and buffers, as ``{"0": {"weight": …}}`` or ``{"0.weight": …}``.
     Parameters and buffers that are not given are constants, cast to the primals' dtype, so that a
-    float32 module can be checked in float64.
+    float32 module can be checked in float64. `verify.check` gives them all, by name.
 
     Args:
         function: of tensors, by position or by name, or of nested dicts, lists and tuples of
             them; the ``apply`` of a `torch.autograd.Function`; or a `torch.nn.Module`. It returns
             one tensor of any shape. A value that depends on no primal has gradients of zero.
+            Several tensors, in a dict, list or tuple, come as one vector; those of them that
+            require no gradient, where others do, are left out, as are integers.
 
     Raises:
         TypeError: it is a class, or cannot be called.
     """
     if isinstance(function, torch.nn.Module):
-        return TorchFunction(function, partial(call_module, function), function.forward)
+        return ModuleFunction(function)
     owner = function_class(function)
     if owner is not None:
         return CustomFunction(function, owner)

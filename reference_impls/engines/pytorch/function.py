@@ -19,6 +19,7 @@ from reference_impls.engines.leaves import ROOT, Primals, nothing
 from reference_impls.engines.pytorch.graph import is_marked_once, recording, refusing_complex
 from reference_impls.engines.pytorch.tensors import (
     copied,
+    differentiated_among,
     dtype_of,
     dual_level,
     duals,
@@ -31,7 +32,7 @@ from reference_impls.engines.pytorch.tensors import (
     unpack_dual,
     viewed,
 )
-from reference_impls.nested import Path, Tree, located, map_located
+from reference_impls.nested import Path, Tree, is_container, located, map_located
 from reference_impls.words import described
 
 NO_TAPE = "does not require grad"
@@ -110,6 +111,9 @@ class TorchFunction(Adapter):
 
     def _tensor_from(self, primals: Primals) -> torch.Tensor:
         value = self._invoke(primals)
+        if is_container(value):
+            outputs = self._outputs_of(value, differentiated_among(value))
+            return torch.cat([output.reshape(-1) for output in outputs])
         if not isinstance(value, torch.Tensor):
             raise TypeError(f"{self.name} returned {described(value)}, wanted one torch.Tensor")
         return value

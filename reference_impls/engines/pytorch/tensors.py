@@ -14,7 +14,7 @@ import torch
 from torch.autograd import forward_ad
 
 from reference_impls.computation import Array
-from reference_impls.nested import Tree
+from reference_impls.nested import Tree, located
 
 UNDERIVED = "is not implemented"
 """How torch says, in a RuntimeError, that something has no derivative."""
@@ -78,6 +78,23 @@ def viewed(tensor: torch.Tensor) -> Array:
     # By force, which also detaches it: a gradient that torch knows to be zero has no memory.
     array: Array = (tensor.to_dense() if tensor.is_sparse else tensor).numpy(force=True)
     return array
+
+
+def differentiated_among(value: Tree) -> Callable[[Tree], bool]:
+    """Which of a function's outputs have a derivative: what requires a gradient, where any does.
+
+    So a tensor that was detached, as statistics are, or is `mark_non_differentiable`, is left out.
+    Where none requires one, the gradients of all tensors of numbers that are no integers are zero.
+    """
+
+    def is_number(leaf: Tree) -> bool:
+        is_tensor = isinstance(leaf, torch.Tensor)
+        return is_tensor and (leaf.is_floating_point() or leaf.is_complex())
+
+    any_does = any(
+        is_number(leaf.value) and leaf.value.requires_grad for leaf in located(value, "")
+    )
+    return lambda leaf: is_number(leaf) and (leaf.requires_grad or not any_does)
 
 
 def copied(tensor: torch.Tensor) -> Array:

@@ -225,7 +225,9 @@ def test_any_value_but_one_array_is_refused_in_one_line(
 
     wanted = "torch.Tensor" if adapt is from_torch else "array"
     for call in (adapt(loss), adapt(loss).forward):
-        with pytest.raises(TypeError, match=rf"^loss returned {words}, wanted one {wanted}$"):
+        is_container = isinstance(returned, tuple | list | dict)
+        said = "floating-point arrays among its outputs" if is_container else f"one {wanted}"
+        with pytest.raises(TypeError, match=rf"^loss returned {words}, wanted {said}$"):
             call(X)
 
 

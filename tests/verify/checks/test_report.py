@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -71,6 +72,23 @@ def test_why_a_check_did_not_count_is_one_line_of_every_report(checks: tuple[Che
     line = "  not counted: extremes: f against 8192 times the primals: raised OSError: no"
     assert [each for each in with_it if each not in without] == [line]
     assert [each for each in with_it if each != line] == without
+
+
+def test_it_is_true_where_it_agrees_and_there_alone() -> None:
+    assert report(AGREE)
+    for checks in ((WRONG,), (AGREE, BLUNT), (REFUSED, AGREE)):
+        assert not report(*checks)
+
+
+def test_what_the_function_raised_is_the_cause_of_the_failure() -> None:
+    cause = OSError("no")
+    refused = replace(REFUSED, cause=cause)
+    with pytest.raises(WrongGradientError) as caught:
+        report(AGREE, BLUNT, refused).raise_for_verdict()
+    assert caught.value.__cause__ is cause
+    with pytest.raises(WrongGradientError) as caught:
+        report(refused, WRONG).raise_for_verdict()
+    assert caught.value.__cause__ is None
 
 
 def test_a_fault_without_numbers_is_told_in_one_line() -> None:

@@ -29,9 +29,10 @@ from results.store import read
 from results.tables import ALARMS, ARGMIN, KILLS, VERDICTS, Alarms
 from tests.verify.entries import catalogue_of
 from verify.checks.case import Case
-from verify.checks.check import Check
+from verify.checks.check import Check, Verdict
 from verify.checks.first_order.gradients import verify_case
 from verify.checks.noises import Noises
+from verify.checks.outcome import CaseId, Outcome
 from verify.command.main import run
 from verify.trust.peers.peer import Peer
 from verify.trust.planted import Awkward, Fault, Plant, Planted, rounded
@@ -142,7 +143,12 @@ def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> Non
         (["--faults", "--size", "all"], ["got --size with --faults; it goes with --seeds, the ch"]),
         (["relu", "--seeds", "2", "--size", "5"], ["unknown size for relu: '5'", "32, 1024"]),
         (["--list", "--seed", "2"], ["got --seed with --list; it goes with FILE.py:NAME, "]),
-        (["m.py:f", "--csv", "{file}"], ["got --csv with FILE.py:NAME; it goes with --faults, "]),
+        (["m.py:f", "--csv", "{file}"], ["{file}, line 1", "unknown 'colour'", "missing"]),
+        (["m.py:f", "--jobs", "2"], ["got --jobs with FILE.py:NAME; it goes with --seeds, "]),
+        (["m.py:f", "--order", "3"], ["'--order'", "3", "1<=x<=2"]),
+        (["m.py:f", "--timeout", "0"], ["'--timeout'", "0", "x>0"]),
+        (["relu", "--wrt", "x"], ["got --wrt with the checks of the catalogue; it goes with FILE"]),
+        (["--faults", "--strict"], ["got --strict with --faults; it goes with FILE.py:NAME, "]),
         (["m.py:f", "--faults"], ["got --faults with FILE.py:NAME; it goes with nothing else"]),
         (["m.py:f", "--list"], ["got m.py:f with --list; a function of a file goes without it"]),
         (["m.py:f", "relu"], ["got relu and m.py:f, wanted computations or files alone"]),
@@ -311,9 +317,73 @@ def test_what_ends_a_process_is_told_in_one_line(
         raise ProcessDiedError("a process ended before its work was done")
 
     monkeypatch.setattr(verify.command.catalogue, "_in_processes", die)
-    assert run(["relu", "--size", "all", "--jobs", "2"]) == 2
+    assert run(["relu", "--size", "all", "--jobs", "2"]) == 4
     (line,) = lines(capsys.readouterr().err)
     assert line == "verify: a process ended before its work was done"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("Unable to allocate 8 TiB"), "too little memory: MemoryError: Unable to all"),
+        (
+            ZeroDivisionError("of\nours"),
+            "a failure of gradjury's own: ZeroDivisionError: of ours (",
+        ),
+    ],
+)
+def test_a_failure_that_nothing_foresees_ends_with_status_4_in_one_line(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def fail(*_: object) -> Iterator[None]:
+        yield from ()
+        raise error
+
+    monkeypatch.setattr(verify.checks.catalogue, "outcomes", fail)
+    assert run(["relu", *SMALL]) == 4
+    (line,) = lines(capsys.readouterr().err)
+    assert line.startswith(f"verify: {said}")
+
+
+@pytest.mark.parametrize("verdict", ["inconclusive", "unsupported"])
+def test_what_could_not_be_decided_ends_with_status_3_where_that_is_asked_for(
+    verdict: Verdict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def undecided(*_: object) -> Iterator[Outcome]:
+        case = CaseId("relu", 32, 0, "float64", tutorial_size=True)
+        yield Outcome(case, [Check("torch", "vjp", "manual", verdict)], [])
+
+    monkeypatch.setattr(verify.checks.catalogue, "outcomes", undecided)
+    assert run(["relu", *SMALL]) == 0
+    assert run(["relu", *SMALL, "--strict"]) == 3
+
+
+@pytest.mark.usefixtures("broken_relu")
+def test_a_disagreement_comes_before_what_could_not_be_decided() -> None:
+    assert run(["relu", *SMALL, "--dtype", "float64", "--strict"]) == 1
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_sign_that_the_terminal_lacks_is_a_question_mark(encoding: str, own_file: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "verify", f"{own_file}:tilted"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)  # noqa: S603 - of ours
+    assert done.returncode == 1
+    assert "constant factor: gradient of x is 7 times" in done.stdout.decode(encoding)
+    assert "?J?u, v?: got " in done.stdout.decode(encoding)
+    assert done.stderr == b""
+
+
+def test_a_price_file_with_one_stock_is_answered_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    rows = [f"2006-01-{day:02},1,1,1,{day},9,AAPL" for day in range(1, 29)]
+    path = tmp_path / "prices.csv"
+    path.write_text("\n".join(["Date,Open,High,Low,Close,Volume,Name", *rows]))
+    monkeypatch.setenv("GRADJURY_PRICES", str(path))
+    assert run(["timeseries_net", "--jobs", "1"]) == 2
+    (line,) = lines(capsys.readouterr().err)
+    assert line == f"verify: {path}: expected closes of AAPL, GOOGL, MSFT, AMZN, found AAPL"
 
 
 def test_all_sizes_are_checked_on_request(capsys: Capture) -> None:
@@ -451,9 +521,97 @@ def test_one_that_is_wrong_ends_with_status_1_and_the_command_that_shows_it_agai
 def test_several_functions_are_reported_in_order_and_all_must_agree(
     own_file: Path, capsys: Capture
 ) -> None:
-    assert run([f"{own_file}:{name}" for name in ("waves", "nothing", "waves")]) == 1
+    assert run([f"{own_file}:{name}" for name in ("waves", "nothing", "waves")]) == 3
     said = [line for line in lines(capsys.readouterr().out) if not line.startswith(" ")]
     assert [line.partition("(")[0] for line in said] == ["agree: waves", "unsupported: nothing"]
+    assert run([f"{own_file}:{name}" for name in ("nothing", "tilted")]) == 1
+
+
+def test_wrt_and_order_are_handed_on_and_stand_in_the_command_that_shows_it_again(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "import numpy as np\nimport torch\nfrom gradjury import from_torch\n"
+        "def by_hand(x, y): return x * y, lambda u: {'x': u * y, 'y': 7 * u}\n"
+        "by_hand_primals = {'x': np.ones(2), 'y': np.ones(2)}\n"
+        "class Once(torch.autograd.Function):\n"
+        "    @staticmethod\n    def forward(ctx, x):\n        return x * 2\n"
+        "    @staticmethod\n    @torch.autograd.function.once_differentiable\n"
+        "    def backward(ctx, u):\n        return u * 2\n"
+        "once, once_primals = from_torch(Once.apply), np.ones(3)\n"
+    )
+    assert run([f"{path}:by_hand", "--wrt", "x"]) == 0
+    assert run([f"{path}:by_hand", "--wrt", "x", "--wrt", "y"]) == 1
+    assert capsys.readouterr().out.endswith(
+        f"again: python -m verify {path}:by_hand --seed 0 --wrt x --wrt y\n"
+    )
+    assert run([f"{path}:once"]) == 0
+    assert run([f"{path}:once", "--order", "2"]) == 3
+    assert capsys.readouterr().out.endswith(f"{path}:once --seed 0 --order 2\n")
+    assert run([f"{path}:by_hand", "--order", "2"]) == 2
+    path.write_text("def test(): pass")
+    assert run([f"{path}:test", "--wrt", "x"]) == 2
+    said = f"verify: {path} has no test_primals, which --wrt and --order go with"
+    assert lines(capsys.readouterr().err)[-1] == said
+
+
+def test_csv_keeps_the_checks_of_a_function_of_a_file(own_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.csv"
+    assert run([f"{own_file}:tilted", f"{own_file}:waves", "--csv", str(path), "--seed", "3"]) == 1
+    rows = read(path, VERDICTS).rows
+    computations = [f"{own_file}:{name}" for name in ("tilted", "waves")]
+    assert list(dict.fromkeys(row.computation for row in rows)) == computations
+    (wrong,) = [row for row in rows if row.verdict == "disagree"]
+    assert (wrong.implementation, wrong.check, wrong.size, wrong.seed, wrong.dtype) == (
+        *("tilted", "oracle"),
+        *(5, 3, "float64"),
+    )
+    assert wrong.diagnosis == "constant factor"
+
+
+LOOPS = {
+    "python": "while True: pass",
+    "sleep": "import time; time.sleep(1e6)",
+    "lock": "import threading; (lock := threading.Lock()).acquire(); lock.acquire()",
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
+def test_a_function_that_never_returns_is_ended_in_one_line_with_status_3(
+    loop: str, own_file: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "loops.py"
+    path.write_text(f"import numpy as np\ndef f(x):\n    {loop}\nf_primals = np.ones(3)\n")
+    assert run([f"{path}:f", "--timeout", "2"]) == 3
+    said = f"inconclusive: {path}:f did not return within 2 seconds\n"
+    assert capsys.readouterr() == (said, "")
+    assert run([f"{path}:f", f"{own_file}:tilted", "--timeout", "8"]) == 1
+    out = capsys.readouterr().out
+    assert "7 times what it should be" in out
+
+
+def test_within_the_time_the_report_and_the_rows_are_the_same(
+    own_file: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    found = []
+    for number, options in enumerate([[], ["--timeout", "60"]]):
+        path = tmp_path / f"verdicts{number}.csv"
+        assert run([f"{own_file}:tilted", "--csv", str(path), *options]) == 1
+        found.append((capsys.readouterr().out, read(path, VERDICTS).rows))
+    assert found[0] == found[1]
+    assert run([f"{own_file}:no_such", "--timeout", "60"]) == 2
+    assert "has no 'no_such'" in capsys.readouterr().err
+
+
+def test_a_function_that_ends_its_process_is_told_in_one_line(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "dies.py"
+    path.write_text("import os\nimport numpy as np\ndef f(x): os._exit(3)\nf_primals = np.ones(3)")
+    assert run([f"{path}:f", "--timeout", "60"]) == 4
+    (line,) = lines(capsys.readouterr().err)
+    assert line.startswith(f"verify: {path}:f: its process ended before its work was done")
 
 
 @pytest.mark.parametrize(
@@ -547,7 +705,7 @@ def test_peers_stand_beside_and_their_failures_are_not_ours(
         ([TILTED], [WRONG_AFTER_ALL], "flagged: wrong after all, size 3, float32: disagree"),
     ],
 )
-def test_a_failure_of_ours_ends_with_status_1_and_is_named(
+def test_a_failure_of_ours_ends_with_status_4_and_is_named(
     monkeypatch: pytest.MonkeyPatch,
     faults: Sequence[Fault],
     awkward: Sequence[Awkward],
@@ -555,7 +713,7 @@ def test_a_failure_of_ours_ends_with_status_1_and_is_named(
     capsys: Capture,
 ) -> None:
     planting(monkeypatch, faults, awkward)
-    assert run(["--faults"]) == 1
+    assert run(["--faults"]) == 4
     failed = [line for line in lines(capsys.readouterr().out) if ": " in line]
     assert len(failed) == 2  # of two dtypes
     assert any(line.startswith(said) for line in failed)

@@ -1,8 +1,10 @@
+import re
 import sys
 from collections import UserList, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,7 +142,7 @@ class TestTheCall:
         ({"x": torch.ones(2, dtype=torch.bfloat16)}, None, TypeError, "x is a torch.Tensor of bf"),
         ({"x": X, 3: X}, None, TypeError, "scale: got 3 for an argument's name, wanted a string"),
         ({"x": {1: X, "1": X}}, None, TypeError, "x: got the keys [1, '1'], wanted keys that sort"),
-        ({"x": X * [1, np.nan, 1]}, None, ValueError, "scale: x[0, 1] is NaN"),
+        ({"x": X * np.nan}, None, ValueError, "scale: x[0, 0] is NaN"),
         ({"x": X}, "xs", ValueError, "scale: wrt names 'xs'; floating-point arrays are x; did you"),
         ({"x": X, "n": 3}, "n", ValueError, "scale: wrt names 'n'; floating-point arrays are x"),
         ({"x": X}, (), ValueError, "scale: wrt is empty; accepted are x"),
@@ -220,7 +222,7 @@ class TestUserFunction:
             ((1.0, 2.0), "a tuple of 2 with a float for vjp, wanted (value, vjp)"),
             ((1.0, len, 2.0), "a tuple of 3, wanted (value, vjp)"),
             ((3, len), "an int as its value, wanted a number or an array of float64"),
-            (([1.0], len), "a list of 1 as its value, wanted a number or an array of float64"),
+            (([None], len), "a list of 1 as its value, wanted a number or an array of float64"),
             ((None, len), "None as its value, wanted a number or an array of float64"),
             ((np.array([None]), len), "a numpy.ndarray of object as its value, wanted a number"),
             ((torch.ones(()), len), "a tensor as its value; wrap a torch function in from_torch"),
@@ -246,16 +248,18 @@ class TestUserFunction:
 
         with pytest.raises(RefusalError) as caught:
             user(early, {"x": X}).make_vjp({"x": X})
-        assert str(caught.value) == "early(x: (2, 3) float64) raised ValueError: 2 axes"
+        place = rf" \({Path(__file__).name}:\d+, in"
+        said = r"early\(x: \(2, 3\) float64\) raised ValueError: 2 axes"
+        assert re.fullmatch(rf"{said}{place} early\)", str(caught.value))
         vjp = user(late, {"x": X}).make_vjp({"x": X})[1]
         with pytest.raises(RefusalError) as caught:
             vjp(np.array(1.0))
-        assert str(caught.value) == ("the vjp of late(x: (2, 3) float64) raised KeyError: 'y\\nz'")
+        said = r"the vjp of late\(x: \(2, 3\) float64\) raised KeyError: 'y\\nz'"
+        assert re.fullmatch(rf"{said}{place} vjp\)", str(caught.value))
         with pytest.raises(RefusalError) as caught:
             user(late, {"x": X}, early).forward({"x": X})
-        assert str(caught.value) == (
-            "the forward of late(x: (2, 3) float64) raised ValueError: 2 axes"
-        )
+        said = r"the forward of late\(x: \(2, 3\) float64\) raised ValueError: 2 axes"
+        assert re.fullmatch(rf"{said}{place} early\)", str(caught.value))
 
     def test_braces_in_an_argument_do_no_harm(self) -> None:
         def odd(x: Array, n: str) -> Tree:
@@ -469,4 +473,4 @@ class TestRefusalsOfWhatIsReturned:
         function = user(first, [X, B])
         with pytest.raises(RefusalError) as caught:
             function.make_vjp(function.arguments.arrays)
-        assert str(caught.value).endswith("raised KeyError: 2")
+        assert re.search(r"raised KeyError: 2 \([^;]*, in first\)$", str(caught.value))

@@ -316,9 +316,11 @@ class TestWhatIsNoGradient:
 
         report = check(batched, {"x": X})
         assert report.verdict == "unsupported"
-        assert report.checks[0].detail == (
-            "batched(x: (3, 2) float64) raised ValueError: "
-            "not enough values to unpack (expected 3, got 2)"
+        assert re.fullmatch(
+            r"batched\(x: \(3, 2\) float64\) raised ValueError: "
+            r"not enough values to unpack \(expected 3, got 2\) "
+            r"\(test_checker.py:\d+, in batched\)",
+            report.checks[0].detail,
         )
 
     def test_a_value_that_is_no_number_leaves_nothing_to_compare(self) -> None:
@@ -679,9 +681,14 @@ class TestHowItBehaves:
         assert check(clipped, 2 * X).checks[0].detail == "modified primal x"
 
     def test_tensors_are_left_alone_too(self) -> None:
+        def careless(x: torch.Tensor) -> torch.Tensor:
+            value = 2 * x.sum()
+            x.data *= 2
+            return value
+
         x = torch.from_numpy(X.copy())
-        report = check(lambda x: (np.sum(np.multiply(x, 2, out=x)), lambda u: 2 * u + 0 * x), x)
-        assert report.verdict == "disagree"
+        report = check(careless, x)
+        assert report.checks[0].detail == "modified primal x"
         assert torch.equal(x, torch.from_numpy(X))
 
     def test_again_has_all_that_was_asked_for(self) -> None:

@@ -33,7 +33,9 @@ def _restored() -> Iterator[None]:
 
 def fresh_norm() -> torch.nn.Module:
     generator = torch.Generator().manual_seed(0)
-    module = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.BatchNorm1d(3)).double()
+    module = torch.nn.Sequential(
+        torch.nn.Linear(3, 3, bias=False), torch.nn.BatchNorm1d(3)
+    ).double()
     for parameter in module.parameters():
         torch.nn.init.normal_(parameter, generator=generator)
     return module

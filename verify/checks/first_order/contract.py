@@ -46,7 +46,7 @@ def observe(case: Case, noise: Noise, function: Function) -> Observed:
         seen = next((seen for look in LOOKS if (seen := look(call))), None)
         return Broken(name, seen, call.result) if seen else Kept(name, call.result)
     except RefusalError as error:
-        return Refused(name, str(error))
+        return Refused(name, str(error), error.__cause__)
     except ImplicitError as error:
         # A K that is singular in this dtype, say: nothing wrong was returned.
         return Refused(name, one_line(error))

@@ -11,7 +11,7 @@ from verify.checks.check import NOT_FINITE, NOT_LINEAR, UNKNOWN, WRONG_SHAPE, Ch
 from verify.checks.first_order.observation import Broken, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle
 from verify.diagnosis import Derivative, Diagnosis, diagnose, diagnose_shape
-from verify.error_model.arrays import scale_of
+from verify.error_model.arrays import index_of, scale_of
 from verify.error_model.noise import VALUE
 from verify.oracles.estimate import BLUNT
 
@@ -30,7 +30,7 @@ def contract_check(
     """
     check = Check(observed.name, "contract", "the primals", "agree")
     if isinstance(observed, Refused):
-        return replace(check, verdict="unsupported", detail=observed.reason)
+        return replace(check, verdict="unsupported", detail=observed.reason, cause=observed.cause)
     if not isinstance(observed, Broken):
         return check
     fault = observed.violation
@@ -43,6 +43,12 @@ def contract_check(
     if fault.argument == VALUE:
         return wrong
     return _Explanation(case, function, wrong, fault, oracle).check()
+
+
+FINITE = 1e-2
+"""A derivative is a number where its error bar is no more than this of it. One that grows without
+bound as steps are halved has a wider bar: log h grows by a twentieth from one step to the next, a
+cube root's by a half. So few digits do where it is held against NaN."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +83,24 @@ class _Explanation:
         name, sentence = self.fault.argument, self.fault.sentence
         gradient = got[name]
         seen = diagnosed(self.case, {name: gradient}, self.oracle.truth, vjp)
-        known = seen.error_bar <= BLUNT * max(1.0, abs(seen.expected))
-        if known and np.isfinite(seen.expected):
+        if _is_a_number(seen.expected, seen.error_bar):
             return replace(self.wrong, detail=told(seen))
         # One entry moves, as far as entries go: less might be lost in its rounding.
         size = scale_of(self.case.primals[name])
         tangent = np.zeros(gradient.shape)
-        tangent.flat[int(np.argmax(~np.isfinite(gradient)))] = size
+        flat = int(np.argmax(~np.isfinite(gradient)))
+        tangent.flat[flat] = size
+        for truth in (self.oracle.truth({name: tangent}), self.oracle.by_values({name: tangent})):
+            expected, bar = truth.value / size, truth.error_bar / size
+            if _is_a_number(expected, bar):
+                entry = replace(
+                    seen,
+                    index=index_of(flat, gradient.shape),
+                    got=float(gradient.flat[flat]),
+                    expected=expected,
+                    error_bar=bar,
+                )
+                return replace(self.wrong, detail=told(entry))
         sides = self.oracle.sides({name: tangent})
         if sides:
             left, right = sides.left.value / size, sides.right.value / size
@@ -115,6 +132,12 @@ class _Explanation:
             return self.wrong
         detail = f"{self.fault.sentence}: {told(seen)}"
         return replace(self.wrong, detail=detail, fault=seen.fault)
+
+
+def _is_a_number(derivative: float, error_bar: float) -> bool:
+    """Has the function a derivative here, whatever its digits?"""
+    narrow = max(BLUNT * max(1.0, abs(derivative)), FINITE * abs(derivative))
+    return bool(np.isfinite(derivative) and error_bar <= narrow)
 
 
 def diagnosed(case: Case, got: Arrays, truth: Derivative, vjp: Vjp) -> Diagnosis:

@@ -140,7 +140,7 @@ class _Look:
         try:
             return Oracle.of(values, self.at_point.allowed, self.points, self._cotangents)
         except RefusalError as error:
-            return NoOracle(f"at a point beside the primals, {error}")
+            return NoOracle(f"at a point beside the primals, {error}", error.__cause__)
         except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
             return NoOracle(f"at a point beside the primals it {one_line(error)}")
 
@@ -198,7 +198,7 @@ def _oracle(look: _Look, _: Sequence[Check]) -> list[Check]:
     oracle = look.oracle
     if isinstance(oracle, NoOracle):
         return [
-            Check(result.name, "oracle", "none", "unsupported", oracle.reason)
+            Check(result.name, "oracle", "none", "unsupported", oracle.reason, cause=oracle.cause)
             for result in look.results
         ]
     return [_by_oracle(look, oracle, result) for result in look.results]

@@ -10,7 +10,7 @@ from reference_impls.computation import Array, Arrays, Vjp, copies
 from reference_impls.function import Function
 from verify.checks.case import Case, Result
 from verify.checks.check import Violation
-from verify.checks.compare import contract_violation, worst_entry
+from verify.checks.compare import cotangents_violation, value_violation, worst_entry
 from verify.checks.first_order.appeal import Appeal
 from verify.error_model.noise import Noise
 
@@ -38,6 +38,7 @@ class Refused:
 
     name: str
     reason: str
+    cause: BaseException | None = None
 
 
 Observed = Kept | Broken | Refused
@@ -88,8 +89,12 @@ class Call:
         native_value, vjp = function.make_vjp(primals)
         # Copies: a later call may write where an earlier one put its answer.
         value = np.array(native_value)
+        # The value first: a VJP may refuse a cotangent of the dtype that it should have.
+        fault = value_violation(case.by_output(value), case.dtype)
+        if fault:
+            return fault
         returned = vjp(cotangent)
-        fault = contract_violation(value, returned, case.primals, case.wrt)
+        fault = cotangents_violation(returned, case.primals, case.wrt)
         if fault:
             return fault
         result = Result(function.name, value, copies(returned))
@@ -102,7 +107,7 @@ class Call:
 
     def fault(self, later: Arrays) -> str:
         """What is wrong with the names, shapes, dtypes or finiteness of a later answer."""
-        fault = contract_violation(self.result.value, later, self.case.primals, self.case.wrt)
+        fault = cotangents_violation(later, self.case.primals, self.case.wrt)
         return fault.sentence if fault else ""
 
 

@@ -186,6 +186,7 @@ def _or_nan(phi: Functional) -> Functional:
 
 @dataclass(frozen=True)
 class NoOracle:
-    """Why there is nothing to hold gradients against."""
+    """Why there is nothing to hold gradients against, and what was raised if anything was."""
 
     reason: str
+    cause: BaseException | None = None

@@ -83,7 +83,11 @@ def changed_afresh(call: Call) -> str:
 
 def value_changed(value: Array, call: Call) -> str:
     """What has changed in the value though the same code ran on the same numbers."""
-    return _same_code({"the value": np.asarray(value)}, {"the value": call.result.value})
+    got, expected = call.case.by_output(np.asarray(value)), call.case.by_output(call.result.value)
+    return _same_code(
+        {f"the {name}": array for name, array in got.items()},
+        {f"the {name}": array for name, array in expected.items()},
+    )
 
 
 def cotangents_changed(again: Arrays, call: Call) -> str:

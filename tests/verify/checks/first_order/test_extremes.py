@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -118,7 +119,9 @@ def test_a_function_that_refuses_to_go_so_far_is_unsupported_there_and_agrees(wh
     assert report.verdict == "agree"
     (far,) = [each for each in report.checks if each.kind == "extremes"]
     assert far.verdict == "unsupported"
-    assert far.detail.endswith("refusing(x: (20,) float64) raised OverflowError: too far")
+    said, _, place = far.detail.rpartition(" (")
+    assert said.endswith("refusing(x: (20,) float64) raised OverflowError: too far")
+    assert re.fullmatch(r"test_extremes.py:\d+, in refuse_beyond\)", place)
 
 
 def test_an_agreement_found_in_float32_alone_says_so() -> None:
