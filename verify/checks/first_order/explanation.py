@@ -32,7 +32,7 @@ def contract_check(
     if isinstance(observed, Refused):
         return replace(check, verdict="unsupported", detail=observed.reason)
     if not isinstance(observed, Broken):
-        return check
+        return replace(check, detail=observed.remark)
     fault = observed.violation
     wrong = replace(check, verdict="disagree", detail=fault.sentence, fault=fault.fault)
     if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or isinstance(oracle, NoOracle):

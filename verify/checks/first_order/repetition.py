@@ -20,8 +20,12 @@ def modified(call: Call) -> Violation | None:
     return None
 
 
-def shared(call: Call) -> Violation | None:
-    """Memory of a gradient with another, or with what was given."""
+def shared(call: Call) -> str:
+    """Which gradient shares memory with another, or with what was given; empty if none does.
+
+    That is no fault, as engines do it all day: x + y has one gradient for both, and a reshape gives
+    back a view. Whoever writes to a gradient needs to know.
+    """
     gradients = [(f"the gradient of {name}", array) for name, array in call.returned.items()]
     inputs = [(f"primal {name}", array) for name, array in call.primals.items()]
     inputs.append(("the cotangent", call.cotangent))
@@ -33,8 +37,8 @@ def shared(call: Call) -> Violation | None:
         # Only the bounds of their memory: whether two strided views interleave is a hard problem,
         # and no VJP has a reason to return such views.
         if np.may_share_memory(its, others):
-            return Violation("shared memory", f"{one} and {other} share memory")
-    return None
+            return f"{one} and {other} share memory: copy one before you write to it"
+    return ""
 
 
 def overwritten(call: Call) -> Violation | None:

@@ -11,6 +11,7 @@ from reference_impls.computation import Array, Arrays
 from verify.oracles.derivative import derivative
 from verify.oracles.estimate import Scalar
 from verify.trust.awkward import AWKWARD
+from verify.trust.awkward.memory import AWKWARD_MEMORY
 from verify.trust.planted import Awkward, Planted
 
 DTYPES = ("float64", "float32")
@@ -207,9 +208,18 @@ def test_it_is_right_by_another_formula(awkward: Awkward, dtype: str) -> None:
             assert gap <= SAFETY * (float(np.finfo(dtype).eps) * scale + noise)
 
 
+@pytest.mark.parametrize("awkward", AWKWARD_MEMORY, ids=lambda each: each.name)
+def test_what_is_about_shared_memory_shares_it(awkward: Awkward) -> None:
+    planted = plant(awkward, awkward.sizes[0], "float64")
+    value, vjp = planted.make_vjp(**planted.primals)
+    u = cotangent(value)
+    first, *others = [*vjp(u).values(), u]
+    assert any(np.may_share_memory(first, other) for other in others)
+
+
 @every_one
 def test_it_keeps_the_contract_at_its_largest_size(awkward: Awkward) -> None:
-    """Names, shapes, dtypes, finiteness; nothing is written to, nothing shared, all repeatable."""
+    """Names, shapes, dtypes, finiteness; nothing is written to, all repeatable."""
     planted = plant(awkward, awkward.sizes[-1], "float64")
     primals = {
         name: np.array(primal) if isinstance(primal, np.ndarray) else primal
@@ -224,7 +234,8 @@ def test_it_keeps_the_contract_at_its_largest_size(awkward: Awkward) -> None:
         assert array.shape == planted.primals[name].shape
         assert array.dtype == np.float64
         assert np.isfinite(array).all()
-        assert not np.may_share_memory(array, u)
+        if awkward not in AWKWARD_MEMORY:
+            assert not np.may_share_memory(array, u)
         np.testing.assert_array_equal(again[name], array)
     np.testing.assert_array_equal(u, cotangent(value))
     for name, primal in primals.items():
