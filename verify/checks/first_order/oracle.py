@@ -12,7 +12,7 @@ from verify.error_model.noise import Noise
 from verify.oracles.complex_step import COMPLEX, complex_step
 from verify.oracles.derivative import FEWEST, between_kinks, derivative, quickly
 from verify.oracles.estimate import Estimate, Functional, Scalar, is_blunt
-from verify.oracles.one_sided import Sides, kink_at
+from verify.oracles.one_sided import Sides, inside_guard, is_folded, kink_at
 from verify.oracles.richardson import richardson
 
 Forward = Callable[[Mapping[str, Array]], Array]
@@ -130,6 +130,24 @@ class Oracle:
     def sides(self, tangents: Arrays) -> Sides | None:
         """The derivatives on the two sides, where they are not one."""
         return kink_at(self.values.along(tangents))
+
+    def inside_guard(self, tangents: Arrays) -> Estimate:
+        """⟨u, J v⟩ from steps that stay within a guard of the function's."""
+        return inside_guard(self.values.along(tangents))
+
+    def is_folded(self, coordinates: Array, tangents: Sequence[Arrays]) -> bool:
+        """Do the derivatives along sums of tangents belong to no linear map?
+
+        Args:
+            coordinates: of each sum, a row.
+            tangents: of the sums, fewer than there are of these.
+        """
+        wide = [cast(each, np.float64) for each in tangents]
+        sums = [
+            {name: sum(c * v[name] for c, v in zip(row, wide, strict=True)) for name in wide[0]}
+            for row in coordinates
+        ]
+        return is_folded([self.values.along(each) for each in sums], coordinates, self.noise)
 
     def beside(self, direction: int, step: float) -> Estimate:
         """⟨u, J v⟩ at x + h v, for one of the case's directions v and a step h."""
