@@ -23,6 +23,9 @@ from verify.oracles.estimate import BLUNT, Estimate, is_blunt
 RESOLVED = 1e-4
 """Where the tolerance is more than this of an argument's terms, they are tested alone."""
 
+SMALL = 1e-6
+"""An error that is less than this of the terms takes all digits to be seen in."""
+
 CREDIBLE = 8.0
 """A bar so wide that no test passes by it is one of differences across many kinks: errors of right
 gradients are then several times that, as in sorts of 10,000 entries and more."""
@@ -203,8 +206,13 @@ class OracleTest:
     def explained(self, wrong: Check, function: Function) -> Check:
         """With how the gradient is wrong, of a function whose result it is."""
         _, vjp = function.make_vjp(self.test.case.primals)
-        truth = self.oracle.truth if wrong.against == COMPLEX else self.oracle.by_values
-        found = diagnosed(self.test.case, self.test.result.cotangents, truth, vjp)
+        got, worst = self.test.result.cotangents, wrong.worst
+        truth = self.oracle.for_diagnosis(
+            got,
+            by_values=wrong.against != COMPLEX,
+            is_sharp=worst is not None and worst.error <= SMALL * worst.scale,
+        )
+        found = diagnosed(self.test.case, got, truth, vjp)
         return replace(wrong, detail=told(found), fault=found.fault)
 
 

@@ -90,9 +90,12 @@ class _Explanation:
         detail = f"{sentence}; no oracle says that the derivative is"
         return replace(self.wrong, verdict="inconclusive", detail=detail, fault="")
 
+    def _truth(self, got: Arrays) -> Derivative:
+        return self.oracle.for_diagnosis(got, by_values=False)
+
     def _where_not_linear(self, got: Arrays, vjp: Vjp) -> Check:
         """Rounding to fewer digits is not linear either: what is wrong then is in the numbers."""
-        found = diagnosed(self.case, got, self.oracle.truth, vjp)
+        found = diagnosed(self.case, got, self._truth(got), vjp)
         if found.fault == UNKNOWN:
             return self.wrong
         detail = f"{told(found)}; {self.fault.sentence}"
@@ -104,7 +107,7 @@ class _Explanation:
             name,
             got[name],
             case.primals[name].shape,
-            self.oracle.truth,
+            self._truth(got),
             dtype=case.dtype,
             rng=case.generator(2),
             primals=case.primals,

@@ -7,13 +7,15 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays, cast
 from verify.checks.case import Case
+from verify.diagnosis import Derivative
 from verify.error_model.arrays import pairing_norm, unit_roundoff
 from verify.error_model.noise import Noise
 from verify.oracles.complex_step import COMPLEX, complex_step
-from verify.oracles.derivative import FEWEST, between_kinks, derivative, quickly
+from verify.oracles.derivative import FEWEST, between_kinks, derivative, quickly, remembered
 from verify.oracles.estimate import Estimate, Functional, Scalar, is_blunt
 from verify.oracles.one_sided import Sides, inside_guard, is_folded, kink_at
 from verify.oracles.richardson import richardson
+from verify.oracles.sparing import Sparing
 
 Forward = Callable[[Mapping[str, Array]], Array]
 """From primals to f's value."""
@@ -87,7 +89,7 @@ class Oracle:
             Exception: whatever `forward` raises beside the primals.
         """
         directions = values.case.directions
-        phis = [values.along(tangents) for tangents in directions]
+        phis = [remembered(values.along(tangents)) for tangents in directions]
         scales = [
             min((pairing_norm(each, tangents) for each in cotangents), default=0.0)
             for tangents in directions
@@ -118,6 +120,26 @@ class Oracle:
             return complex_step(phi, self.points)
         except Exception:  # noqa: BLE001 -- it may have turned where complex numbers are refused
             return richardson(phi, self.points)
+
+    def for_diagnosis(self, got: Arrays, *, by_values: bool, is_sharp: bool = False) -> Derivative:
+        """`truth`, or `by_values`, for many tangents and with few values for each.
+
+        Args:
+            got: Jᵀu of an implementation, for the size of the terms.
+            by_values: is the complex step not to be believed?
+            is_sharp: is what is to be seen so small that it takes all digits?
+        """
+        if not by_values and all(each.oracle == COMPLEX for each in self.estimates):
+            return lambda tangents: complex_step(self.values.along(tangents), 1)
+        sparing = Sparing(self.noise, self.values.case.dtype, is_sharp=is_sharp)
+
+        def sparingly(tangents: Arrays) -> Estimate:
+            moved = sum(int(np.count_nonzero(v)) for v in tangents.values())
+            alike = {name: v for name, v in tangents.items() if got[name].shape == v.shape}
+            scale = pairing_norm(got, alike)
+            return sparing.along(self.values.along(tangents), scale, is_entry=moved == 1)
+
+        return sparingly
 
     def by_values(self, tangents: Arrays) -> Estimate:
         """The same from real values alone."""
