@@ -80,6 +80,7 @@ def worst_case(n: int) -> float:
         f"with δ = {power_of_two(kink.BESIDE)}.",
         f"from steps of {power_of_two(hull.STEP)} and twice that",
         f"when {hull.STALE} in a row have",
+        f"Where they still do after {hull.MOST}, the check is inconclusive.",
         f"the derivatives along {kink.RAYS} rays are held",
         f"against those of a linear map of the {kink.TANGENTS} tangents",
         f"steps from {power_of_two(one_sided.INSIDE[0])} to {power_of_two(one_sided.INSIDE[-1])}",

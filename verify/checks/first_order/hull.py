@@ -14,7 +14,7 @@ in turn, to make them the largest or smallest of a tie, or to have them in its m
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,8 +32,9 @@ STALE = 48
 by so many once in 6,000 times, and the middle of five once in 260."""
 
 
-MOST = 256
-"""Rays, however many entries each of them brings inside."""
+MOST = 96
+"""Rays, however many entries each of them brings inside: a hundred entries that are tied, and share
+the gradient, have a hundred limits, each met on a ray of its own."""
 
 
 PUSH = 64.0
@@ -46,10 +47,17 @@ Gradient = Callable[[Arrays], Arrays]
 
 @dataclass(frozen=True)
 class Hull:
-    """The smallest and the largest limit of every entry of the gradient, by argument."""
+    """The smallest and the largest limit of every entry of the gradient, by argument.
+
+    Attributes:
+        lower: the smallest.
+        upper: the largest.
+        is_complete: did more rays bring no entry inside, so that what is outside stays there?
+    """
 
     lower: Arrays
     upper: Arrays
+    is_complete: bool = True
 
     @property
     def width(self) -> Arrays:
@@ -126,18 +134,20 @@ def hull_around(
     first = random_ray(primals, got, rng)
     hull = Hull.of(limit(gradient, primals, first))
     hull = hull.joined(limit(gradient, primals, turned(first, -1)))
-    fewest, stale = np.inf, 0
-    for turn in range(MOST):
+    fewest, turn, stale = np.inf, 0, 0
+    for _ in range(MOST):
         target = furthest(got, hull.nearest(got))
         outside = hull.without(got, target.tolerance)
         count = sum(int(np.count_nonzero(mask)) for mask in outside.values())
-        fewest, stale = (count, 0) if count < fewest else (fewest, stale + 1)
+        # What has just brought an entry inside may bring the next one.
+        turn, stale = (turn, 0) if count < fewest else (turn + 1, stale + 1)
+        fewest = min(fewest, count)
         if target.accepted or stale > STALE:
-            break
+            return hull
         ray = random_ray(primals, got, rng)
         ray = {name: TURNS[turn % len(TURNS)](ray[name], outside[name], turn) for name in got}
         hull = hull.joined(limit(gradient, primals, ray))
-    return hull
+    return replace(hull, is_complete=False)
 
 
 def _fresh(ray: Array, outside: Array, turn: int) -> Array:

@@ -1,6 +1,6 @@
 """The checks at a kink, where the derivative is another on either side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -136,8 +136,9 @@ class KinkTest:
         except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
             detail = f"there is a kink here, and beside it {one_line(error)}"
             return [Check(name, "kink", "one side", "inconclusive", detail)]
-        ties = (self._along_ties(argument) for argument in case.wrt)
-        return [max(found, key=severity), self._choice(hull), *(each for each in ties if each)]
+        tied = {argument: self._along_ties(argument) for argument in case.wrt}
+        sums = {argument: check for argument, check in tied.items() if check}
+        return [max(found, key=severity), self._choice(hull, sums), *sums.values()]
 
     def _gradient(self, primals: Arrays) -> Arrays:
         _, vjp = self.function.make_vjp(primals)
@@ -167,12 +168,20 @@ class KinkTest:
             for check, bar in zip(checks, bars, strict=True)
         ]
 
-    def _choice(self, hull: Hull) -> Check:
-        """The gradient at the kink against what lies between those beside it, entry by entry."""
+    def _choice(self, hull: Hull, sums: Mapping[str, Check]) -> Check:
+        """The gradient at the kink against what lies between those beside it, entry by entry.
+
+        Args:
+            hull: of the gradients beside it.
+            sums: of those arguments whose entries must add up, the check of that.
+        """
         cotangents = self.test.result.cotangents
         worst = self._furthest(cotangents, hull.nearest(cotangents))
         against = "the gradients beside it"
         check = Check(self.test.result.name, "kink", against, "agree", worst=worst)
+        if not worst.accepted and self._may_be_tied(hull, worst, sums):
+            detail = "so many entries are tied that not every choice between them was met"
+            return replace(check, verdict="inconclusive", detail=detail)
         if not worst.accepted and self._is_smooth(hull, worst):
             argument, flat = worst.argument, worst.flat
             beside = float(hull.lower[argument].flat[flat])
@@ -189,6 +198,23 @@ class KinkTest:
         where = f"{name}{index_of(flat, widths[name].shape)}"
         detail = f"chose {chosen:.6g} for {where}, of {hull.between(name, flat)}"
         return replace(check, detail=detail)
+
+    def _may_be_tied(self, hull: Hull, worst: Worst, sums: Mapping[str, Check]) -> bool:
+        """Could a ray that was not met give the entry its share, as one of many that are tied?
+
+        What was met all others give, and the shares add up.
+        """
+        if not hull.is_complete:
+            return True
+        argument = worst.argument
+        lower, upper = hull.lower[argument], hull.upper[argument]
+        return (
+            self._is_smooth(hull, worst)
+            and argument in sums
+            and sums[argument].verdict == "agree"
+            and bool(np.any(lower < upper))
+            and float(lower.min()) <= worst.got <= float(upper.max())
+        )
 
     def _is_smooth(self, hull: Hull, worst: Worst) -> bool:
         """Is there one limit of this entry, whatever ray is taken?"""
@@ -210,10 +236,10 @@ class KinkTest:
         if self.oracle.sides(tangents):
             return None
         estimate = self.oracle.truth(tangents)
-        if is_blunt(estimate):
-            return None
         terms = np.multiply(result.cotangents[argument], tangents[argument], dtype=np.float64)
         size = max(float(np.sqrt(np.sum(np.square(terms)))), float(np.finfo(case.dtype).tiny))
+        if is_blunt(estimate, max(size, abs(estimate.value))):
+            return None
         noise = float(np.linalg.norm(self.test.noise.errors[argument] * tangents[argument]))
         worst = make_worst(
             argument=f"⟨Jᵀu, v⟩ with all of {argument} moved alike",

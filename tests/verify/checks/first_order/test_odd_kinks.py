@@ -39,6 +39,8 @@ TIES: list[tuple[str, TensorFunction, Array]] = [
     ("five that are equal", torch.median, np.full(5, 0.7)),
     ("median of columns", lambda x: x.median(0).values, np.tile([[0.5], [0.5], [0.5]], (1, 40))),
     ("beside a sum", lambda x: x.median() + (x**2).sum(), ONE_ROW),
+    ("twelve that are equal", torch.nanmedian, np.full(12, -0.2)),
+    ("the largest of forty", torch.amax, np.full(40, 1.3)),
     ("at zero", lambda x: x.kthvalue(2).values, np.zeros(3)),
     ("middle of a network", lambda x: x.sin().median().exp(), ONE_ROW[[3, 2, 1, 0, 4]]),
 ]
@@ -52,6 +54,24 @@ def test_any_choice_at_a_tie_of_three_agrees(
 ) -> None:
     report = of_torch(function, x, dtype, seed)
     assert report.verdict == "agree", str(report)
+
+
+@pytest.mark.parametrize("size", [40, 150, 999])
+@pytest.mark.parametrize("function", [torch.amax, torch.median], ids=["amax", "median"])
+def test_more_ties_than_can_be_met_are_no_fault(function: TensorFunction, size: int) -> None:
+    report = of_torch(function, np.full(size, 0.5), "float64", 0)
+    assert report.verdict in ("agree", "inconclusive"), str(report)
+
+
+def deviation(x: torch.Tensor) -> torch.Tensor:
+    return (x - x.median()).abs().median()
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_ties_within_ties_are_no_fault(seed: int) -> None:
+    x = np.random.default_rng(seed).integers(-1, 2, (4, 5)).astype(float)
+    report = of_torch(deviation, x, "float64", seed)
+    assert report.verdict in ("agree", "inconclusive"), str(report)
 
 
 def middle(weights: Array) -> MakeVjp:
