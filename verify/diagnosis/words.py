@@ -41,6 +41,7 @@ FAULTS = (
     "not linear",
     # of the point or the order
     "outside the subdifferential",
+    "kinks cancel",  # right beside the point, and wrong at it
     "second derivative",
 )
 

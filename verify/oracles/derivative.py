@@ -25,6 +25,7 @@ from verify.oracles.estimate import (
     is_blunt,
     real,
 )
+from verify.oracles.one_sided import kink_at
 from verify.oracles.richardson import extrapolate, richardson
 
 FEWEST = 3
@@ -107,11 +108,11 @@ def quickly(phis: Sequence[Functional], scales: Sequence[float], noise: float) -
 def _richardson_quickly(
     phis: Sequence[Functional], scales: Sequence[float], noise: float
 ) -> list[Estimate]:
-    centre, is_smooth = real(phis[0], 0.0), True
-    noise = max(noise, float(np.spacing(abs(centre))))
+    is_smooth = True
+    noise = max(noise, float(np.spacing(abs(real(phis[0], 0.0)))))
     estimates: list[Estimate] = []
     for phi, scale in zip(phis, scales, strict=True):
-        once = _remembered(phi, centre)
+        once = remembered(phi)
         is_enough = partial(_is_enough, scale)
         short, best = _short_step(once, scale, noise), UNKNOWN_DERIVATIVE
         if is_smooth and not _bends(once, short, noise):
@@ -119,7 +120,7 @@ def _richardson_quickly(
         is_smooth = is_enough(best)  # otherwise the next direction need not try
         if not is_enough(best):
             best = extrapolate(once, short, noise, ROWS_BETWEEN_KINKS, is_enough)
-        if is_blunt(best, scale):
+        if is_blunt(best, scale) and not kink_at(once):
             best = min(best, richardson(once), key=lambda estimate: estimate.error_bar)
         estimates.append(best)
     return estimates
@@ -133,14 +134,15 @@ def between_kinks(phi: Functional, scale: float, noise: float) -> Estimate:
         scale: of the terms of the derivative, as for `quickly`.
         noise: in a value of φ.
     """
-    once = _remembered(phi, real(phi, 0.0))
+    once = remembered(phi)
     is_enough = partial(_is_enough, scale)
     first = 1.5 * _short_step(once, scale, noise)
     return extrapolate(once, first, noise, ROWS_BETWEEN_KINKS, is_enough)
 
 
-def _remembered(phi: Functional, centre: float) -> Functional:
-    values: dict[Scalar, Scalar] = {0.0: centre}
+def remembered(phi: Functional) -> Functional:
+    """φ, evaluated once at each h."""
+    values: dict[Scalar, Scalar] = {}
 
     def once(h: Scalar) -> Scalar:
         if h not in values:

@@ -189,9 +189,6 @@ SQUARE = Host(normal("x"), square, ("x",))
 GATED = Host(normal("x", "w"), gated, ("x", "w"))
 
 
-SUMMED = Host(normal("x", "y"), summed, ("x", "y"))
-
-
 SHIFTED = Host(_matrix_and_row, shifted, ("X", "b"))
 
 

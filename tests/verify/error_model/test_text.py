@@ -15,7 +15,7 @@ from verify.checks.first_order.stability import JUMPING
 from verify.error_model.arrays import unit_roundoff
 from verify.error_model.measurement import DRAWS, PROBES, nudged
 from verify.error_model.noise import CALM, EXCUSE, INSTABILITY, SAFETY
-from verify.oracles import complex_step, derivative, estimate
+from verify.oracles import complex_step, derivative, estimate, one_sided
 from verify.user import checker
 
 U32, U64 = unit_roundoff(np.float32), unit_roundoff(np.float64)
@@ -79,7 +79,11 @@ def worst_case(n: int) -> float:
         f"`check` tries h = {power_of_two(derivative.QUICK_STEP)} first",
         f"with δ = {power_of_two(kink.BESIDE)}.",
         f"from steps of {power_of_two(hull.STEP)} and twice that",
-        f"up to {hull.ROUNDS} in both directions",
+        f"when {hull.STALE} in a row have",
+        f"Where they still do after {hull.MOST}, the check is inconclusive.",
+        f"the derivatives along {kink.RAYS} rays are held",
+        f"against those of a linear map of the {kink.TANGENTS} tangents",
+        f"steps from {power_of_two(one_sided.INSIDE[0])} to {power_of_two(one_sided.INSIDE[-1])}",
         f"t is more than {dot_test.RESOLVED:.0e} of them",
         f"√(2/π) t/r ≈ {np.sqrt(2 / np.pi):.1f} t/r",
         f"t is at most {2 * SAFETY:g} u: {2 * SAFETY * U64:.1e} in float64, ",

@@ -14,6 +14,9 @@ it gave before. So
   (`layout`);
 - a second call returns the same.
 
+Gradients that share memory with one another, or with what was given, are told as a remark: they
+are right for as long as nobody writes to them.
+
 What is seen first is reported alone: one mistake breaks several of these. Every call costs as much
 as a gradient: the last is asked for where one of the others has come out otherwise than it should,
 or could not be made.
@@ -44,7 +47,9 @@ def observe(case: Case, noise: Noise, function: Function) -> Observed:
         if isinstance(call, Violation):
             return Broken(name, call)
         seen = next((seen for look in LOOKS if (seen := look(call))), None)
-        return Broken(name, seen, call.result) if seen else Kept(name, call.result)
+        if seen:
+            return Broken(name, seen, call.result)
+        return Kept(name, call.result, remark=shared(call))
     except RefusalError as error:
         return Refused(name, str(error), error.__cause__)
     except ImplicitError as error:
@@ -68,5 +73,5 @@ def _linear(call: Call) -> Violation | None:
     return modified(call) or repeated(call) or seen
 
 
-LOOKS = (_mended, modified, shared, _linear, modified, overwritten, depends_on_layout)
+LOOKS = (_mended, modified, _linear, modified, overwritten, depends_on_layout)
 """One after the other: each rests on the ones before it."""

@@ -24,6 +24,9 @@ from verify.oracles.estimate import BLUNT, Estimate, is_blunt
 RESOLVED = 1e-4
 """Where the tolerance is more than this of an argument's terms, they are tested alone."""
 
+SMALL = 1e-6
+"""An error that is less than this of the terms takes all digits to be seen in."""
+
 CREDIBLE = 8.0
 """A bar so wide that no test passes by it is one of differences across many kinks: errors of right
 gradients are then several times that, as in sorts of 10,000 entries and more."""
@@ -146,7 +149,7 @@ class OracleTest:
     appeal: Appeal
 
     def worst(self, *, alone: bool) -> Check:
-        """The worst of the dot tests, and how the gradient is wrong if it is.
+        """The worst of the dot tests.
 
         Args:
             alone: is there no other implementation, whose every entry this one's was compared
@@ -161,8 +164,7 @@ class OracleTest:
         ]
         if alone:
             tests += self._hidden_arguments(tests[0])
-        worst = max(tests, key=severity)
-        return self._explained(worst) if worst.verdict == "disagree" else worst
+        return max(tests, key=severity)
 
     @cached_property
     def _heard(self) -> DotTest:
@@ -174,10 +176,11 @@ class OracleTest:
         A complex step is taken again from both sides, and redone with real values: a term that has
         a kink, or is wrong on complex numbers, may be too weak beside the others to show at once.
         Quick Richardson is redone in full. Where kinks blur that too, two very short differences
-        must agree.
+        must agree. What is still accused then, or was left open, is looked at within a guard.
         """
         check = self.test.along(direction, estimate)
         if check.verdict not in ("disagree", "inconclusive"):
+            return check
             return check
         second = self.oracle.carefully(tangents)
         scale = self.test.scale(tangents)
@@ -195,7 +198,7 @@ class OracleTest:
         if check.verdict != "agree" and self._is_constant(tangents, estimate):
             detail = "zero, and so is every change of the value beside the point"
             return replace(check, verdict="agree", detail=detail)
-        return _with_digits(check)
+        return self._not_beyond_a_guard(_with_digits(check), tangents)
 
     def _is_constant(self, tangents: Arrays, estimate: Estimate) -> bool:
         """Is it zero where φ is constant, and no derivative from further away to be trusted?"""
@@ -204,6 +207,16 @@ class OracleTest:
             return False
         phi = self.oracle.values.along(tangents)
         return all(phi(step) == phi(0.0) for step in (*BESIDE, *(-step for step in BESIDE)))
+
+    def _not_beyond_a_guard(self, check: Check, tangents: Arrays) -> Check:
+        """At 0, x/max(|x|, 1e-12) is 10¹² x, and steps of any usual length are beyond that."""
+        if check.verdict == "agree":
+            return check
+        nearer = self.oracle.inside_guard(tangents)
+        if is_blunt(nearer, self.test.scale(tangents)):
+            return check
+        again = self.test.against(tangents, nearer)
+        return again if again.verdict == "agree" else check
 
     def _hidden_arguments(self, together: Check) -> list[Check]:
         """Tests of those arguments that the tolerance of all together would hide mistakes in."""
@@ -237,10 +250,16 @@ class OracleTest:
         sees_it = found.against == COMPLEX and found.worst and found.worst.expected != 0
         return found if again.verdict == "inconclusive" and sees_it else again
 
-    def _explained(self, wrong: Check) -> Check:
+    def explained(self, wrong: Check) -> Check:
+        """With how the gradient is wrong."""
         _, vjp = self.appeal.function.make_vjp(self.test.case.primals)
-        truth = self.oracle.truth if wrong.against == COMPLEX else self.oracle.by_values
-        found = diagnosed(self.test.case, self.test.result.cotangents, truth, vjp)
+        got, worst = self.test.result.cotangents, wrong.worst
+        truth = self.oracle.for_diagnosis(
+            got,
+            by_values=wrong.against != COMPLEX,
+            is_sharp=worst is not None and worst.error <= SMALL * worst.scale,
+        )
+        found = diagnosed(self.test.case, got, truth, vjp)
         return replace(wrong, detail=told(found), fault=found.fault)
 
 

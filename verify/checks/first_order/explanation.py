@@ -32,7 +32,7 @@ def contract_check(
     if isinstance(observed, Refused):
         return replace(check, verdict="unsupported", detail=observed.reason, cause=observed.cause)
     if not isinstance(observed, Broken):
-        return check
+        return replace(check, detail=observed.remark)
     fault = observed.violation
     wrong = replace(check, verdict="disagree", detail=fault.sentence, fault=fault.fault)
     if fault.fault == NOT_FINITE and fault.argument == VALUE and alone:
@@ -109,9 +109,12 @@ class _Explanation:
         detail = f"{sentence}; no oracle says that the derivative is"
         return replace(self.wrong, verdict="inconclusive", detail=detail, fault="")
 
+    def _truth(self, got: Arrays) -> Derivative:
+        return self.oracle.for_diagnosis(got, by_values=False)
+
     def _where_not_linear(self, got: Arrays, vjp: Vjp) -> Check:
         """Rounding to fewer digits is not linear either: what is wrong then is in the numbers."""
-        found = diagnosed(self.case, got, self.oracle.truth, vjp)
+        found = diagnosed(self.case, got, self._truth(got), vjp)
         if found.fault == UNKNOWN:
             return self.wrong
         detail = f"{told(found)}; {self.fault.sentence}"
@@ -123,7 +126,7 @@ class _Explanation:
             name,
             got[name],
             case.primals[name].shape,
-            self.oracle.truth,
+            self._truth(got),
             dtype=case.dtype,
             rng=case.generator(2),
             primals=case.primals,

@@ -34,7 +34,13 @@ from verify.checks.first_order.contract import observe
 from verify.checks.first_order.dot_test import DotTest, OracleTest
 from verify.checks.first_order.explanation import contract_check
 from verify.checks.first_order.extremes import extremes
-from verify.checks.first_order.kink import KinkTest, beside, noises_beside
+from verify.checks.first_order.kink import (
+    KinkTest,
+    beside,
+    is_hidden_kink,
+    noises_beside,
+    where_kinks_cancel,
+)
 from verify.checks.first_order.observation import Broken, Kept, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle, Values
 from verify.checks.first_order.pairs import blamed, compare_values, compare_vjps, suspects
@@ -149,9 +155,25 @@ class _Look:
         found = (each.result for each in self.observed if isinstance(each, Kept | Broken))
         return [result.cotangents for result in found if result]
 
-    @property
+    @cached_property
     def kinks(self) -> bool:
-        return isinstance(self.oracle, Oracle) and bool(self.oracle.kinks)
+        if isinstance(self.oracle, NoOracle):
+            return False
+        accused = any(check.verdict == "disagree" for check in self.dot_tests.values())
+        return bool(self.oracle.kinks) or (accused and is_hidden_kink(self.case, self.oracle))
+
+    @cached_property
+    def dot_tests(self) -> dict[str, Check]:
+        """The worst of every result's, as where f is smooth."""
+        if isinstance(self.oracle, NoOracle) or self.oracle.kinks:
+            return {}
+        return {result.name: self._tested(result, self.oracle) for result in self.results}
+
+    def _tested(self, result: Result, oracle: Oracle) -> Check:
+        if self.at_point.of_each(result.name).apart and self.case.dtype != "float64":
+            detail = f"{APART}, and the oracle's are of float64"
+            return Check(result.name, "oracle", "values of float64", "inconclusive", detail)
+        return self._oracle_test(result, oracle).worst(alone=self.stands_alone)
 
     @property
     def stands_alone(self) -> bool:
@@ -165,10 +187,22 @@ class _Look:
         )
 
     def appeal(self, name: str) -> Appeal:
-        return Appeal(self.case, self.named[name], self.noises.of_each(name))
+        return Appeal(self.case, self.named[name], self.at_point.of_each(name))
 
-    def test(self, result: Result, kind: str = "oracle") -> DotTest:
-        return DotTest(self.case, self.noises.allowed, result, kind)
+    def test(self, result: Result) -> DotTest:
+        return DotTest(self.case, self.noises.allowed, result, "kink")
+
+    def _oracle_test(self, result: Result, oracle: Oracle) -> OracleTest:
+        test = DotTest(self.case, self.at_point.allowed, result)
+        return OracleTest(test, oracle, self.appeal(result.name))
+
+    def explained(self, result: Result, oracle: Oracle) -> Check:
+        """The worst dot test of a result, and how the gradient is wrong if it is."""
+        check, function = self.dot_tests[result.name], self.named[result.name]
+        if check.verdict != "disagree":
+            return check
+        test = self._oracle_test(result, oracle)
+        return where_kinks_cancel(check, test.test, function, oracle) or test.explained(check)
 
 
 def _contract(look: _Look, _: Sequence[Check]) -> list[Check]:
@@ -201,15 +235,7 @@ def _oracle(look: _Look, _: Sequence[Check]) -> list[Check]:
             Check(result.name, "oracle", "none", "unsupported", oracle.reason, cause=oracle.cause)
             for result in look.results
         ]
-    return [_by_oracle(look, oracle, result) for result in look.results]
-
-
-def _by_oracle(look: _Look, oracle: Oracle, result: Result) -> Check:
-    appeal = look.appeal(result.name)
-    if appeal.own.apart and look.case.dtype != "float64":
-        detail = f"{APART}, and the oracle's are of float64"
-        return Check(result.name, "oracle", "values of float64", "inconclusive", detail)
-    return OracleTest(look.test(result), oracle, appeal).worst(alone=look.stands_alone)
+    return [look.explained(result, oracle) for result in look.results]
 
 
 def _extremes(look: _Look, _: Sequence[Check]) -> list[Check]:
@@ -231,8 +257,7 @@ def _kink(look: _Look, _: Sequence[Check]) -> list[Check]:
     if isinstance(look.oracle, NoOracle):
         return []
     tests = [
-        KinkTest(look.test(result, "kink"), look.named[result.name], look.oracle)
-        for result in look.results
+        KinkTest(look.test(result), look.named[result.name], look.oracle) for result in look.results
     ]
     return [check for test in tests for check in test.checks()]
 

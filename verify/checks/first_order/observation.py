@@ -17,10 +17,11 @@ from verify.error_model.noise import Noise
 
 @dataclass(frozen=True)
 class Kept:
-    """It did what every VJP does."""
+    """It did what every VJP does; the remark is what its users should know all the same."""
 
     name: str
     result: Result
+    remark: str = ""
 
 
 @dataclass(frozen=True)

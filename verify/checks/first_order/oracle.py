@@ -7,14 +7,16 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays, cast
 from verify.checks.case import Case
+from verify.diagnosis import Derivative
 from verify.error_model.arrays import inner, pairing_norm, unit_roundoff
 from verify.error_model.noise import Noise
 from verify.oracles.careful import carefully, noise_of_digits, noise_of_steps, reach_of
 from verify.oracles.complex_step import COMPLEX, complex_step
-from verify.oracles.derivative import FEWEST, between_kinks, derivative, quickly
+from verify.oracles.derivative import FEWEST, between_kinks, derivative, quickly, remembered
 from verify.oracles.estimate import NOISE_FACTOR, Estimate, Functional, Scalar, is_blunt
-from verify.oracles.one_sided import Sides, kink_at
+from verify.oracles.one_sided import Sides, inside_guard, is_folded, kink_at
 from verify.oracles.richardson import SIDE_STEP, richardson
+from verify.oracles.sparing import Sparing
 
 Forward = Callable[[Mapping[str, Array]], Array]
 """From primals to f's value."""
@@ -100,7 +102,7 @@ class Oracle:
             Exception: whatever `forward` raises beside the primals.
         """
         directions = values.case.directions
-        phis = [values.along(tangents) for tangents in directions]
+        phis = [remembered(values.along(tangents)) for tangents in directions]
         scales = [
             min((pairing_norm(each, tangents) for each in cotangents), default=0.0)
             for tangents in directions
@@ -141,6 +143,26 @@ class Oracle:
         except Exception:  # noqa: BLE001 -- it may have turned where complex numbers are refused
             return richardson(phi, self.points)
 
+    def for_diagnosis(self, got: Arrays, *, by_values: bool, is_sharp: bool = False) -> Derivative:
+        """`truth`, or `by_values`, for many tangents and with few values for each.
+
+        Args:
+            got: Jᵀu of an implementation, for the size of the terms.
+            by_values: is the complex step not to be believed?
+            is_sharp: is what is to be seen so small that it takes all digits?
+        """
+        if not by_values and all(each.oracle == COMPLEX for each in self.estimates):
+            return lambda tangents: complex_step(self.values.along(tangents), 1)
+        sparing = Sparing(self.noise, self.values.case.dtype, is_sharp=is_sharp)
+
+        def sparingly(tangents: Arrays) -> Estimate:
+            moved = sum(int(np.count_nonzero(v)) for v in tangents.values())
+            alike = {name: v for name, v in tangents.items() if got[name].shape == v.shape}
+            scale = pairing_norm(got, alike)
+            return sparing.along(self.values.along(tangents), scale, is_entry=moved == 1)
+
+        return sparingly
+
     def by_values(self, tangents: Arrays) -> Estimate:
         """The same from real values alone."""
         return richardson(self.values.along(tangents))
@@ -157,6 +179,24 @@ class Oracle:
     def sides(self, tangents: Arrays) -> Sides | None:
         """The derivatives on the two sides, where they are not one."""
         return kink_at(self.values.along(tangents))
+
+    def inside_guard(self, tangents: Arrays) -> Estimate:
+        """⟨u, J v⟩ from steps that stay within a guard of the function's."""
+        return inside_guard(self.values.along(tangents))
+
+    def is_folded(self, coordinates: Array, tangents: Sequence[Arrays]) -> bool:
+        """Do the derivatives along sums of tangents belong to no linear map?
+
+        Args:
+            coordinates: of each sum, a row.
+            tangents: of the sums, fewer than there are of these.
+        """
+        wide = [cast(each, np.float64) for each in tangents]
+        sums = [
+            {name: sum(c * v[name] for c, v in zip(row, wide, strict=True)) for name in wide[0]}
+            for row in coordinates
+        ]
+        return is_folded([self.values.along(each) for each in sums], coordinates, self.noise)
 
     def beside(self, direction: int, step: float) -> Estimate:
         """⟨u, J v⟩ at x + h v, for one of the case's directions v and a step h."""

@@ -35,8 +35,12 @@ def _is_left_behind(name: str, call: Call) -> bool:
     return not (value_changed(value, call) or call.fault(found) or cotangents_changed(found, call))
 
 
-def shared(call: Call) -> Violation | None:
-    """Memory of a gradient with another, or with what was given."""
+def shared(call: Call) -> str:
+    """Which gradient shares memory with another, or with what was given; empty if none does.
+
+    That is no fault, as engines do it all day: x + y has one gradient for both, and a reshape gives
+    back a view. Whoever writes to a gradient needs to know.
+    """
     gradients = [(f"the gradient of {name}", array) for name, array in call.returned.items()]
     inputs = [(f"primal {name}", array) for name, array in call.primals.items()]
     inputs.append(("the cotangent", call.cotangent))
@@ -48,8 +52,8 @@ def shared(call: Call) -> Violation | None:
         # Only the bounds of their memory: whether two strided views interleave is a hard problem,
         # and no VJP has a reason to return such views.
         if np.may_share_memory(its, others):
-            return Violation("shared memory", f"{one} and {other} share memory")
-    return None
+            return f"{one} and {other} share memory: copy one before you write to it"
+    return ""
 
 
 def overwritten(call: Call) -> Violation | None:

@@ -1,38 +1,19 @@
-"""VJPs whose arrays are not what they seem: shared memory, strides, another dtype."""
-
-from typing import Any
+"""VJPs whose arrays are not what they seem: overwritten later, strides, another dtype."""
 
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Vjp
-from verify.trust.functions import CENTRED, MATRIX, SQUASH, SUMMED, rows_squashed, squash, summed
+from verify.trust.functions import CENTRED, MATRIX, SQUASH, rows_squashed, squash
 from verify.trust.planted import (
     ELEMENTWISE,
     Fault,
-    Host,
     fed,
     instead,
     planted,
-    rectangle,
     spoilt_in,
 )
 
 WIDER = {"float64": np.longdouble, "float32": np.float64}
-
-
-def total(x: Array) -> tuple[Array, Vjp]:
-    """f(x) = Σ x, a scalar."""
-    return np.asarray(x.sum()), lambda u: {"x": u * np.ones_like(x)}
-
-
-def shifted_by_one(x: Array) -> tuple[Array, Vjp]:
-    """f(x) = x + 1: the gradient is the cotangent."""
-    return x + 1, lambda u: {"x": u.copy()}
-
-
-def turned(X: Array) -> tuple[Array, Vjp]:
-    """f(X) = Xᵀ."""
-    return X.T.copy(), lambda u: {"X": u.T.copy()}
 
 
 def _into_one_buffer(x: Array) -> tuple[Array, Vjp]:
@@ -44,29 +25,6 @@ def _into_one_buffer(x: Array) -> tuple[Array, Vjp]:
         return {"x": buffer}
 
     return t, again
-
-
-def _same_array_twice(x: Array, y: Array) -> tuple[Array, Vjp]:
-    t, vjp = summed(x, y)
-
-    def one(u: Array) -> Arrays:
-        gradient = vjp(u)["x"]
-        return {"x": gradient, "y": gradient}
-
-    return t, one
-
-
-def _the_cotangent_itself(x: Array) -> tuple[Array, Vjp]:
-    return x + 1, lambda u: {"x": u}
-
-
-def _a_view_of_the_cotangent(X: Array) -> tuple[Array, Vjp]:
-    return X.T.copy(), lambda u: {"X": u.T}
-
-
-def _spread_out(x: Array) -> tuple[Array, Vjp]:
-    value, _ = total(x)
-    return value, lambda u: {"x": np.broadcast_to(u, x.shape)}
 
 
 def in_memory_order(array: Array) -> Array:
@@ -97,53 +55,7 @@ def _widened(gradient: Array) -> Array:
     return gradient.astype(WIDER.get(gradient.dtype.name, np.longdouble))
 
 
-def _matrix(rng: np.random.Generator, size: int) -> dict[str, Any]:
-    return {"X": rng.standard_normal(rectangle(size))}
-
-
-def _vector(rng: np.random.Generator, size: int) -> dict[str, Any]:
-    return {"x": rng.standard_normal(size)}
-
-
-TOTAL = Host(_vector, total, ("x",))
-
-
-SHIFTED_BY_ONE = Host(_vector, shifted_by_one, ("x",))
-
-
-TURNED = Host(_matrix, turned, ("X",))
-
-
 MEMORY_FAULTS = (
-    Fault(
-        name="one array for two gradients",
-        story="Both summands of x + y get one array: who scales the gradient of x in place, as "
-        "clipping does, scales that of y.",
-        diagnosis="shared memory",
-        sizes=ELEMENTWISE,
-        plant=planted(SUMMED, instead(_same_array_twice)),
-    ),
-    Fault(
-        name="gradient is the cotangent",
-        story="The identity returns what it was given, and not a copy.",
-        diagnosis="shared memory",
-        sizes=ELEMENTWISE,
-        plant=planted(SHIFTED_BY_ONE, instead(_the_cotangent_itself)),
-    ),
-    Fault(
-        name="gradient is a view of the cotangent",
-        story="A transpose, or a reshape, gives back a view.",
-        diagnosis="shared memory",
-        sizes=ELEMENTWISE,
-        plant=planted(TURNED, instead(_a_view_of_the_cotangent)),
-    ),
-    Fault(
-        name="gradient is one number spread out",
-        story="np.broadcast_to for the gradient of a sum: read-only, and all entries are one.",
-        diagnosis="shared memory",
-        sizes=ELEMENTWISE,
-        plant=planted(TOTAL, instead(_spread_out)),
-    ),
     Fault(
         name="gradient in a buffer that is used again",
         story="Preallocated for speed: the second call overwrites what the first returned.",

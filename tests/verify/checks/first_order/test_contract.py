@@ -227,18 +227,32 @@ def gives_what_it_was_given(vjp: Vjp, _x: Array, _w: Array) -> Vjp:
     return giving
 
 
-def shares(one: str, other: str) -> MakeVjp:
-    """f(x, y) = x y at x = y: either gradient is the other, a primal, or at u = 1 the cotangent."""
+def one_array(x: Array, y: Array) -> tuple[Array, Vjp]:
+    def vjp(u: Array) -> Arrays:
+        gradient = 3 * u
+        return {"x": gradient, "y": gradient}
 
-    def make_vjp(x: Array, y: Array) -> tuple[Array, Vjp]:
-        def vjp(u: Array) -> Arrays:
-            gradients = {"x": u * y, "y": u * x}
-            gradients[one] = {"x": gradients["x"], "primal": x, "cotangent": u}[other]
-            return gradients
+    return 3 * (x + y), vjp
 
-        return x * y, vjp
 
-    return make_vjp
+def given_back(x: Array, y: Array) -> tuple[Array, Vjp]:
+    return x + 2 * y, lambda u: {"x": u, "y": 2 * u}
+
+
+def reshaped(x: Array, y: Array) -> tuple[Array, Vjp]:
+    return (x * np.ones_like(y)).ravel(), lambda u: {"x": u.reshape(x.shape), "y": 0 * y}
+
+
+def spread_out(x: Array, y: Array) -> tuple[Array, Vjp]:
+    def vjp(u: Array) -> Arrays:
+        return {"x": np.broadcast_to(u, x.shape), "y": np.broadcast_to(2 * u, y.shape)}
+
+    return np.asarray(x.sum() + 2 * y.sum()), vjp
+
+
+def its_own_primal(x: Array, y: Array) -> tuple[Array, Vjp]:
+    """At x = 0, where its gradient is zero as well."""
+    return x * x + y, lambda u: {"x": x, "y": u.copy()}
 
 
 def takes_the_last_cotangent_entry_for_all(x: Array, w: Array) -> tuple[Array, Vjp]:
@@ -577,26 +591,55 @@ def test_a_missing_gradient_is_refused_in_one_line() -> None:
     assert "w" in fault_of(report)[1]
 
 
+def zeros_and_more(dtype: str) -> Arrays:
+    rng = np.random.default_rng(1)
+    return {"x": np.zeros((2, 3), dtype), "y": rng.standard_normal((2, 3)).astype(dtype)}
+
+
+SHARED = [
+    pytest.param(one_array, "the gradient of x and the gradient of y share memory", id="one array"),
+    pytest.param(given_back, "the gradient of x and the cotangent share memory", id="cotangent"),
+    pytest.param(reshaped, "the gradient of x and the cotangent share memory", id="reshape"),
+    pytest.param(spread_out, "the gradient of x and the cotangent share memory", id="spread out"),
+]
+
+
 @each_dtype
-@pytest.mark.parametrize("one", ["x", "y"])
-@pytest.mark.parametrize(
-    ("other", "sentence"),
-    [
-        ("x", "the gradient of x and the gradient of y share memory"),
-        ("primal", "share memory"),
-        ("cotangent", "and the cotangent share memory"),
-    ],
-)
-def test_shared_memory_is_named_with_its_owners(
-    other: str, sentence: str, one: str, dtype: str
+@pytest.mark.parametrize(("f", "sentence"), SHARED)
+def test_shared_memory_is_a_remark(f: MakeVjp, sentence: str, dtype: str) -> None:
+    report = check(f, zeros_and_more(dtype))
+    assert report.verdict == "agree", str(report)
+    assert sentence in str(report)
+
+
+@each_dtype
+def test_a_gradient_that_is_its_own_primal_is_told(dtype: str) -> None:
+    fault, remark = fault_of(check(its_own_primal, zeros_and_more(dtype)))
+    assert not fault
+    assert "the gradient of x and primal x share memory" in remark
+
+
+@each_dtype
+@pytest.mark.parametrize(("f", "sentence"), SHARED)
+def test_what_is_wrong_with_a_gradient_that_shares_memory_is_told(
+    f: MakeVjp, sentence: str, dtype: str
 ) -> None:
-    if one == other:
-        pytest.skip("a gradient is itself")
-    x = np.ones(4, dtype)
-    # At x = 1 and u = 1 all of them are equal: nothing else is wrong with the first answer.
-    fault, detail = fault_of(check(shares(one, other), {"x": x, "y": x.copy()}))
-    assert fault == "shared memory"
-    assert sentence in detail
+    def sevenfold(x: Array, y: Array) -> tuple[Array, Vjp]:
+        value, vjp = f(x, y)
+        return 7 * value, vjp
+
+    report = check(sevenfold, zeros_and_more(dtype))
+    assert report.verdict == "disagree"
+    assert sentence not in str(report)
+    assert report.diagnosis
+    assert report.diagnosis.fault == "constant factor"
+
+
+def test_two_arguments_that_are_one_array_agree() -> None:
+    x = np.linspace(1, 2, 4)
+    report = check(lambda a, b: (a * b, lambda u: (u * b, u * a)), (x, x))
+    assert report.verdict == "agree", str(report)
+    assert "share memory" not in str(report)
 
 
 @each_dtype

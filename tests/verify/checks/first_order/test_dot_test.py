@@ -115,7 +115,7 @@ def test_the_worst_direction_is_told_with_the_diagnosis() -> None:
     it = made()
     doubled = replace(WAVE, by_hand=lambda x, y: (x * np.sin(y), lambda u: twice_y(x, y, u)))
     wrong = OracleTest(it.of(times(it.result, 2)), it.oracle)
-    found = wrong.worst(Implementation(doubled, Manual()), alone=False)
+    found = wrong.explained(wrong.worst(alone=False), Implementation(doubled, Manual()))
     assert (found.verdict, found.fault) == ("disagree", "constant factor")
     assert "gradient of y" in found.detail
     assert "got" in found.detail

@@ -32,10 +32,7 @@ CLASSES = {
     "saved input mutated": {"primal mutated by the VJP", "value computed in place"},
     "strides ignored": {"strides of the cotangent ignored", "strides of a primal ignored"},
     "uninitialised output": {"uninitialised output"},
-    "returned gradients sharing storage": {
-        "one array for two gradients",
-        "gradient is the cotangent",
-    },
+    "returned gradients sharing storage": {"gradient in a buffer that is used again"},
     "dtype drift": {"dtype drift"},
     "float32 downcast inside float64": {"float32 inside float64"},
     "sign flip": {"sign flipped"},
