@@ -15,6 +15,9 @@ from verify.checks.check import Check, severity
 from verify.checks.compare import make_worst
 from verify.checks.first_order.explanation import diagnosed, told
 from verify.checks.first_order.oracle import Oracle
+from verify.diagnosis import Derivative
+from verify.diagnosis.symmetry import FAULT as SYMMETRIC
+from verify.diagnosis.symmetry import symmetrised
 from verify.error_model.arrays import pair, pairing_norm, unit_roundoff
 from verify.error_model.noise import PAIRING, SAFETY, Noise
 from verify.oracles.complex_step import COMPLEX
@@ -191,10 +194,27 @@ class OracleTest:
         return again if again.verdict == "agree" else found
 
     def _explained(self, wrong: Check, function: Function) -> Check:
-        _, vjp = function.make_vjp(self.test.case.primals)
+        """How it is wrong; or why it is not, where the diagnosis finds an excuse that holds."""
+        case = self.test.case
+        _, vjp = function.make_vjp(case.primals)
         truth = self.oracle.truth if wrong.against == COMPLEX else self.oracle.by_values
-        found = diagnosed(self.test.case, self.test.result.cotangents, truth, vjp)
-        return replace(wrong, detail=told(found), fault=found.fault)
+        found = diagnosed(case, self.test.result.cotangents, truth, vjp, function)
+        if found.is_excused and found.fault == SYMMETRIC:
+            excused = self._along_symmetric(truth, found.argument)
+            if excused.verdict == "agree":
+                return replace(excused, detail=found.sentence)
+        elif found.is_excused:
+            return replace(wrong, verdict="inconclusive", detail=found.sentence)
+        return replace(wrong, detail=told(case, found), fault=found.fault)
+
+    def _along_symmetric(self, truth: Derivative, argument: str) -> Check:
+        """The worst dot test along directions that are symmetric in one argument."""
+        directions = [
+            tangents | {argument: symmetrised(tangents[argument])}
+            for tangents in self.test.case.directions
+        ]
+        tests = [self.test.against(tangents, truth(tangents)) for tangents in directions]
+        return max(tests, key=severity)
 
 
 def _confirmed(first: Estimate, second: Estimate) -> Estimate:

@@ -149,4 +149,7 @@ class KinkTest:
             error_bar=estimate.error_bar,
         )
         check = Check(result.name, "kink", estimate.oracle, "agree", worst=worst)
-        return check if worst.accepted else replace(check, verdict="disagree", fault=OUTSIDE)
+        if worst.accepted:
+            return check
+        detail = f"the entries of {argument} do not add up to the derivative along all of them"
+        return replace(check, verdict="disagree", detail=detail, fault=OUTSIDE)

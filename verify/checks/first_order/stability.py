@@ -85,8 +85,8 @@ def _instability(own: Noise, others: Sequence[Noise]) -> str:
     for name in (VALUE, *own.cotangents):
         # An ill-conditioned function loses digits in any implementation.
         usual = max(min((noise.typical[name] for noise in others), default=0.0), own.spread[name])
-        if own.typical[name] > INSTABILITY * (usual + own.size(name)):
-            return (
-                f"rounding error in {name} is {own.typical[name]:.0f} units; {usual:.0f} is usual"
-            )
+        size = own.size(name)
+        if own.typical[name] > INSTABILITY * (usual + size):
+            times = own.typical[name] / (usual + size) if usual + size else np.inf
+            return f"rounding errors in {name} are {times:.3g} times what is usual"
     return ""
