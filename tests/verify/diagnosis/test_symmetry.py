@@ -151,3 +151,24 @@ def test_a_transposed_gradient_is_told_as_that(dtype: str) -> None:
     report = check(transposed, {"A": SYMMETRIC.astype(dtype)})
     assert report.diagnosis
     assert report.diagnosis.fault == "transpose"
+
+
+def weak_beside_strong(A: Array, b: Array) -> tuple[Array, Vjp]:
+    t = np.tanh(np.tril(A) + np.tril(A, -1).T)
+
+    def vjp(u: Array) -> dict[str, Array]:
+        slope = 1e-6 * u * (1 - t * t)
+        return {"A": (slope + slope.T) / 2, "b": u * 3 * b**2}
+
+    return np.asarray(1e-6 * t.sum() + (b**3).sum()), vjp
+
+
+def test_an_argument_that_is_weak_beside_others_is_looked_at_alone() -> None:
+    primals = {"A": SYMMETRIC, "b": np.array([30.0, -20.0, 10.0])}
+    assert check(weak_beside_strong, primals).verdict == "agree"
+
+    def wrong(A: Array, b: Array) -> tuple[Array, Vjp]:
+        value, vjp = weak_beside_strong(A, b)
+        return value, lambda u: vjp(u) | {"A": (1 + 1e-7) * vjp(u)["A"]}
+
+    assert check(wrong, primals).verdict == "disagree"

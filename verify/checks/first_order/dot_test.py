@@ -208,12 +208,14 @@ class OracleTest:
         return replace(wrong, detail=told(case, found), fault=found.fault)
 
     def _along_symmetric(self, truth: Derivative, argument: str) -> Check:
-        """The worst dot test along directions that are symmetric in one argument."""
-        directions = [
-            tangents | {argument: symmetrised(tangents[argument])}
-            for tangents in self.test.case.directions
-        ]
-        tests = [self.test.against(tangents, truth(tangents)) for tangents in directions]
+        """The worst dot test along directions that are symmetric in one argument.
+
+        Beside others that argument may be weak, and is looked at alone as well.
+        """
+        tests: list[Check] = []
+        for tangents in self.test.case.directions:
+            alone = {argument: symmetrised(tangents[argument])}
+            tests += [self.test.against(each, truth(each)) for each in (tangents | alone, alone)]
         return max(tests, key=severity)
 
 
