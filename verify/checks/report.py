@@ -98,8 +98,12 @@ class Report:
     def __str__(self) -> str:
         counted = [check for check in self.checks if check.counts]
         shown = [check for check in counted if check.verdict == self.verdict]
-        lines = [f"{self.verdict}: {self.call}, seed {self.seed}"]
-        lines += [f"  {line}" for check in shown for line in told(check)]
+        call = f"{self.call}, seed {self.seed}"
+        first = _first(shown) if self.verdict != "agree" else ""
+        function, *_ = self.call.partition("(")
+        lines = [f"{self.verdict}: {function}: {first}", f"  {call}"] if first else []
+        lines = lines or [f"{self.verdict}: {call}"]
+        lines += [f"  {line}" for check in shown for line in told(check) if line != first]
         others = Counter(check.verdict for check in counted if check.verdict != self.verdict)
         if others:
             told_of = ", ".join(f"{count} {verdict}" for verdict, count in others.items())
@@ -113,6 +117,12 @@ class Report:
         if self.verdict != "agree":
             lines += [f"  again: {self.again}"]
         return "\n".join(lines)
+
+
+def _first(checks: list[Check]) -> str:
+    """What to say at once, in a line that is enough to act on: what is wrong, and where."""
+    check = next((each for each in checks if each.fault), checks[0])
+    return ": ".join(filter(None, (check.fault, check.detail))) or told(check)[0]
 
 
 def _listed(names: tuple[str, ...]) -> str:

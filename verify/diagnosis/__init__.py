@@ -12,6 +12,8 @@ the size, no more than `MAX_CALLS` such numbers are asked for. With them, hypoth
 - If a residual ⟨h - g, v⟩ is not zero, it is measured for half the entries of v; the other half has
   the rest. In log₂ n steps this finds the first wrong entry, and in as many the last.
 - The true values of some entries are looked for elsewhere in h: that tells how entries were moved.
+- A dozen values and gradients beside the point tell the rest: a staircase, a clipped value, kinks
+  that cancel, a Jacobian that is taken for diagonal, a triangle that is not read.
 
 A false hypothesis agrees with the truth along one Gaussian v with a probability of about the
 tolerance; along four of them it practically never does. The tolerances are powers of the unit
@@ -21,6 +23,7 @@ explain all but a fiftieth of the residual, and u⁰·⁶⁴ (6·10⁻¹¹, 2·1
 
 from verify.diagnosis.hypotheses import diagnose
 from verify.diagnosis.shapes import diagnose_shape
+from verify.diagnosis.surroundings import Surroundings
 from verify.diagnosis.witness import MAX_CALLS, Derivative
 from verify.diagnosis.words import FAULTS, Diagnosis
 
@@ -29,6 +32,7 @@ __all__ = [
     "MAX_CALLS",
     "Derivative",
     "Diagnosis",
+    "Surroundings",
     "diagnose",
     "diagnose_shape",
 ]

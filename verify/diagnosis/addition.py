@@ -1,7 +1,8 @@
 """h = g + c D for one number c: a regularisation or an offset.
 
 D is the argument, its signs or 1. c is fitted to ⟨h - g, v⟩ = c ⟨D, v⟩ by least squares, and
-h - c D must then explain all.
+h - c D must then explain all. Of a loss, c is told for a cotangent of 1, whatever it was: a weight
+decay of 0.3 that is missing is then 0.3.
 """
 
 from collections.abc import Iterator
@@ -30,15 +31,16 @@ class Addend:
     direction: Array
 
 
-def additive(suspect: Suspect) -> Finding | None:
+def additive(suspect: Suspect, cotangent: Array) -> Finding | None:
     """h = g + c D, for D the argument itself, its signs, or ones."""
+    per = float(np.ravel(cotangent)[0]) if np.size(cotangent) == 1 else 1.0
     if suspect.got.size < 2:
         return None
     for addend in _addends(suspect):
         amount = _amount(suspect, addend.direction)
         if amount is not None:
             corrected = suspect.got - amount * addend.direction
-            predicate = _predicate(addend, amount, suspect.loose)
+            predicate = _predicate(addend, amount / (per or 1.0), suspect.loose)
             return Finding(addend.fault, [suspect.name], predicate, suspect, corrected)
     return None
 

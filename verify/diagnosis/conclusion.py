@@ -52,7 +52,9 @@ def unrecognised(inquiry: Inquiry) -> Finding:
         predicate += f", in {len(wrong)} of {len(known)} entries looked at"
     elif suspect.got.size == 1:
         factor = suspect.probes[0].got / (suspect.probes[0].truth.value or np.nan)
-        predicate = f"is wrong: {factor:.6g} times what it should be"
+        predicate = "is wrong, and should be zero"
+        if np.isfinite(factor):
+            predicate = f"is wrong: {factor:.7g} times what it should be"
     only = len(inquiry.wrong) == 1 < len(inquiry.names) and not inquiry.unjudged
     fault = "one argument" if only else "unknown"
     return Finding(fault, [suspect.name], predicate, suspect)
@@ -79,6 +81,7 @@ def report(finding: Finding, inquiry: Inquiry) -> Diagnosis:
         got=float(suspect.got.flat[flat]),
         expected=known.value,
         error_bar=known.error_bar,
+        is_excused=finding.is_excused,
     )
 
 

@@ -46,11 +46,18 @@ def dropped(inquiry: Inquiry) -> Finding | None:
 
 def leaked(suspect: Suspect) -> Finding | None:
     """h is not zero, and the truth is zero along every probe, and so everywhere."""
-    for probe in suspect.probe(PROBES):
-        if not abs(probe.truth.value) <= probe.truth.error_bar + 1e-12 * probe.scale:
-            return None
-        if probe.truth.error_bar > suspect.loose * probe.scale:
-            return None
+    if not is_zero_by_truth(suspect):
+        return None
     predicate = "should be zero: the function does not depend on it"
     nothing = np.zeros(suspect.shape)
     return Finding("leaked gradient", [suspect.name], predicate, suspect, corrected=nothing)
+
+
+def is_zero_by_truth(suspect: Suspect) -> bool:
+    """Is the truth zero along every probe, beside the gradient that was returned?"""
+    for probe in suspect.probe(PROBES):
+        if not abs(probe.truth.value) <= probe.truth.error_bar + 1e-12 * probe.scale:
+            return False
+        if probe.truth.error_bar > suspect.loose * probe.scale:
+            return False
+    return True

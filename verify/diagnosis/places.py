@@ -1,7 +1,7 @@
 """Where h is wrong: a few entries, or all, from true entries and by halving.
 
 Of a small argument every true entry is asked for, of a large one `SAMPLES` at random. If most of
-them are wrong, the fault is everywhere: entries were moved, or rounded. If few are, halving finds
+them are wrong, the fault is everywhere: entries were moved. If few are, halving finds
 the first and the last wrong entry, with log₂ n questions each; what lies between is a block, or is
 searched further.
 """
@@ -14,7 +14,6 @@ import numpy as np
 from verify.diagnosis.bisection import entries_tree
 from verify.diagnosis.blocks import block_between, exact_block
 from verify.diagnosis.rearrangement import moved_entries
-from verify.diagnosis.rounding import of_rounding
 from verify.diagnosis.scaling import some_signs
 from verify.diagnosis.suspect import SAMPLES, SMALL, Finding, Suspect, explains, nearnesses
 from verify.diagnosis.witness import MAX_CALLS
@@ -24,7 +23,7 @@ from verify.oracles.estimate import Estimate
 
 
 def located(suspect: Suspect) -> Finding | None:
-    """Entries that were moved or rounded, a few that are wrong, or a block of them."""
+    """Entries that were moved, a few that are wrong, or a block of them."""
     count = suspect.got.size
     if count == 1:
         return None
@@ -54,7 +53,7 @@ def _everywhere(
         if flat in wrong or abs(known.value) > known.error_bar
     ]
     if len(wrong) >= 0.75 * len(telling) > 0:
-        finding = moved_entries(suspect, samples) or of_rounding(suspect, samples, wrong)
+        finding = moved_entries(suspect, samples)
         if finding:
             return finding
     if len(wrong) >= max(3, 0.25 * len(telling)):
@@ -149,6 +148,10 @@ def _exchanged(suspect: Suspect, wrong: Sequence[int]) -> Finding | None:
     near = nearnesses(suspect)[-1]
     allowed = max(known.error_bar for known in truths) + near.relative * np.abs(expected)
     if not (np.abs(got - expected) <= allowed).all():
+        return None
+    # Near its own truth, an entry has not moved.
+    stayed = [abs(suspect.got.flat[flat] - suspect.entry(flat).value) for flat in wrong]
+    if (np.array(stayed) <= allowed.max()).all():
         return None
     where = listed([index_of(flat, suspect.shape) for flat in wrong])
     predicate = f"has the entries {where} exchanged among themselves"

@@ -1,18 +1,16 @@
-"""Gradients that were rounded to a narrower dtype on the way, of unit roundoff w.
+"""Gradients that were rounded to a narrower dtype, of unit roundoff w.
 
-Either every entry of h is still a number of that dtype, and the residuals are no larger than w
-explains; or h was computed with more digits afterwards, and its entries differ from the true ones
-by about w, relative to their own size or to the typical one.
+Every entry of h is then a number of that dtype, and the residuals are no larger than w explains. If
+h was computed with more digits afterwards, that is not seen: it has lost digits (`digits`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from reference_impls.computation import Array
 from verify.diagnosis.suspect import PROBES, Finding, Suspect
-from verify.oracles.estimate import Estimate
 
 FLOAT32 = 2.0**-24
 """Its unit roundoff."""
@@ -37,25 +35,6 @@ def rounded(suspect: Suspect) -> Finding | None:
             cut = np.asarray(each.rounding(suspect.got), np.float64)
         if np.array_equal(cut, suspect.got):
             predicate = f"was rounded to {each.name}: every entry is a {each.name} number"
-            return Finding("dtype downcast", [suspect.name], predicate, suspect)
-    return None
-
-
-def of_rounding(
-    suspect: Suspect, samples: Mapping[int, Estimate], wrong: Sequence[int]
-) -> Finding | None:
-    """The errors are as large as those of float32, though the entries have more digits.
-
-    Narrower dtypes are not looked for: an error of 10⁻³ has too many other causes.
-    """
-    if suspect.unit >= FLOAT32:
-        return None
-    off = {flat: abs(suspect.got.flat[flat] - samples[flat].value) for flat in wrong}
-    by_entry = [error / (abs(samples[flat].value) or np.inf) for flat, error in off.items()]
-    by_array = [error / suspect.typical for error in off.values()]
-    for errors, of_what in ((by_entry, "of an entry"), (by_array, "of a typical entry")):
-        if len(errors) >= 3 and np.median(errors) >= FLOAT32 / 32 and max(errors) <= 32 * FLOAT32:
-            predicate = f"has errors the size of float32 rounding, {max(errors):.0e} {of_what}"
             return Finding("dtype downcast", [suspect.name], predicate, suspect)
     return None
 

@@ -53,11 +53,21 @@ class Factor:
         """``2``, ``1.0005``, ``1/3``: the shortest number that it may be."""
         fraction = Fraction(self.value).limit_denominator(99)
         plain = fraction.denominator > 1 and abs(fraction.numerator) < 99
-        decimals = [f"{self.value:.{digits}g}" for digits in range(1, 18)]
+        decimals = [_plain(f"{self.value:.{digits}g}") for digits in range(1, 18)]
         shortest = next((text for text in decimals if self.is_near(float(text))), decimals[-1])
         if plain and self.is_near(float(fraction)) and len(str(fraction)) < len(shortest):
             return str(fraction)
         return shortest
+
+
+def _plain(text: str) -> str:
+    """``10`` for ``1e+01``."""
+    return repr(float(text)).removesuffix(".0")
+
+
+def factor_between(suspect: Suspect) -> Factor | None:
+    """The c with h = c g, if there is one that is not 1."""
+    return _common_factor(suspect.probe(PROBES), suspect.loose, suspect.unit)
 
 
 def factor_of_all(inquiry: Inquiry, lengths: Mapping[int, str]) -> Finding | None:
@@ -75,7 +85,7 @@ def factor_of_one(
     suspect: Suspect, lengths: Mapping[int, str], cotangent: Array | None
 ) -> Finding | None:
     """One argument off by a factor; of a single entry, only by a round one."""
-    factor = _common_factor(suspect.probe(PROBES), suspect.loose, suspect.unit)
+    factor = factor_between(suspect)
     if factor is None:
         return None
     if cotangent is not None and np.size(cotangent) == 1 and factor.is_one_over(cotangent.item()):
@@ -106,7 +116,8 @@ def _common_factor(probes: Sequence[Probe], loose: float, unit: float) -> Factor
     if not factor or norm(left) > EXPLAINED * before + abs(factor) * norm(bars):
         return None
     off = (norm(left) / abs(factor) + norm(bars)) / math.sqrt(square)
-    return Factor(factor, 8 * off + SAFETY * unit)
+    found = Factor(factor, 8 * off + SAFETY * unit)
+    return None if found.is_near(1) else found
 
 
 def _scaled(factor: Factor, suspects: list[Suspect], lengths: Mapping[int, str]) -> Finding:

@@ -145,6 +145,7 @@ class Finding:
         predicate: what the gradient of each of them does.
         suspect: the one to show an entry of.
         corrected: what that gradient would be without the fault; None if the fault does not tell.
+        is_excused: is it, by what was seen, no mistake?
     """
 
     fault: str
@@ -152,6 +153,7 @@ class Finding:
     predicate: str
     suspect: Suspect
     corrected: Array | None = None
+    is_excused: bool = False
 
 
 def names_of(suspects: Iterable[Suspect]) -> list[str]:

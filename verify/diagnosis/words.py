@@ -22,7 +22,15 @@ FAULTS = (
     "offset",  # off by the same number everywhere
     "over-reduced broadcast",  # summed over an axis that the argument has
     "un-reduced broadcast",  # not summed over an axis that the argument does not have
-    "dtype downcast",  # rounded to a narrower dtype on the way
+    "dtype downcast",  # rounded to a narrower dtype: every entry is a number of that
+    "lost digits",  # off by less than a millionth, nearly everywhere
+    "kinks cancel",  # wrong at this very point, and right on either side of it
+    "straight-through",  # not zero where the values are a staircase; or another surrogate
+    "clipped value",  # not zero where the value was clipped
+    "symmetric part only",  # right along symmetric directions of a matrix, and no others
+    "diagonal of the Jacobian only",  # taken entry by entry, where the function is not
+    "wrong slope",  # entry by entry, by a formula that is recognised, and is another's
+    "depends on dtype or layout",  # right in the other dtype; or another function there
     "a few entries",
     "a block of entries",
     "one argument",  # of several, and in no way recognised
@@ -61,6 +69,8 @@ class Diagnosis:
         got: that entry.
         expected: what the truth has there.
         error_bar: of that.
+        is_excused: is it, by what was seen, no mistake? A gradient of a symmetric argument may be
+            right along symmetric directions alone, and float32 may be another function.
     """
 
     fault: str
@@ -70,6 +80,7 @@ class Diagnosis:
     got: float
     expected: float
     error_bar: float
+    is_excused: bool = False
 
 
 def subject(names: Sequence[str], everyone: Sequence[str]) -> str:

@@ -73,7 +73,7 @@ def run_matrix(
     subjects: list[Fault | Awkward] = [*faults, *awkward]
     for subject in subjects:
         for size in (each for each in subject.sizes if largest is None or each <= largest):
-            for dtype in DTYPES:
+            for dtype in subject.dtypes if isinstance(subject, Fault) else DTYPES:
                 case = _Planting(subject, size, dtype, seed)
                 yield case.row(OURS, case.asked(check))
                 for peer in peers:

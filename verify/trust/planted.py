@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reference_impls.computation import Array, Arrays, Computation, Vjp
+from reference_impls.computation import DTYPES, Array, Arrays, Computation, Vjp
 
 MakeVjp = Callable[..., tuple[Array, Vjp]]
 """``make_vjp(**primals)`` returns f's value and the map from a cotangent to gradients by name."""
@@ -72,6 +72,8 @@ class Fault:
         diagnosis: the word of `verify.diagnosis.FAULTS` for it, or None if there is none.
         sizes: three at which it is planted.
         plant: it.
+        dtypes: those in which it is a fault: what costs float64 half of its digits may be a
+            rounding of float32.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Fault:
     diagnosis: str | None
     sizes: tuple[int, ...]
     plant: Plant
+    dtypes: tuple[str, ...] = DTYPES
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ WRONG = Check(
     "f", "oracle", "complex step", "disagree", "x is 1.25 times that", WORST, "constant factor"
 )
 BLUNT = Check("f", "oracle", "Richardson", "inconclusive", "the bar is 1.0e-03", CLOSE)
+NAMELESS = Check("f", "value", "forward", "disagree", worst=WORST)
 REFUSED = Check(
     "f", "contract", "the primals", "unsupported", "f(x: () float64) raised OSError: no"
 )
@@ -34,13 +35,34 @@ def report(*checks: Check) -> Report:
 
 def test_a_disagreement_reads_diagnosis_first_then_the_numbers_then_how_to_see_it_again() -> None:
     assert str(report(AGREE, WRONG)) == (
-        "disagree: f(x: (4, 1) float64), seed 7\n"
-        "  constant factor: x is 1.25 times that\n"
+        "disagree: f: constant factor: x is 1.25 times that\n"
+        "  f(x: (4, 1) float64), seed 7\n"
         "  oracle: f against complex step: x[3, 0]: got 2.5, expected 2.0, error 5.00e-01 > "
         "tolerance 1.00e-14 = 32 · 1.1e-16 · (scale 2.0e+00 + noise 1.0e+00)\n"
         "  of the other checks, 1 agree\n"
         "  again: check(f, primals, seed=7)"
     )
+
+
+@pytest.mark.parametrize(
+    ("checks", "first"),
+    [
+        ((AGREE, WRONG), "disagree: f: constant factor: x is 1.25 times that"),
+        ((NAMELESS, WRONG), "disagree: f: constant factor: x is 1.25 times that"),
+        ((replace(NAMELESS, detail="3e+04 times"), AGREE), "disagree: f: 3e+04 times"),
+        ((replace(WRONG, detail=""),), "disagree: f: constant factor"),
+        ((AGREE, BLUNT), "inconclusive: f: the bar is 1.0e-03"),
+        ((REFUSED,), "unsupported: f: f(x: () float64) raised OSError: no"),
+    ],
+)
+def test_the_first_line_alone_says_what_is_wrong(checks: tuple[Check, ...], first: str) -> None:
+    assert str(report(*checks)).splitlines()[0] == first
+
+
+def test_without_words_the_first_line_has_the_numbers() -> None:
+    first, where, *_ = str(report(NAMELESS)).splitlines()
+    assert first.startswith("disagree: f: value: f against forward: x[3, 0]: got 2.5, expected 2.0")
+    assert where == "  f(x: (4, 1) float64), seed 7"
 
 
 def test_an_agreement_shows_every_check_and_its_margin() -> None:
@@ -53,13 +75,13 @@ def test_an_agreement_shows_every_check_and_its_margin() -> None:
 
 
 def test_what_could_not_be_told_says_why() -> None:
-    assert str(report(AGREE, AGREE, BLUNT)).partition("\n")[2] == (
+    assert str(report(AGREE, AGREE, BLUNT)).split("\n", 2)[2] == (
         "  oracle: f against Richardson: x: got 2.0, expected 2.0, error 0.00e+00 <= "
         "tolerance 1.00e-14 = 32 · 1.1e-16 · (scale 2.0e+00); the bar is 1.0e-03\n"
         "  of the other checks, 2 agree\n"
         "  again: check(f, primals, seed=7)"
     )
-    assert str(report(REFUSED)).splitlines()[1:] == [
+    assert str(report(REFUSED)).splitlines()[2:] == [
         "  contract: f against the primals: f(x: () float64) raised OSError: no",
         "  again: check(f, primals, seed=7)",
     ]
@@ -125,9 +147,8 @@ def test_disagreements_are_the_checks_that_disagree() -> None:
 
 
 def test_the_diagnosis_is_that_of_the_first_disagreement_that_was_recognised() -> None:
-    nameless = Check("f", "value", "forward", "disagree", worst=WORST)
-    assert report(nameless, WRONG).diagnosis == Violation("constant factor", "x is 1.25 times that")
-    assert report(nameless).diagnosis is None
+    assert report(NAMELESS, WRONG).diagnosis == Violation("constant factor", "x is 1.25 times that")
+    assert report(NAMELESS).diagnosis is None
     assert report(AGREE).diagnosis is None
 
 

@@ -84,3 +84,11 @@ def test_entries_of_which_the_truth_is_zero_are_said_to_be(dtype: str) -> None:
     found = known.assert_found("a few entries", "x", wrong)
     says = "has 2 wrong entries, [7, 3] and [7, 9] (should be zero); its others are right"
     assert middle_of(found.sentence) == says
+
+
+def test_entries_near_their_own_truth_are_not_exchanged() -> None:
+    known = KnownGradient(SHAPES[6], "float64", bar=1e-16)
+    wrong = known.gradient["b"].copy()
+    wrong[:2] *= 1 + 4e-10
+    found = known.diagnose({"b": wrong})
+    assert found.fault != "permutation"

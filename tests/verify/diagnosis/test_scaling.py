@@ -30,6 +30,9 @@ LESS_ONE = "divided by 39 in place of 40"
         (-2.0, "is -2 times"),
         (1 / 9, "is 1/9 of"),
         (0.9, "is 0.9 times"),
+        (10.0, "is 10 times"),
+        (3e6, "is 3000000 times"),
+        (1.00002, "is 1.00002 times"),
     ],
 )
 def test_a_constant_factor_is_told(
@@ -159,3 +162,18 @@ def test_an_entry_hardly_off_has_no_wrong_sign() -> None:
     assert report.verdict == "disagree"
     assert report.diagnosis is not None
     assert report.diagnosis.fault != "sign"
+
+
+def test_a_factor_that_is_1_as_far_as_it_was_measured_is_none() -> None:
+    known = KnownGradient(SHAPES[1_000], "float64", bar=1e-7)
+    for error in (1e-5, 1e-6, 1e-7):
+        known.calls = 0
+        found = known.diagnose({"W": (1 + error) * known.gradient["W"]})
+        assert "1 times" not in found.sentence
+
+
+def test_a_single_number_that_should_be_zero_is_no_multiple_of_it() -> None:
+    known = KnownGradient({"x": (5,), "s": ()}, "float64", bar=1e-3)
+    known.gradient["s"] = np.array(0.0)
+    found = known.diagnose({"s": np.array(2.0)})
+    assert "nan" not in found.sentence

@@ -86,6 +86,12 @@ class TestRows:
             for checker in ("gradjury", "accepts")
         ]
 
+    def test_a_fault_of_one_dtype_is_planted_in_that_alone(self) -> None:
+        of_float64 = replace(FLIPPED, dtypes=("float64",))
+        rows = list(run_matrix([of_float64], [SOUND], (), 0, Checker(DISAGREE)))
+        assert [row.dtype for row in rows if row.fault == "flipped"] == ["float64"] * 2
+        assert {row.dtype for row in rows if row.fault == "sound"} == {"float64", "float32"}
+
     def test_they_come_one_by_one(self) -> None:
         checker = Checker(DISAGREE)
         rows = run_matrix([FLIPPED], [], (), 0, checker)

@@ -16,6 +16,9 @@ from verify.checks.compare import make_worst
 from verify.checks.first_order.appeal import Appeal
 from verify.checks.first_order.explanation import diagnosed, told
 from verify.checks.first_order.oracle import Oracle
+from verify.diagnosis import Derivative
+from verify.diagnosis.symmetry import FAULT as SYMMETRIC
+from verify.diagnosis.symmetry import symmetrised
 from verify.error_model.arrays import pair, pairing_norm, unit_roundoff
 from verify.error_model.noise import PAIRING, SAFETY, Noise
 from verify.oracles.complex_step import COMPLEX
@@ -181,7 +184,6 @@ class OracleTest:
         check = self.test.along(direction, estimate)
         if check.verdict not in ("disagree", "inconclusive"):
             return check
-            return check
         second = self.oracle.carefully(tangents)
         scale = self.test.scale(tangents)
         if estimate.oracle != COMPLEX and is_blunt(second, scale) and not second.is_all_there_is:
@@ -251,16 +253,35 @@ class OracleTest:
         return found if again.verdict == "inconclusive" and sees_it else again
 
     def explained(self, wrong: Check) -> Check:
-        """With how the gradient is wrong."""
-        _, vjp = self.appeal.function.make_vjp(self.test.case.primals)
+        """How it is wrong; or why it is not, where the diagnosis finds an excuse that holds."""
+        case, function = self.test.case, self.appeal.function
+        _, vjp = function.make_vjp(case.primals)
         got, worst = self.test.result.cotangents, wrong.worst
         truth = self.oracle.for_diagnosis(
             got,
             by_values=wrong.against != COMPLEX,
             is_sharp=worst is not None and worst.error <= SMALL * worst.scale,
         )
-        found = diagnosed(self.test.case, got, truth, vjp)
-        return replace(wrong, detail=told(found), fault=found.fault)
+        found = diagnosed(case, got, truth, vjp, function)
+        if found.is_excused and found.fault == SYMMETRIC:
+            exact = self.oracle.truth if wrong.against == COMPLEX else self.oracle.by_values
+            excused = self._along_symmetric(exact, found.argument)
+            if excused.verdict == "agree":
+                return replace(excused, detail=found.sentence)
+        elif found.is_excused:
+            return replace(wrong, verdict="inconclusive", detail=found.sentence)
+        return replace(wrong, detail=told(case, found), fault=found.fault)
+
+    def _along_symmetric(self, truth: Derivative, argument: str) -> Check:
+        """The worst dot test along directions that are symmetric in one argument.
+
+        Beside others that argument may be weak, and is looked at alone as well.
+        """
+        tests: list[Check] = []
+        for tangents in self.test.case.directions:
+            alone = {argument: symmetrised(tangents[argument])}
+            tests += [self.test.against(each, truth(each)) for each in (tangents | alone, alone)]
+        return max(tests, key=severity)
 
 
 def _with_digits(check: Check) -> Check:

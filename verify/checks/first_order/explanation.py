@@ -10,7 +10,13 @@ from verify.checks.case import Case
 from verify.checks.check import NOT_FINITE, NOT_LINEAR, UNKNOWN, WRONG_SHAPE, Check, Violation
 from verify.checks.first_order.observation import Broken, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle
-from verify.diagnosis import Derivative, Diagnosis, diagnose, diagnose_shape
+from verify.diagnosis import (
+    Derivative,
+    Diagnosis,
+    Surroundings,
+    diagnose,
+    diagnose_shape,
+)
 from verify.error_model.arrays import index_of, scale_of
 from verify.error_model.noise import VALUE
 from verify.oracles.estimate import BLUNT
@@ -82,9 +88,9 @@ class _Explanation:
         """Wrong only if the derivative is a number, or the derivatives on both sides of a kink."""
         name, sentence = self.fault.argument, self.fault.sentence
         gradient = got[name]
-        seen = diagnosed(self.case, {name: gradient}, self.oracle.truth, vjp)
+        seen = diagnosed(self.case, {name: gradient}, self.oracle.truth, vjp, self.function)
         if _is_a_number(seen.expected, seen.error_bar):
-            return replace(self.wrong, detail=told(seen))
+            return replace(self.wrong, detail=told(self.case, seen))
         # One entry moves, as far as entries go: less might be lost in its rounding.
         size = scale_of(self.case.primals[name])
         tangent = np.zeros(gradient.shape)
@@ -114,10 +120,10 @@ class _Explanation:
 
     def _where_not_linear(self, got: Arrays, vjp: Vjp) -> Check:
         """Rounding to fewer digits is not linear either: what is wrong then is in the numbers."""
-        found = diagnosed(self.case, got, self._truth(got), vjp)
+        found = diagnosed(self.case, got, self._truth(got), vjp, self.function)
         if found.fault == UNKNOWN:
             return self.wrong
-        detail = f"{told(found)}; {self.fault.sentence}"
+        detail = f"{told(self.case, found)}; {self.fault.sentence}"
         return replace(self.wrong, detail=detail, fault=found.fault)
 
     def _of_another_shape(self, got: Arrays) -> Check:
@@ -133,7 +139,7 @@ class _Explanation:
         )
         if not seen:
             return self.wrong
-        detail = f"{self.fault.sentence}: {told(seen)}"
+        detail = f"{self.fault.sentence}: {told(self.case, seen)}"
         return replace(self.wrong, detail=detail, fault=seen.fault)
 
 
@@ -143,7 +149,9 @@ def _is_a_number(derivative: float, error_bar: float) -> bool:
     return bool(np.isfinite(derivative) and error_bar <= narrow)
 
 
-def diagnosed(case: Case, got: Arrays, truth: Derivative, vjp: Vjp) -> Diagnosis:
+def diagnosed(
+    case: Case, got: Arrays, truth: Derivative, vjp: Vjp, function: Function
+) -> Diagnosis:
     """How cotangents at a case's point are wrong, that are known to be; see `diagnose`."""
     return diagnose(
         got,
@@ -153,12 +161,30 @@ def diagnosed(case: Case, got: Arrays, truth: Derivative, vjp: Vjp) -> Diagnosis
         dtype=case.dtype,
         rng=case.generator(2),
         primals=case.primals,
+        around=Surroundings(case.primals, case.cotangent, function.forward, function.make_vjp),
     )
 
 
-def told(found: Diagnosis) -> str:
-    """The diagnosis, and the entry that shows it."""
-    return (
-        f"{found.sentence}; {found.argument}{found.index}: got {found.got!r}, "
-        f"expected {found.expected!r} ± {found.error_bar:.1e}"
-    )
+def told(case: Case, found: Diagnosis) -> str:
+    """The diagnosis, and the entry that shows it: of a loss, for a cotangent of 1."""
+    per = float(case.cotangent.item()) if case.cotangent.size == 1 else 1.0
+    per = per or 1.0
+    # A zero may have a sign, and a bar be the smallest number there is: neither says anything.
+    got, expected, bar = found.got / per + 0.0, found.expected / per + 0.0, found.error_bar / per
+    where = f"{found.argument}{found.index}"
+    if np.isfinite([expected, bar]).all():
+        first, second = _apart(got, expected)
+        within = f" ± {abs(bar):.1e}" if abs(bar) > np.finfo(float).tiny else ""
+        return f"{found.sentence}; {where}: got {first}, expected {second}{within}"
+    known = np.isfinite(got) or found.fault == NOT_FINITE
+    return f"{found.sentence}; {where}: got {got:.3g}" if known else found.sentence
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with the digits that tell them apart, and one more; three at least."""
+
+    def differ(digits: int) -> bool:
+        return f"{one:.{digits}g}" != f"{other:.{digits}g}"
+
+    digits = next((n for n in range(3, 17) if differ(n - 1) and differ(n)), 17)
+    return f"{one:.{digits}g}", f"{other:.{digits}g}"

@@ -37,6 +37,9 @@ class Values:
     def along(self, tangents: Arrays, start: float = 0.0) -> Functional:
         """φ(h) = ⟨u, f(x + (start + h) v)⟩, in complex128 for a complex h.
 
+        All that f is differentiated by is complex then, moved or not: assigned into an array that
+        was made of a real one, a complex number loses its imaginary part.
+
         Args:
             tangents: v, by argument; those not named are not moved.
             start: how far from x the derivative is wanted.
@@ -49,6 +52,9 @@ class Values:
             moved = {name: np.asarray((start + h) * wide[name]) for name in wide}
             for name in moved:
                 moved[name] += primals[name]
+            if isinstance(h, complex):
+                still = (name for name in self.case.wrt if name not in moved)
+                moved |= {name: primals[name].astype(np.complex128) for name in still}
             return np.sum(cotangent * self.forward(primals | moved)).item()
 
         return phi

@@ -64,7 +64,7 @@ def _alone(check: Check, appeal: Appeal) -> Check:
         allowed = max(own.spread[name], appeal.residual(name)) + (1 + lost) * own.size(name)
         # Beside the terms of the value it may be no more than their rounding: of p in p (1 - p).
         if own.typical[name] > max(INSTABILITY * allowed, EXCUSE * own.natural[name]):
-            detail = _told(name, own.typical[name], own.spread[name])
+            detail = _told(name, own.typical[name], allowed)
             return replace(check, verdict="disagree", detail=detail)
     digits = np.log10(max(lost, 1.0))
     detail = f"its values lose {digits:.0f} digits to rounding here" if digits >= 1 else ""
@@ -112,9 +112,10 @@ def _instability(own: Noise, others: Sequence[Noise]) -> str:
         # An ill-conditioned function loses digits in any implementation.
         usual = max(min((noise.typical[name] for noise in others), default=0.0), own.spread[name])
         if own.typical[name] > INSTABILITY * (usual + own.size(name)):
-            return _told(name, own.typical[name], usual)
+            return _told(name, own.typical[name], usual + own.size(name))
     return ""
 
 
 def _told(name: str, typical: float, usual: float) -> str:
-    return f"rounding error in {name} is {typical:.3g} units; {usual:.3g} is usual"
+    times = typical / usual if usual else np.inf
+    return f"rounding errors in {name} are {times:.3g} times what is usual"

@@ -10,6 +10,7 @@ from verify.trust.faults.kinks import KINK_FAULTS
 from verify.trust.faults.memory import MEMORY_FAULTS
 from verify.trust.faults.reductions import REDUCTION_FAULTS
 from verify.trust.faults.second_order import SECOND_ORDER_FAULTS
+from verify.trust.faults.shortcuts import SHORTCUT_FAULTS
 from verify.trust.faults.state import STATE_FAULTS
 from verify.trust.planted import Fault, Plant, Planted
 
@@ -17,6 +18,7 @@ FAULTS: tuple[Fault, ...] = (
     *ELEMENTWISE_FAULTS,
     *REDUCTION_FAULTS,
     *KINK_FAULTS,
+    *SHORTCUT_FAULTS,
     *STATE_FAULTS,
     *MEMORY_FAULTS,
     *SECOND_ORDER_FAULTS,

@@ -175,7 +175,7 @@ REDUCTION_FAULTS = (
         name="normaliser held constant",
         story="The gradient of softmax by its numerator alone, without the sum that every entry "
         "goes into.",
-        diagnosis=None,
+        diagnosis="diagonal of the Jacobian only",
         sizes=ELEMENTWISE,
         plant=planted(SOFTMAX, instead(_without_normaliser)),
     ),
