@@ -47,6 +47,7 @@ class Options:
     trainings: bool
     findings: bool
     only_list: bool
+    dtypes_given: bool
     seed_given: bool
 
     def plan(self) -> list[tuple[Entry, int]]:

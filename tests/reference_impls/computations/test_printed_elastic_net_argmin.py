@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from reference_impls import Arrays, Backend, draw
+from reference_impls import Array, Arrays, Backend, draw
 from reference_impls.computations import elastic_net_argmin
 from reference_impls.computations.printed_elastic_net_argmin import (
     COMPUTATION,
@@ -61,17 +61,16 @@ def test_a_positive_penalty_that_leaves_no_weight_at_zero_gives_the_only_minimum
         np.testing.assert_allclose(vjp(u)[name], cotangent, rtol=1e-11)
 
 
-def signs_at(l1: float, l2: float = L2) -> list[float]:
+def signs_at(l1: float, l2: float = L2) -> Array:
     data = tutorial_regression()
-    signs = signs_of_a_minimum(data.features, data.targets, np.asarray(l1), np.asarray(l2))
-    return signs.tolist()
+    return signs_of_a_minimum(data.features, data.targets, np.asarray(l1), np.asarray(l2))
 
 
 @pytest.mark.parametrize("l1", [0.01, 0.1])
 def test_a_positive_penalty_has_the_signs_of_the_only_minimum(l1: float) -> None:
     data = tutorial_regression()
     w, _ = elastic_net_argmin.by_hand(data.features, data.targets, np.asarray(l1), np.asarray(L2))
-    assert signs_at(l1) == np.sign(w).tolist()
+    np.testing.assert_array_equal(signs_at(l1), np.sign(w))
 
 
 def test_a_positive_penalty_that_holds_weights_at_zero_is_refused() -> None:

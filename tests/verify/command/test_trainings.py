@@ -14,8 +14,9 @@ from reference_impls.engines.pytorch.training import TorchTrainer
 from reference_impls.implicit.errors import SingularError
 from reference_impls.trainings import exponential
 from results.store import read
-from results.tables import CURVES, TRAINING_CHECKS, TRAININGS
+from results.tables import CURVES, TRAINING_CHECKS, TRAININGS, TrainingVerdict
 from verify.command.main import run
+from verify.command.training_lines import RunKey
 
 ROOT = Path(__file__).parents[3]
 ALONE = ("--jobs", "1")
@@ -91,6 +92,29 @@ def test_a_mistake_is_one_line(arguments: list[str], said: str, capsys: Capture)
     told = capsys.readouterr().err
     assert said in told
     assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "dtypes"),
+    [
+        ([], ["float64"]),
+        (["float32"], ["float32"]),
+        (["float64", "float32"], ["float64", "float32"]),
+    ],
+)
+def test_every_dtype_that_is_named_is_run_and_else_those_worth_it(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str], dtypes: list[str]
+) -> None:
+    keys: list[RunKey] = []
+
+    def run_and_write(key: RunKey, _: Path | None) -> list[TrainingVerdict]:
+        keys.append(key)
+        return []
+
+    monkeypatch.setattr(verify.command.training_run, "run_and_write", run_and_write)
+    options = [word for dtype in asked for word in ("--dtype", dtype)]
+    assert run(["--trainings", "rosenbrock_armijo", *options, *ALONE]) == 0
+    assert keys == [RunKey("rosenbrock_armijo", 0, dtype) for dtype in dtypes]
 
 
 def test_a_killed_run_loses_no_row_and_goes_on(tmp_path: Path) -> None:
