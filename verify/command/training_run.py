@@ -25,7 +25,7 @@ from results.tables import (
     TrainingVerdict,
 )
 from verify.checks.trainings.check import TrainingCheck
-from verify.checks.trainings.judged import Drawn, Event, Seen, judged
+from verify.checks.trainings.judge import Drawn, Event, Seen, judge
 from verify.command.training_lines import RunKey, is_left_out, is_refusal, is_wrong
 
 R = TypeVar("R", bound=Row)
@@ -45,7 +45,7 @@ def run_and_write(key: RunKey, path: Path | None) -> list[TrainingVerdict]:
     start = perf_counter()
     with ExitStack() as files, one_thread():
         writer = _Writer(key, files, path if path and path.is_file() else None)
-        judged(training, key.seed, key.dtype, TRAINERS, functions, writer.told)
+        judge(training, key.seed, key.dtype, TRAINERS, functions, writer.told)
         wrong = any(map(is_wrong, writer.checks))
         # It may be done again: with the file that numbers need, or by an implementation that can.
         left_out = any(is_left_out(row) or is_refusal(row) for row in writer.checks)

@@ -1,5 +1,6 @@
 """`python -m verify --trainings`."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -71,6 +72,19 @@ def test_a_number_that_is_not_met_fails_the_run_and_is_run_again(
     assert out.splitlines()[-1] == "1 run, 1 wrong: exponential."
     monkeypatch.undo()
     assert run(asked) == 0
+
+
+def test_what_should_be_at_least_so_much_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    right = exponential.TRAINING
+    least = replace(right.expected[0], value=0.75, tolerance=None)
+    wrong = replace(right, expected=(least,))
+    monkeypatch.setattr(verify.command.training_run, "load_training", lambda _: wrong)
+    assert run(["--trainings", "exponential", "--dtype", "float64", *ALONE]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"    w: got 0\.6933\d*, expected at least 0\.75; ", out)
+    assert re.search(r"  w +0\.69332054 +at least 0\.75", out)
 
 
 @pytest.mark.parametrize(

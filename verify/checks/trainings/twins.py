@@ -14,7 +14,7 @@ from reference_impls.computation import Array, Native, generator
 from reference_impls.descent import Natives, Objective, Rated, Rule
 from reference_impls.engines.manual.training import ManualTrainer, advance, begin
 from reference_impls.training import DivergedError, Record, Step, Training, train
-from verify.checks.trainings.path import Path, distances
+from verify.checks.trainings.by_hand import RunByHand, distances
 
 TWINS = 5
 
@@ -58,13 +58,15 @@ class Twin(ManualTrainer):
         return np.asarray(np.nextafter(array, sides))
 
 
-def envelope(training: Training, record: Record, dtype: str, seed: int, path: Path) -> Array:
+def envelope(
+    training: Training, record: Record, dtype: str, seed: int, by_hand: RunByHand
+) -> Array:
     """By step, how far the twins' losses have been from the run by hand, at most, until then.
 
     Returns:
         (steps,), relative; infinite from where a twin diverges.
     """
-    most = np.zeros(path.steps)
+    most = np.zeros(by_hand.steps)
     for number in range(TWINS):
         losses: list[float] = []
 
@@ -77,7 +79,7 @@ def envelope(training: Training, record: Record, dtype: str, seed: int, path: Pa
         except DivergedError:
             most[len(losses) - 1 :] = np.inf
             losses.pop()
-        apart = distances(path.course.losses, losses)
+        apart = distances(by_hand.course.losses, losses)
         most[: len(apart)] = np.maximum(most[: len(apart)], apart)
     reached: Array = np.maximum.accumulate(most)
     return reached
