@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from verify.command.main import run
 ROOT = Path(__file__).parents[3]
 ALONE = ("--jobs", "1")
 Capture = pytest.CaptureFixture[str]
+Anything = Callable[..., object]
 
 
 def test_a_training_is_told_and_written(tmp_path: Path, capsys: Capture) -> None:
@@ -128,6 +130,23 @@ def test_processes_write_what_one_does(tmp_path: Path) -> None:
         rows = [row.model_copy(update={"time_s": 0.0}) for row in read(path, TRAININGS).rows]
         found.append(sorted(rows, key=lambda row: (row.run, row.implementation, row.step)))
     assert found[0] == found[1]
+
+
+def test_a_file_that_is_removed_between_two_trainings_ends_the_run_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "trainings.csv"
+    judged: Anything = verify.command.training_run.judged
+
+    def judge_and_remove(*given: object) -> None:
+        judged(*given)
+        path.unlink(missing_ok=True)
+
+    monkeypatch.setattr(verify.command.training_run, "judged", judge_and_remove)
+    asked = ["--trainings", "exponential", "--csv", str(path), *ALONE]
+    assert run(asked) == 2
+    told = f"verify: cannot write {path}: it was removed after it was opened\n"
+    assert capsys.readouterr().err == told
 
 
 def refusing(*_: object) -> None:
