@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
+from loky import ProcessPoolExecutor
 
 from reference_impls.running import processes as processes_module
 from reference_impls.running.errors import ProcessDiedError
@@ -144,8 +145,8 @@ def test_ctrl_c_while_they_start_ends_them_too(monkeypatch: pytest.MonkeyPatch) 
         submit(pool, wait, 60)
         signal.raise_signal(signal.SIGINT)  # it waits until they are started
 
-    submit = processes_module.ProcessPoolExecutor.submit
-    monkeypatch.setattr(processes_module.ProcessPoolExecutor, "submit", interrupted_and_ask)
+    submit = ProcessPoolExecutor.submit
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted_and_ask)
     others = set(multiprocessing.active_children())
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt), processes(2):

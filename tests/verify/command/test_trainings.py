@@ -4,9 +4,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +16,12 @@ from reference_impls.implicit.errors import SingularError
 from reference_impls.trainings import exponential
 from results.store import read
 from results.tables import CURVES, TRAINING_CHECKS, TRAININGS
+from verify.checks.trainings.judged import judged
 from verify.command.main import run
 
 ROOT = Path(__file__).parents[3]
 ALONE = ("--jobs", "1")
 Capture = pytest.CaptureFixture[str]
-Anything = Callable[..., object]
 
 
 def test_a_training_is_told_and_written(tmp_path: Path, capsys: Capture) -> None:
@@ -95,26 +95,27 @@ def test_a_mistake_is_one_line(arguments: list[str], said: str, capsys: Capture)
     assert len(told.splitlines()) == 1
 
 
-def test_a_killed_run_loses_no_row_and_goes_on(tmp_path: Path) -> None:
+def test_a_killed_run_loses_no_row_and_goes_on(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "trainings.csv"
-    command = [sys.executable, "-m", "verify", "--trainings", "exponential", "two_layer"]
-    command += ["--dtype", "float64", "--csv", str(path), *ALONE]
+    asked = ["--trainings", "ravine_newton", "exponential", "--dtype", "float64"]
+    asked += ["--csv", str(path), *ALONE]
     checks = path.with_name(TRAINING_CHECKS.file_name)
+    command = [sys.executable, "-m", "verify", *asked]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:  # noqa: S603 -- ours
         deadline = time.monotonic() + 60
         while not _has(checks, "finished") and time.monotonic() < deadline:
             time.sleep(0.05)
-        while not _has(path, "two_layer") and time.monotonic() < deadline:
+        while not _has(path, "exponential") and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     before = read(path, TRAININGS).rows
-    assert {row.run for row in before} == {"exponential", "two_layer"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 -- ours
-    assert "1 of 2 runs are in" in done.stdout
+    assert {row.run for row in before} == {"ravine_newton", "exponential"}
+    assert run(asked) == 0
+    assert "1 of 2 runs are in" in capsys.readouterr().out
     after = read(path, TRAININGS).rows
     assert after[: len(before)] == before
     finished = [row.run for row in read(checks, TRAINING_CHECKS).rows if row.check == "finished"]
-    assert finished == ["exponential", "two_layer"]
+    assert finished == ["ravine_newton", "exponential"]
 
 
 def _has(path: Path, word: str) -> bool:
@@ -122,7 +123,7 @@ def _has(path: Path, word: str) -> bool:
 
 
 def test_processes_write_what_one_does(tmp_path: Path) -> None:
-    asked = ["--trainings", "exponential", "two_layer", "--dtype", "float64"]
+    asked = ["--trainings", "ravine_newton", "logistic_newton", "--dtype", "float64"]
     found = []
     for jobs in ("1", "2"):
         path = tmp_path / jobs / "trainings.csv"
@@ -136,9 +137,8 @@ def test_a_file_that_is_removed_between_two_trainings_ends_the_run_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
 ) -> None:
     path = tmp_path / "trainings.csv"
-    judged: Anything = verify.command.training_run.judged
 
-    def judge_and_remove(*given: object) -> None:
+    def judge_and_remove(*given: Any) -> None:  # noqa: ANN401 -- judged's own
         judged(*given)
         path.unlink(missing_ok=True)
 
