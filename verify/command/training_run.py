@@ -13,6 +13,7 @@ from reference_impls.function import implementations
 from reference_impls.running.threads import one_thread
 from reference_impls.trainings import load_training
 from results.environment import utc_now
+from results.errors import ResultsError
 from results.store import Appender
 from results.tables import (
     CURVES,
@@ -37,7 +38,12 @@ def run_and_write(key: RunKey, path: Path | None) -> list[TrainingVerdict]:
     Args:
         key: which training, seed and dtype.
         path: of the steps; the other files lie beside it. None, or a device, for none.
+
+    Raises:
+        results.errors.ResultsError: somebody removed the file, or it cannot be written.
     """
+    if path and not path.exists():
+        raise ResultsError(f"cannot write {path}: it was removed after it was opened")
     training = load_training(key.name)
     functions = implementations(
         training.loss, [backend for backend in BACKENDS if backend.device == "cpu"]
