@@ -47,16 +47,22 @@ class Expected:
     Attributes:
         quantity: its name in `Training.measures`.
         value: what it is, computed once, in float64.
-        tolerance: the largest difference allowed.
+        tolerance: the largest difference allowed; None where the value is the least allowed.
         printed: what the tutorial itself prints; None where it prints nothing of it.
         seed: of the record.
     """
 
     quantity: str
     value: float
-    tolerance: float
+    tolerance: float | None
     printed: float | None = None
     seed: int = 0
+
+    def is_met(self, got: float) -> bool:
+        """Is a number what it should be?"""
+        if self.tolerance is None:
+            return got >= self.value
+        return abs(got - self.value) <= self.tolerance
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ class Appender(Generic[R]):
         """Write one row; once this returns, the row is on the disk.
 
         Raises:
-            ResultsError: It could not be written; the rows before it stand.
+            ResultsError: It could not be written; the rows before it stand, unless somebody removed
+                the file.
         """
         self.append_all([row])
 
@@ -82,6 +83,7 @@ class Appender(Generic[R]):
         lines = b"".join(_encode([_to_cell(value) for _name, value in row]) for row in rows)
         with explained("write", self.path):
             with self._alone():
+                self._refuse_if_removed()
                 self._mend()
                 self._write(lines)
             # The slow part, during which others may write.
@@ -125,6 +127,11 @@ class Appender(Generic[R]):
             self._write(_ROOM)
         finally:
             os.ftruncate(self._descriptor, size)
+
+    def _refuse_if_removed(self) -> None:
+        """A file without a name takes rows as before, and nobody can read them."""
+        if self._is_regular and os.fstat(self._descriptor).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "it was removed after it was opened")
 
     def _mend(self) -> None:
         """Cut off the line that a killed process left torn, and write the header if none is left.

@@ -382,7 +382,9 @@ class TrainingVerdict(Row):
     step: Annotated[int | None, column("where; empty if it holds for all")] = None
     got: Annotated[float | None, column("what was found")] = None
     expected: Annotated[float | None, column("what it was held against")] = None
-    tolerance: Annotated[float | None, column("largest difference allowed")] = None
+    tolerance: Annotated[
+        float | None, column("largest difference allowed; empty if the least is expected")
+    ] = None
     printed: Annotated[float | None, column("what the tutorial prints")] = None
     fault: Annotated[str | None, column("what is done wrong, where that was recognised")] = None
     detail: Annotated[str, column("what else there is to say; may be empty")] = ""

@@ -142,6 +142,8 @@ def multipliers(Q: Array, c: Array, G: Array, h: Array) -> Array:
     """
     Q, c, G, h = (np.array(np.real(primal).astype(np.float64).tolist()) for primal in (Q, c, G, h))
     L = np.linalg.cholesky((Q + Q.T) / 2)
+    if not h.size:
+        return np.zeros(0)
     D = linalg.solve_triangular(L, G.T, lower=True).T
     middle = linalg.solve_triangular(L, c, lower=True)
     mu = _of_least_distance(D, h + D @ middle)
@@ -205,12 +207,15 @@ def support(y: Array, Q: Array, c: Array, G: Array, h: Array) -> Array:  # noqa:
 
 
 def margin(y: Array, Q: Array, c: Array, G: Array, h: Array) -> float:
-    """The least force of an active constraint, or room to another one, each beside its terms."""
+    """The least force of an active constraint, or room to another one, each beside its terms.
+
+    It is infinite where there are no constraints.
+    """
     x, mu = y[: c.size], y[c.size :]
     lengths = np.linalg.norm(G, axis=1)
     force = np.abs(mu) * lengths / (np.linalg.norm(Q @ x + Q.T @ x) / 2 + np.linalg.norm(c))
     room = (h - G @ x) / (lengths * np.linalg.norm(x) + np.abs(h))
-    return float(np.where(mu == 0, room, force).min())
+    return float(np.where(mu == 0, room, force).min(initial=np.inf))
 
 
 COMPUTATION = Computation(

@@ -25,12 +25,17 @@ import torch
 from autograd.tracer import getval
 
 from reference_impls.computation import Array, Arrays, Computation, Optimality, Vjp
-from reference_impls.computations.elastic_net_argmin import FEATURES, objective_on, slope
+from reference_impls.computations.elastic_net_argmin import (
+    FEATURES,
+    active_signs,
+    objective_on,
+    slope,
+)
 from reference_impls.datasets import tutorial_regression
 from reference_impls.engines.hips.argmin import autograd_argmin
 from reference_impls.engines.pytorch.argmin import torch_argmin
 from reference_impls.equations import solve as solve_system
-from reference_impls.implicit import ImplicitError
+from reference_impls.implicit import ImplicitError, NotConvergedError
 
 
 class SignsError(ImplicitError):
@@ -42,6 +47,10 @@ L1, L2 = -0.90902919, 1.08705153
 """The tutorial draws its penalties unseeded: these two give the twenty numbers that it printed."""
 
 
+ROUNDS = 100
+"""At the tutorial's penalties, it takes two until the signs stay."""
+
+
 def sample(rng: np.random.Generator, size: int) -> Arrays:
     """The tutorial's own numbers at its own size; at others, its problem from another seed."""
     seed = 42 if size == ROWS else int(rng.integers(2**32))
@@ -51,18 +60,40 @@ def sample(rng: np.random.Generator, size: int) -> Arrays:
 
 
 def signs_of_a_minimum(X: Array, y: Array, l1: Array, l2: Array) -> Array:
-    """The signs of one minimum for a negative l₁, those that ridge regression leads to.
+    """The signs of the only minimum for a positive l₁, else of the one ridge regression leads to.
 
-    The minimum for given signs has a smaller objective the more of them it contradicts, and so its
-    own signs are taken next, until it has those it was found for. No signs come twice (Yuille &
-    Rangarajan, *The concave-convex procedure*, 2003).
+    For a negative l₁, the minimum for given signs has a smaller objective the more of them it
+    contradicts, and so its own signs are taken next, until it has those it was found for. No signs
+    come twice (Yuille & Rangarajan, *The concave-convex procedure*, 2003). For a positive one that
+    would lead away from the minimum, and may go round for ever.
+
+    Raises:
+        SignsError: a positive l₁ holds weights at zero: no signs tell the solver to hold them.
+        NotConvergedError: the signs still change after `ROUNDS` rounds.
+        ValueError: l₁ is positive, and l₂ negative.
     """
+    if l1 > 0:
+        return _signs_of_the_only_minimum(X, y, l1, l2)
     signs = np.zeros(X.shape[1])
-    while True:
-        w = _weights(X, y, signs, l1, l2)
-        if (np.sign(w) == signs).all():
+    for _ in range(ROUNDS):
+        own = np.sign(_weights(X, y, signs, l1, l2))
+        if (own == signs).all():
             return signs
-        signs = np.sign(w)
+        signs = own
+    raise NotConvergedError(
+        f"elastic net: the signs still change after {ROUNDS} rounds with l1 {l1:g} and l2 {l2:g}: "
+        "raise l2"
+    )
+
+
+def _signs_of_the_only_minimum(X: Array, y: Array, l1: Array, l2: Array) -> Array:
+    signs = active_signs(X, y, l1, l2)
+    if held := int((signs == 0).sum()):
+        raise SignsError(
+            f"l1: got {l1:g}, which holds {held} of {signs.size} weights at zero, where they have "
+            "no sign; elastic_net_argmin takes it"
+        )
+    return signs
 
 
 def by_autograd(

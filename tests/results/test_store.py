@@ -105,6 +105,16 @@ class TestRoundTrip:
         assert [row.seed for row in read(path, VERDICTS).rows] == [1, 2]
         assert path.read_text().count("computation") == 1
 
+    @pytest.mark.skipif(os.name == "nt", reason="Windows removes no open file")
+    def test_a_row_for_a_file_that_was_removed_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "verdicts.csv"
+        with Appender(path, VERDICTS) as verdicts:
+            verdicts.append(verdict())
+            path.unlink()
+            with pytest.raises(ResultsError) as caught:
+                verdicts.append(verdict())
+        assert str(caught.value) == f"cannot write {path}: it was removed after it was opened"
+
     @pytest.mark.parametrize("length", [0, 1, 30])
     def test_a_file_that_was_only_begun_has_no_rows(self, tmp_path: Path, length: int) -> None:
         path = tmp_path / "verdicts.csv"

@@ -162,6 +162,11 @@ def main(context: click.Context, /, **_: object) -> int:
 
     GRADJURY_DIGITS may name a folder of MNIST IDX files to use, GRADJURY_PRICES the DJIA 30 CSV.
     """
-    source = context.get_parameter_source("seed")
-    options = Options(**context.params, seed_given=source is ParameterSource.COMMANDLINE)
+
+    def is_given(option: str) -> bool:
+        return context.get_parameter_source(option) is ParameterSource.COMMANDLINE
+
+    options = Options(
+        **context.params, seed_given=is_given("seed"), dtypes_given=is_given("dtypes")
+    )
     return way_of(context, options).run(options)

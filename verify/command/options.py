@@ -51,6 +51,7 @@ class Options:
     wrt: tuple[str, ...]
     order: int
     timeout: float | None
+    dtypes_given: bool
     seed_given: bool
 
     def plan(self) -> list[tuple[Entry, int]]:

@@ -108,10 +108,12 @@ def _exception(row: TrainingVerdict) -> Iterator[str]:
         named = f": {row.fault}" if row.fault else ""
         yield f"{head} disagrees{where}{named}"
         if row.got is not None:
-            yield (
-                f"    {row.quantity}: got {row.got!r}, expected {row.expected!r}, "
-                f"tolerance {row.tolerance:.1e}; {row.detail}"
+            wanted = (
+                f"at least {row.expected!r}"
+                if row.tolerance is None
+                else f"{row.expected!r}, tolerance {row.tolerance:.1e}"
             )
+            yield f"    {row.quantity}: got {row.got!r}, expected {wanted}; {row.detail}"
         else:
             yield f"    {row.detail}"
 
@@ -124,8 +126,16 @@ def _numbers(rows: Sequence[TrainingVerdict]) -> Iterator[str]:
     width = max(len(row.quantity or "") for row in numbers)
     yield _line("", width, COLUMNS)
     for row in numbers:
-        expected = "" if row.expected is None else f"{row.expected:.8g} ± {row.tolerance:.0e}"
-        yield _line(row.quantity or "", width, [_number(row.got), expected, _number(row.printed)])
+        cells = [_number(row.got), _expected(row), _number(row.printed)]
+        yield _line(row.quantity or "", width, cells)
+
+
+def _expected(row: TrainingVerdict) -> str:
+    if row.expected is None:
+        return ""
+    if row.tolerance is None:
+        return f"at least {row.expected:.8g}"
+    return f"{row.expected:.8g} ± {row.tolerance:.0e}"
 
 
 def _line(name: str, width: int, cells: Iterable[str]) -> str:

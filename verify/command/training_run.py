@@ -13,6 +13,7 @@ from reference_impls.function import implementations
 from reference_impls.running.threads import one_thread
 from reference_impls.trainings import load_training
 from results.environment import utc_now
+from results.errors import ResultsError
 from results.store import Appender
 from results.tables import (
     CURVES,
@@ -25,7 +26,7 @@ from results.tables import (
     TrainingVerdict,
 )
 from verify.checks.trainings.check import TrainingCheck
-from verify.checks.trainings.judged import Drawn, Event, Seen, judged
+from verify.checks.trainings.judge import Drawn, Event, Seen, judge
 from verify.command.training_lines import RunKey, is_left_out, is_refusal, is_wrong
 
 R = TypeVar("R", bound=Row)
@@ -37,7 +38,12 @@ def run_and_write(key: RunKey, path: Path | None) -> list[TrainingVerdict]:
     Args:
         key: which training, seed and dtype.
         path: of the steps; the other files lie beside it. None, or a device, for none.
+
+    Raises:
+        results.errors.ResultsError: somebody removed the file, or it cannot be written.
     """
+    if path and not path.exists():
+        raise ResultsError(f"cannot write {path}: it was removed after it was opened")
     training = load_training(key.name)
     functions = implementations(
         training.loss, [backend for backend in BACKENDS if backend.device == "cpu"]
@@ -45,7 +51,7 @@ def run_and_write(key: RunKey, path: Path | None) -> list[TrainingVerdict]:
     start = perf_counter()
     with ExitStack() as files, one_thread():
         writer = _Writer(key, files, path if path and path.is_file() else None)
-        judged(training, key.seed, key.dtype, TRAINERS, functions, writer.told)
+        judge(training, key.seed, key.dtype, TRAINERS, functions, writer.told)
         wrong = any(map(is_wrong, writer.checks))
         # It may be done again: with the file that numbers need, or by an implementation that can.
         left_out = any(is_left_out(row) or is_refusal(row) for row in writer.checks)

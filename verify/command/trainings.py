@@ -82,6 +82,8 @@ def run(options: Options) -> int:
 def _plan(options: Options) -> list[RunKey]:
     """A run of each training for each dtype, and in float64 for each further seed.
 
+    Where no dtype is given, a training says which are worth a run.
+
     Raises:
         click.UsageError: the seed is too large.
     """
@@ -92,10 +94,9 @@ def _plan(options: Options) -> list[RunKey]:
 
     def keys(training: "Training") -> Iterator[RunKey]:
         seeds = [options.seed] if options.seed_given else training.seeds
-        # Whoever asks for one dtype gets it; both are asked for where none is given.
-        dtypes = set(options.dtypes if len(options.dtypes) == 1 else training.dtypes)
+        dtypes = options.dtypes if options.dtypes_given else training.dtypes
         for seed in seeds:
-            for dtype in (each for each in options.dtypes if each in dtypes):
+            for dtype in dtypes:
                 if seed == seeds[0] or dtype == MAIN_DTYPE:
                     yield RunKey(training.name, seed, dtype)
 

@@ -23,9 +23,9 @@ from reference_impls.training import Record, Training
 from reference_impls.trainings import divergence, network
 from results.environment import utc_now
 from results.tables import OURS, Kill
+from verify.checks.trainings.by_hand import RunByHand
 from verify.checks.trainings.check import TrainingCheck
 from verify.checks.trainings.forcing import Forced
-from verify.checks.trainings.path import Path
 
 STEPS = 30
 
@@ -119,10 +119,10 @@ class PlantedTraining:
     def checks(self, seed: int, dtype: str) -> list[TrainingCheck]:
         """What teacher forcing makes of it."""
         record = self.training.record(seed)
-        path = Path.of(self.training, record, dtype)
+        by_hand = RunByHand.of(self.training, record, dtype)
         backends = [each for each in BACKENDS if each.device == "cpu"]
         functions = implementations(self.training.loss, backends)
-        forced = Forced(self.training, record, dtype, path, functions)
+        forced = Forced(self.training, record, dtype, by_hand, functions)
         gradient = forced.gradient_check(self.trainer, self._given(record))
         update = forced.update_check(self.trainer)
         return [gradient, update] if update else [gradient]

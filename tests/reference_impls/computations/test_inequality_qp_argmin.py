@@ -2,6 +2,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+import torch
 from scipy.optimize import nnls
 
 from reference_impls import Arrays, Backend, draw, value
@@ -9,6 +10,8 @@ from reference_impls.computations.inequality_qp_argmin import (
     COMPUTATION,
     InfeasibleError,
     active_set,
+    margin,
+    search,
 )
 from tests.reference_impls.shared import BOUNDS, every_backend
 
@@ -60,6 +63,18 @@ def test_where_no_constraint_is_active_none_has_a_derivative(backend: Backend) -
     np.testing.assert_allclose(cotangents["c"], [-1, -1], atol=1e-15)
     assert not cotangents["G"].any()
     assert not cotangents["h"].any()
+
+
+def test_without_constraints_it_is_the_programme_without_them() -> None:
+    Q, c = np.array([[2.0, 0.5], [0.5, 1.0]]), np.array([1.0, -2.0])
+    primals = {"Q": Q, "c": c, "G": np.zeros((0, 2)), "h": np.zeros(0)}
+    expected = np.linalg.solve(Q, -c)
+    by_hand, vjp = COMPUTATION.by_hand(**primals)
+    by_torch = COMPUTATION.by_torch(**{name: torch.tensor(a) for name, a in primals.items()})
+    for x in (by_hand, by_torch.numpy(), COMPUTATION.by_autograd(**primals), search(0, **primals)):
+        np.testing.assert_allclose(x, expected, rtol=1e-14)
+    np.testing.assert_allclose(vjp(c)["c"], expected, rtol=1e-14)
+    assert margin(by_hand, **primals) == np.inf
 
 
 @every_backend

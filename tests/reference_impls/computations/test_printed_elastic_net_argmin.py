@@ -1,10 +1,16 @@
 import numpy as np
 import pytest
 
-from reference_impls import Arrays, Backend, draw
+from reference_impls import Array, Arrays, Backend, draw
 from reference_impls.computations import elastic_net_argmin
-from reference_impls.computations.printed_elastic_net_argmin import COMPUTATION, SignsError
+from reference_impls.computations.printed_elastic_net_argmin import (
+    COMPUTATION,
+    L2,
+    SignsError,
+    signs_of_a_minimum,
+)
 from reference_impls.datasets import tutorial_regression
+from reference_impls.implicit import NotConvergedError
 from tests.reference_impls.shared import every_backend
 
 PRINTED = [
@@ -53,3 +59,25 @@ def test_a_positive_penalty_that_leaves_no_weight_at_zero_gives_the_only_minimum
     u = np.random.default_rng(0).standard_normal(w.shape)
     for name, cotangent in expected_vjp(u).items():
         np.testing.assert_allclose(vjp(u)[name], cotangent, rtol=1e-11)
+
+
+def signs_at(l1: float, l2: float = L2) -> Array:
+    data = tutorial_regression()
+    return signs_of_a_minimum(data.features, data.targets, np.asarray(l1), np.asarray(l2))
+
+
+@pytest.mark.parametrize("l1", [0.01, 0.1])
+def test_a_positive_penalty_has_the_signs_of_the_only_minimum(l1: float) -> None:
+    data = tutorial_regression()
+    w, _ = elastic_net_argmin.by_hand(data.features, data.targets, np.asarray(l1), np.asarray(L2))
+    np.testing.assert_array_equal(signs_at(l1), np.sign(w))
+
+
+def test_a_positive_penalty_that_holds_weights_at_zero_is_refused() -> None:
+    with pytest.raises(SignsError, match=r"l1: got 5, which holds 4 of 20 weights at zero"):
+        signs_at(5.0)
+
+
+def test_an_objective_without_a_minimum_is_given_up() -> None:
+    with pytest.raises(NotConvergedError, match="change after 100 rounds with l1 -50 and l2 -30"):
+        signs_at(-50.0, -30.0)

@@ -6,9 +6,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 
 import pytest
+from loky import ProcessPoolExecutor
 
 from reference_impls.running import processes as processes_module
 from reference_impls.running.errors import ProcessDiedError
@@ -35,18 +38,19 @@ def _process(_: int) -> int:
     return os.getpid()
 
 
-def printed_by(command: list[str], given: str = "", folder: Path = ROOT) -> str:
-    """What Python prints, with this project found wherever it runs."""
-    done = subprocess.run(  # noqa: S603 - the code is ours
+def python(
+    command: list[str], given: str = "", folder: Path = ROOT, installed: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Python with this project found wherever it runs."""
+    return subprocess.run(  # noqa: S603 - the code is ours
         [sys.executable, *command],
         check=True,
         capture_output=True,
         text=True,
         input=given,
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(installed)])},
     )
-    return done.stdout
 
 
 SCRIPT = """
@@ -60,13 +64,13 @@ with processes(2) as pool:
 def test_a_script_need_not_be_written_for_it(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    assert printed_by([str(script)]) == "[6, 24]\n"
-    assert printed_by(["-"], given=SCRIPT) == "[6, 24]\n"
+    assert python([str(script)]).stdout == "[6, 24]\n"
+    assert python(["-"], given=SCRIPT).stdout == "[6, 24]\n"
 
 
 def test_modules_are_those_of_whoever_asked_not_of_the_folder(tmp_path: Path) -> None:
-    (tmp_path / "verify").mkdir()
-    (tmp_path / "verify" / "__init__.py").write_text("print('a file of the user')")
+    for name in ("verify", "loky", "logging"):  # the last two are needed to start at all
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('a file of the user')")
     code = f"""
 import sys
 sys.path.remove("")
@@ -75,7 +79,34 @@ from reference_impls.running.processes import processes
 with processes(1) as pool:
     print(pool.submit(home_of, "verify").result())
 """
-    assert printed_by(["-c", code], folder=tmp_path) == f"{ROOT / 'verify' / '__init__.py'}\n"
+    done = python(["-c", code], folder=tmp_path)
+    assert (done.stdout, done.stderr) == (f"{ROOT / 'verify' / '__init__.py'}\n", "")
+
+
+GROWING = """
+import time
+import types
+
+class Process:
+    def __init__(self, pid): pass
+    def memory_info(self): return types.SimpleNamespace(rss=int(time.time() * 1e9))
+"""
+"""A psutil that sees memory grow by a gigabyte a second."""
+
+
+def test_a_process_that_grows_goes_on_where_psutil_is_installed(tmp_path: Path) -> None:
+    (tmp_path / "psutil.py").write_text(GROWING)
+    code = """
+from time import sleep
+from os import getpid
+from reference_impls.running.processes import processes
+with processes(1) as pool:
+    first = pool.submit(getpid).result()
+    pool.submit(sleep, 1.1).result()  # loky looks once a second
+    print(first == pool.submit(getpid).result() == pool.submit(getpid).result())
+"""
+    done = python(["-c", code], installed=tmp_path)
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def home_of(module: str) -> str:
@@ -102,6 +133,24 @@ def test_ctrl_c_ends_them_in_the_midst_of_their_work() -> None:
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         interrupted(60)
+    for child in set(multiprocessing.active_children()) - others:
+        child.join()
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows blocks no signals")
+def test_ctrl_c_while_they_start_ends_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted_and_ask(pool: Executor, work: Callable[[], int]) -> None:
+        submit(pool, work)
+        submit(pool, wait, 60)
+        signal.raise_signal(signal.SIGINT)  # it waits until they are started
+
+    submit = ProcessPoolExecutor.submit
+    monkeypatch.setattr(ProcessPoolExecutor, "submit", interrupted_and_ask)
+    others = set(multiprocessing.active_children())
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), processes(2):
+        pass
     for child in set(multiprocessing.active_children()) - others:
         child.join()
     assert time.monotonic() - started < 30

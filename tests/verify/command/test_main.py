@@ -210,6 +210,21 @@ def test_csv_keeps_every_check_and_the_environment_and_appends(tmp_path: Path) -
     assert len(again) == 3 * CHECKS_OF_BOTH
 
 
+def test_a_file_that_is_removed_in_the_midst_of_a_run_ends_it_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "new" / "verdicts.csv"
+
+    def remove_and_check(case: Case, functions: Sequence[Function], noises: Noises) -> list[Check]:
+        path.unlink(missing_ok=True)
+        return verify_case(case, functions, noises)
+
+    monkeypatch.setattr("verify.checks.catalogue.verify_case", remove_and_check)
+    assert run(["relu", *SMALL, "--csv", str(path)]) == 2
+    (line,) = lines(capsys.readouterr().err)
+    assert line == f"verify: cannot write {path}: it was removed after it was opened"
+
+
 def test_argmins_have_a_table_and_a_file_of_their_own(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "verdicts.csv"
     assert run(["root_argmin", "relu", *SMALL, "--csv", str(path)]) == 0

@@ -1,11 +1,13 @@
 """`python -m verify --trainings`."""
 
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,10 @@ from reference_impls.engines.pytorch.training import TorchTrainer
 from reference_impls.implicit.errors import SingularError
 from reference_impls.trainings import exponential
 from results.store import read
-from results.tables import CURVES, TRAINING_CHECKS, TRAININGS
+from results.tables import CURVES, TRAINING_CHECKS, TRAININGS, TrainingVerdict
+from verify.checks.trainings.judge import judge
 from verify.command.main import run
+from verify.command.training_lines import RunKey
 
 ROOT = Path(__file__).parents[3]
 ALONE = ("--jobs", "1")
@@ -72,6 +76,19 @@ def test_a_number_that_is_not_met_fails_the_run_and_is_run_again(
     assert run(asked) == 0
 
 
+def test_what_should_be_at_least_so_much_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    right = exponential.TRAINING
+    least = replace(right.expected[0], value=0.75, tolerance=None)
+    wrong = replace(right, expected=(least,))
+    monkeypatch.setattr(verify.command.training_run, "load_training", lambda _: wrong)
+    assert run(["--trainings", "exponential", "--dtype", "float64", *ALONE]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"    w: got 0\.6933\d*, expected at least 0\.75; ", out)
+    assert re.search(r"  w +0\.69332054 +at least 0\.75", out)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -93,26 +110,50 @@ def test_a_mistake_is_one_line(arguments: list[str], said: str, capsys: Capture)
     assert len(told.splitlines()) == 1
 
 
-def test_a_killed_run_loses_no_row_and_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("asked", "dtypes"),
+    [
+        ([], ["float64"]),
+        (["float32"], ["float32"]),
+        (["float64", "float32"], ["float64", "float32"]),
+    ],
+)
+def test_every_dtype_that_is_named_is_run_and_else_those_worth_it(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str], dtypes: list[str]
+) -> None:
+    keys: list[RunKey] = []
+
+    def run_and_write(key: RunKey, _: Path | None) -> list[TrainingVerdict]:
+        keys.append(key)
+        return []
+
+    monkeypatch.setattr(verify.command.training_run, "run_and_write", run_and_write)
+    options = [word for dtype in asked for word in ("--dtype", dtype)]
+    assert run(["--trainings", "rosenbrock_armijo", *options, *ALONE]) == 0
+    assert keys == [RunKey("rosenbrock_armijo", 0, dtype) for dtype in dtypes]
+
+
+def test_a_killed_run_loses_no_row_and_goes_on(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "trainings.csv"
-    command = [sys.executable, "-m", "verify", "--trainings", "exponential", "two_layer"]
-    command += ["--dtype", "float64", "--csv", str(path), *ALONE]
+    asked = ["--trainings", "ravine_newton", "exponential", "--dtype", "float64"]
+    asked += ["--csv", str(path), *ALONE]
     checks = path.with_name(TRAINING_CHECKS.file_name)
+    command = [sys.executable, "-m", "verify", *asked]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:  # noqa: S603 -- ours
         deadline = time.monotonic() + 60
         while not _has(checks, "finished") and time.monotonic() < deadline:
             time.sleep(0.05)
-        while not _has(path, "two_layer") and time.monotonic() < deadline:
+        while not _has(path, "exponential") and time.monotonic() < deadline:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     before = read(path, TRAININGS).rows
-    assert {row.run for row in before} == {"exponential", "two_layer"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603 -- ours
-    assert "1 of 2 runs are in" in done.stdout
+    assert {row.run for row in before} == {"ravine_newton", "exponential"}
+    assert run(asked) == 0
+    assert "1 of 2 runs are in" in capsys.readouterr().out
     after = read(path, TRAININGS).rows
     assert after[: len(before)] == before
     finished = [row.run for row in read(checks, TRAINING_CHECKS).rows if row.check == "finished"]
-    assert finished == ["exponential", "two_layer"]
+    assert finished == ["ravine_newton", "exponential"]
 
 
 def _has(path: Path, word: str) -> bool:
@@ -120,7 +161,7 @@ def _has(path: Path, word: str) -> bool:
 
 
 def test_processes_write_what_one_does(tmp_path: Path) -> None:
-    asked = ["--trainings", "exponential", "two_layer", "--dtype", "float64"]
+    asked = ["--trainings", "ravine_newton", "logistic_newton", "--dtype", "float64"]
     found = []
     for jobs in ("1", "2"):
         path = tmp_path / jobs / "trainings.csv"
@@ -128,6 +169,22 @@ def test_processes_write_what_one_does(tmp_path: Path) -> None:
         rows = [row.model_copy(update={"time_s": 0.0}) for row in read(path, TRAININGS).rows]
         found.append(sorted(rows, key=lambda row: (row.run, row.implementation, row.step)))
     assert found[0] == found[1]
+
+
+def test_a_file_that_is_removed_between_two_trainings_ends_the_run_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "trainings.csv"
+
+    def judge_and_remove(*given: Any) -> None:  # noqa: ANN401 -- judge's own
+        judge(*given)
+        path.unlink(missing_ok=True)
+
+    monkeypatch.setattr(verify.command.training_run, "judge", judge_and_remove)
+    asked = ["--trainings", "exponential", "--csv", str(path), *ALONE]
+    assert run(asked) == 2
+    told = f"verify: cannot write {path}: it was removed after it was opened\n"
+    assert capsys.readouterr().err == told
 
 
 def refusing(*_: object) -> None:

@@ -106,7 +106,7 @@ class _Explanation:
                     expected=expected,
                     error_bar=bar,
                 )
-                return replace(self.wrong, detail=told(entry))
+                return replace(self.wrong, detail=told(self.case, entry))
         sides = self.oracle.sides({name: tangent})
         if sides:
             left, right = sides.left.value / size, sides.right.value / size

@@ -110,7 +110,7 @@ class _Look:
 
     @cached_property
     def observed(self) -> list[Observed]:
-        # What is all wrong in float32 lets a float64 array be off by 6·10⁻⁸ of its scale at most; in
+        # All wrong in float32, it lets a float64 array be off by 6·10⁻⁸ of its scale at most; in
         # float32 it would excuse itself.
         is_double = self.case.dtype == "float64"
         noise = self.at_point.measured if is_double else self.at_point.allowed

@@ -35,7 +35,7 @@ class TrainingCheck:
         step: where; None if it holds for all.
         got: what was found.
         expected: what it was held against.
-        tolerance: the largest difference allowed.
+        tolerance: the largest difference allowed; None where the least is expected.
         printed: of a number, what the tutorial prints.
         detail: in words.
         fault: what is done wrong, where that was recognised.

@@ -11,7 +11,7 @@ gradient gₖ, and what its optimizer makes of gradients, its update θₖ₊₁
   largest update until then, of whose size everything is that it remembers.
 
 A rule that looks ahead, or stops by itself, is one library's in one implementation and another's in
-the next. There, it is gradients alone that are compared here; `searching` has the rest.
+the next. There, it is gradients alone that are compared here; `hessian` and `end` have the rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,8 +28,8 @@ from verify.checks.case import case_at
 from verify.checks.check import Violation, Worst
 from verify.checks.compare import contract_violation, make_worst, worst_entry
 from verify.checks.noises import Noises
+from verify.checks.trainings.by_hand import MOST_STEPS, RunByHand, updates
 from verify.checks.trainings.check import TrainingCheck, of_worst
-from verify.checks.trainings.path import MOST_STEPS, Path, updates
 from verify.checks.trainings.recognition import recognised_gradient, recognised_rule
 from verify.error_model.arrays import index_of, largest, unit_roundoff
 from verify.error_model.noise import SAFETY, Noise
@@ -64,20 +64,22 @@ class Forced:
         training: which.
         record: of the run by hand.
         dtype: of all arrays.
-        path: the run by hand.
+        by_hand: the run by hand.
         functions: implementations of the loss, whose noise is measured.
     """
 
     training: Training
     record: Record
     dtype: str
-    path: Path
+    by_hand: RunByHand
     functions: Sequence[Function]
 
     def __post_init__(self) -> None:
         """No noise has been measured yet."""
         self._noises: dict[int, Noise] = {}
-        self._known: Arrays = {name: np.zeros(a.shape) for name, a in self.path.thetas[0].items()}
+        self._known: Arrays = {
+            name: np.zeros(a.shape) for name, a in self.by_hand.thetas[0].items()
+        }
 
     def gradient_check(self, trainer: Trainer, record: Record | None = None) -> TrainingCheck:
         """The loss, or the entry of a gradient, that is furthest off, of all steps.
@@ -114,7 +116,7 @@ class Forced:
         fault = ""
         if last.worst.argument != "loss":
             fault = recognised_gradient(
-                self.training, self.record, self.path, last.gradient, last.step
+                self.training, self.record, self.by_hand, last.gradient, last.step
             )
         detail = "the first step that is wrong"
         return of_worst(trainer.name, "gradient", last.worst, last.step, detail, fault)
@@ -131,30 +133,30 @@ class Forced:
         def gradient(theta: Mapping[str, Native], step: int) -> Natives:
             forced = {
                 name: trainer.overwrite(theta[name], np.asarray(array, self.dtype))
-                for name, array in self.path.thetas[step].items()
+                for name, array in self.by_hand.thetas[step].items()
             }
             loss, found = losses.at(forced, step)
             seen.append(self._seen(trainer, loss, found, step))
             return found
 
-        steps = min(OWN, self.path.steps)
+        steps = min(OWN, self.by_hand.steps)
         trainer.descend(self.training.rule, losses.start, Objective(gradient), steps)
         yield from seen
 
     def _anew(self, trainer: Trainer, losses: Losses) -> Iterator[_Seen]:
         """The steps that are looked at, each in arrays of its own."""
-        for step in self.path.looked_at():
+        for step in self.by_hand.looked_at():
             native = {
                 name: trainer.native(np.array(array, self.dtype))  # which it may write to
-                for name, array in self.path.thetas[step].items()
+                for name, array in self.by_hand.thetas[step].items()
             }
             loss, gradient = losses.at(native, step)
             yield self._seen(trainer, loss, gradient, step)
 
     def _seen(self, trainer: Trainer, loss: Native, gradient: Natives, step: int) -> _Seen:
         value, got = trainer.to_numpy(loss), in_numpy(gradient, trainer)
-        like = cast(self.path.thetas[step], self.dtype)
-        broken = contract_violation(value, got, like, tuple(self.path.gradients[step]))
+        like = cast(self.by_hand.thetas[step], self.dtype)
+        broken = contract_violation(value, got, like, tuple(self.by_hand.gradients[step]))
         of_loss = self._compared_loss(float(value.item()), step)
         compared = [of_loss] if broken else [self._compared(got, step), of_loss]
         worst = max(compared, key=lambda each: each.in_tolerances)
@@ -172,7 +174,7 @@ class Forced:
                 verdict="skipped",
                 detail="its library has not this rule, which is followed by hand",
             )
-        wanted = list(updates(self.path.thetas))
+        wanted = list(updates(self.by_hand.thetas))
         thetas = self._led(trainer)
         got = list(updates(thetas))
         sizes = dict.fromkeys(wanted[0], 0.0)
@@ -180,7 +182,8 @@ class Forced:
         for step, (mine, theirs) in enumerate(zip(got, wanted, strict=True)):
             sizes = {name: max(sizes[name], largest(array)) for name, array in theirs.items()}
             scales = {
-                name: size + largest(self.path.thetas[step][name]) for name, size in sizes.items()
+                name: size + largest(self.by_hand.thetas[step][name])
+                for name, size in sizes.items()
             }
             worst = max(
                 (
@@ -196,7 +199,7 @@ class Forced:
         detail = f"the worst of {len(worsts)} steps"
         if worsts[step].accepted:
             return of_worst(trainer.name, "update", worsts[step], step, detail)
-        fault = recognised_rule(rule, self.path, got, step)
+        fault = recognised_rule(rule, self.by_hand, got, step)
         return of_worst(
             trainer.name, "update", worsts[step], step, "the first step that is wrong", fault
         )
@@ -207,14 +210,14 @@ class Forced:
 
         def gradient(theta: Mapping[str, Native], step: int) -> Natives:
             thetas.append(in_numpy(theta, trainer))
-            given = cast(self.path.gradients[step], self.dtype)
+            given = cast(self.by_hand.gradients[step], self.dtype)
             return {name: trainer.native(array) for name, array in copies(given).items()}
 
         start = {
             name: trainer.native(array)
             for name, array in copies(cast(self.record.parameters, self.dtype)).items()
         }
-        end = trainer.descend(self.training.rule, start, Objective(gradient), self.path.steps)
+        end = trainer.descend(self.training.rule, start, Objective(gradient), self.by_hand.steps)
         return [*thetas, in_numpy(end, trainer)]
 
     def _compared(self, got: Arrays, step: int) -> Worst:
@@ -224,7 +227,7 @@ class Forced:
         largest that was seen at other steps, in parts of the gradient's size, nor that of a step
         shortly before explains a difference.
         """
-        expected = self.path.gradients[step]
+        expected = self.by_hand.gradients[step]
         size = max(map(largest, expected.values()))
         known = {name: size * part for name, part in self._known.items()}
         worst = worst_entry(got, expected, known)
@@ -238,14 +241,16 @@ class Forced:
 
     def _compared_loss(self, got: float, step: int) -> Worst:
         """Half of its digits must agree: it may be a small difference of terms nobody knows."""
-        expected, unit = self.path.course.losses[step], unit_roundoff(np.dtype(self.dtype))
-        scale = max(largest(np.asarray(self.path.course.losses)), float(np.finfo(self.dtype).tiny))
+        expected, unit = self.by_hand.course.losses[step], unit_roundoff(np.dtype(self.dtype))
+        scale = max(
+            largest(np.asarray(self.by_hand.course.losses)), float(np.finfo(self.dtype).tiny)
+        )
         return make_worst("loss", "", got, expected, (unit, scale, scale / np.sqrt(unit)))
 
     @property
     def _shortly(self) -> int:
         """In steps. Near a minimum gradients shrink, and noise changes as slowly as parameters."""
-        return FRESH * -(-self.path.steps // MOST_STEPS)
+        return FRESH * -(-self.by_hand.steps // MOST_STEPS)
 
     def noise(self, step: int) -> Noise:
         """What rounding does to the loss and its gradient at a step; it is measured once."""
@@ -259,14 +264,14 @@ class Forced:
         unit = unit_roundoff(np.dtype(self.dtype))
         most = 1 / (SAFETY * np.sqrt(unit))
         # Of the whole gradient's size: an array may be zero but for rounding.
-        size = max(map(largest, self.path.gradients[step].values()))
+        size = max(map(largest, self.by_hand.gradients[step].values()))
         for name, errors in noise.cotangents.items():
             part = np.minimum(errors / size, most) if size else 0.0
             self._known[name] = np.maximum(self._known[name], part)
 
     def _measured(self, step: int) -> Noise:
         loss = self.training.loss
-        primals = cast({**self.record.batch(step), **self.path.thetas[step]}, np.float64)
+        primals = cast({**self.record.batch(step), **self.by_hand.thetas[step]}, np.float64)
         case = case_at(self.training.name, loss.wrt, (step, 0), primals, ())
         case = replace(case, cotangent=np.ones(()), directions=())
         return Noises.of(case, self.functions).allowed

@@ -1,4 +1,4 @@
-"""(b) and (c): an implementation runs on its own, beside the twins, and then once more.
+"""(b) A free run: an implementation runs on its own, beside the twins.
 
 Whoever leaves the twins' envelope has parted. That is reported and convicts nobody: a chaotic run
 parts by the last digit of a sum, and which of two sums is right cannot be told from where they led.
@@ -6,7 +6,7 @@ parts by the last digit of a sum, and which of two sums is right cannot be told 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter
 
 import numpy as np
@@ -14,14 +14,13 @@ import numpy as np
 from reference_impls.computation import Array, Arrays
 from reference_impls.descent import Rated, Rule, Trainer
 from reference_impls.training import Course, Record, Step, Training, in_numpy, train
+from verify.checks.trainings.by_hand import RunByHand, distances
 from verify.checks.trainings.check import TrainingCheck
-from verify.checks.trainings.path import Path, distances
 from verify.error_model.arrays import unit_roundoff
 from verify.error_model.noise import SAFETY, Noise
 
 PARTED = 1e-9
 """Two runs whose losses differ by so much, relatively, are told apart in every table."""
-
 
 REPEATED = 50
 """Whatever does not repeat itself, such as a sum over threads, shows in the first steps."""
@@ -68,7 +67,13 @@ def run_freely(
 
 
 def parting_check(
-    name: str, rule: Rule, run: FreeRun, path: Path, envelope: Array, noise: Noise, dtype: str
+    name: str,
+    rule: Rule,
+    run: FreeRun,
+    by_hand: RunByHand,
+    envelope: Array,
+    noise: Noise,
+    dtype: str,
 ) -> TrainingCheck:
     """Did it stay as near the run by hand as the twins did?
 
@@ -76,17 +81,17 @@ def parting_check(
         name: of the implementation.
         rule: of descent; one that searches may take fewer steps, or more.
         run: its own.
-        path: the run by hand.
+        by_hand: the run by hand.
         envelope: of the twins.
         noise: at the first step: a loss may differ by its rounding, however near the parameters.
         dtype: of all arrays.
     """
-    apart = distances(path.course.losses, run.course.losses)
-    sizes = np.abs(path.course.losses[: len(apart)])
+    apart = distances(by_hand.course.losses, run.course.losses)
+    sizes = np.abs(by_hand.course.losses[: len(apart)])
     rounding = 1 + noise.functional / np.where(sizes == 0, np.inf, sizes)
     allowed = envelope[: len(apart)] + SAFETY * unit_roundoff(np.dtype(dtype)) * rounding
     outside = np.flatnonzero(apart > allowed)
-    steps = len(run.course.losses), len(path.course.losses)
+    steps = len(run.course.losses), len(by_hand.course.losses)
     if steps[0] != steps[1] and isinstance(rule, Rated):
         return TrainingCheck(
             implementation=name,
@@ -95,7 +100,7 @@ def parting_check(
             detail=f"it has {steps[0]:,} steps, the run by hand {steps[1]:,}",
         )
     furthest = f"losses differ by {apart.max():.1e} at most, twins by {envelope.max():.1e}"
-    detail = "; ".join(filter(None, (furthest, _told_apart(apart))))
+    detail = "; ".join(filter(None, (furthest, _onset(apart))))
     if not outside.size:
         return TrainingCheck(implementation=name, kind="free run", verdict="agree", detail=detail)
     step = int(outside[0])
@@ -111,7 +116,7 @@ def parting_check(
     )
 
 
-def _told_apart(apart: Array) -> str:
+def _onset(apart: Array) -> str:
     """From which step on the losses can be told apart, and how fast that came about."""
     later = np.flatnonzero(apart > PARTED)
     if not later.size:
@@ -122,27 +127,3 @@ def _told_apart(apart: Array) -> str:
     growth = math.log2(before[step] / before[first])
     rate = f", doubling every {(step - first) / growth:.0f} steps" if step > first else ""
     return f"above {PARTED:g} from step {step} on{rate}"
-
-
-def repetition_check(
-    training: Training, record: Record, trainer: Trainer, dtype: str, run: FreeRun
-) -> TrainingCheck:
-    """Does it do the same again, to the last bit? So many steps are done twice: `REPEATED`."""
-    again = train(replace(training, steps=min(training.steps, REPEATED)), record, trainer, dtype)
-    count = len(again.losses)
-    before = run.course.losses[:count]
-    apart = [k for k, pair in enumerate(zip(before, again.losses, strict=True)) if len({*pair}) > 1]
-    end = run.course.parameters if count == len(run.course.losses) else run.repeated
-    same_end = all(np.array_equal(end[name], array) for name, array in again.parameters.items())
-    if same_end and not apart:
-        return TrainingCheck(
-            implementation=trainer.name, kind="repetition", verdict="agree", detail=f"{count} steps"
-        )
-    return TrainingCheck(
-        implementation=trainer.name,
-        kind="repetition",
-        verdict="disagree",
-        step=apart[0] if apart else count,
-        detail="the same run, done twice, is not the same to the last bit",
-        fault="not repeatable",
-    )

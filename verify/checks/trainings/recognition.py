@@ -14,7 +14,7 @@ from reference_impls.computation import Array, Arrays, Native
 from reference_impls.descent import BETA1, BETA2, Adam, Momentum, Natives, Rated, rate_at
 from reference_impls.engines.manual.training import ManualTrainer, State, advance, begin
 from reference_impls.training import Losses, Record, Training
-from verify.checks.trainings.path import Path, updates
+from verify.checks.trainings.by_hand import RunByHand, updates
 from verify.error_model.arrays import largest, unit_roundoff
 from verify.error_model.noise import SAFETY
 
@@ -41,39 +41,39 @@ class Mistake:
     advance: Advance
 
 
-def recognised_rule(rule: Rated, path: Path, got: Sequence[Arrays], wrong: int) -> str:
+def recognised_rule(rule: Rated, by_hand: RunByHand, got: Sequence[Arrays], wrong: int) -> str:
     """The mistake that makes these updates; empty if none that is known does.
 
     Args:
         rule: that was to be followed.
-        path: the run by hand.
+        by_hand: the run by hand.
         got: the updates that were seen.
         wrong: the first step at which they were wrong.
     """
     seen = got[: wrong + STEPS]
-    wanted = list(updates(path.thetas[: len(seen) + 1]))
+    wanted = list(updates(by_hand.thetas[: len(seen) + 1]))
     tried = mistakes(rule, _factor(seen[0], wanted[0]))
-    return next((each.name for each in tried if _explains(each, rule, path, seen, wanted)), "")
+    return next((each.name for each in tried if _explains(each, rule, by_hand, seen, wanted)), "")
 
 
 def recognised_gradient(
-    training: Training, record: Record, path: Path, got: Arrays, step: int
+    training: Training, record: Record, by_hand: RunByHand, got: Arrays, step: int
 ) -> str:
     """What is wrong with a gradient; empty if it is no mistake that is known.
 
     Args:
         training: which.
         record: of the run by hand.
-        path: the run by hand.
+        by_hand: the run by hand.
         got: the gradient that was seen.
         step: where.
     """
-    wanted = path.gradients[step]
+    wanted = by_hand.gradients[step]
     off = _size_of_difference(got, wanted)
     dtype = next(iter(wanted.values())).dtype
     losses = Losses(training, record, ManualTrainer(), dtype)
     for other in range(len(record.batches)):
-        _, gradient = losses.at(path.thetas[step], other)
+        _, gradient = losses.at(by_hand.thetas[step], other)
         if other != step and _size_of_difference(got, gradient) <= EXPLAINED * off:
             return f"the batch of step {other} in place of its own"
     factor = _factor(got, wanted)
@@ -84,12 +84,16 @@ def recognised_gradient(
 
 
 def _explains(
-    mistake: Mistake, rule: Rated, path: Path, seen: Sequence[Arrays], wanted: Sequence[Arrays]
+    mistake: Mistake,
+    rule: Rated,
+    by_hand: RunByHand,
+    seen: Sequence[Arrays],
+    wanted: Sequence[Arrays],
 ) -> bool:
-    state = begin(rule, path.thetas[0])
+    state = begin(rule, by_hand.thetas[0])
     thetas = [dict(state.theta)]
     with np.errstate(all="ignore"):  # a wrong rule may lead anywhere
-        for gradient in path.gradients[: len(seen)]:
+        for gradient in by_hand.gradients[: len(seen)]:
             state = mistake.advance(state, gradient)
             thetas.append(dict(state.theta))
         made = list(updates(thetas))
@@ -138,11 +142,11 @@ def mistakes(rule: Rated, factor: float) -> Iterator[Mistake]:
     yield Mistake("uphill", _as(replace(rule, rate=-rule.rate)))
     other = replace(rule, rate=factor * rule.rate)
     yield Mistake(
-        f"a rate of {_told_apart(other.rate, rule.rate)} in place of {rule.rate:g}", _as(other)
+        f"a rate of {_distinguished(other.rate, rule.rate)} in place of {rule.rate:g}", _as(other)
     )
 
 
-def _told_apart(number: float, other: float) -> str:
+def _distinguished(number: float, other: float) -> str:
     """With as many digits as it takes to see that it is not the other."""
     written = (f"{number:.{digits}g}" for digits in (4, 8, 17))
     return next((each for each in written if float(each) != float(f"{other:.4g}")), str(number))

@@ -14,9 +14,12 @@ from reference_impls.computation import Array, Native, generator
 from reference_impls.descent import Natives, Objective, Rated, Rule
 from reference_impls.engines.manual.training import ManualTrainer, advance, begin
 from reference_impls.training import DivergedError, Record, Step, Training, train
-from verify.checks.trainings.path import Path, distances
+from verify.checks.trainings.by_hand import RunByHand, distances
 
 TWINS = 5
+
+SIDES = np.array([-np.inf, np.inf])
+"""Where a number may be moved to."""
 
 
 @dataclass(frozen=True)
@@ -54,17 +57,20 @@ class Twin(ManualTrainer):
         return {name: self._beside(np.asarray(array)) for name, array in theta.items()}
 
     def _beside(self, array: Array) -> Array:
-        sides = self.rng.choice([-np.inf, np.inf], array.shape).astype(array.dtype)
+        # `Generator.choice` draws the same, in several times as long.
+        sides = SIDES.astype(array.dtype)[self.rng.integers(2, size=array.shape)]
         return np.asarray(np.nextafter(array, sides))
 
 
-def envelope(training: Training, record: Record, dtype: str, seed: int, path: Path) -> Array:
+def envelope(
+    training: Training, record: Record, dtype: str, seed: int, by_hand: RunByHand
+) -> Array:
     """By step, how far the twins' losses have been from the run by hand, at most, until then.
 
     Returns:
         (steps,), relative; infinite from where a twin diverges.
     """
-    most = np.zeros(path.steps)
+    most = np.zeros(by_hand.steps)
     for number in range(TWINS):
         losses: list[float] = []
 
@@ -77,7 +83,7 @@ def envelope(training: Training, record: Record, dtype: str, seed: int, path: Pa
         except DivergedError:
             most[len(losses) - 1 :] = np.inf
             losses.pop()
-        apart = distances(path.course.losses, losses)
+        apart = distances(by_hand.course.losses, losses)
         most[: len(apart)] = np.maximum(most[: len(apart)], apart)
     reached: Array = np.maximum.accumulate(most)
     return reached

@@ -37,7 +37,7 @@ def operators() -> Sequence[Any]:
     """
     from torch.testing._internal.common_methods_invocations import op_db  # noqa: PLC0415
 
-    return [each for each in op_db if torch.float64 in each.supported_backward_dtypes("cpu")]
+    return [op for op in op_db if torch.float64 in op.supported_backward_dtypes("cpu")]  # type: ignore[no-untyped-call]
 
 
 def subjects(

@@ -11,6 +11,7 @@ from reference_impls.function import Implementation
 from tests.verify.shared import cases_of
 from verify.checks.case import CatalogueCase, Result
 from verify.checks.check import Check, Violation, severity
+from verify.checks.first_order.appeal import Appeal
 from verify.checks.first_order.dot_test import CREDIBLE, DotTest, OracleTest
 from verify.checks.first_order.explanation import contract_check
 from verify.checks.first_order.kink import KinkTest, noises_beside
@@ -114,8 +115,11 @@ def test_a_relative_error_is_seen_along_every_direction(dtype: str, error: float
 def test_the_worst_direction_is_told_with_the_diagnosis() -> None:
     it = made()
     doubled = replace(WAVE, by_hand=lambda x, y: (x * np.sin(y), lambda u: twice_y(x, y, u)))
-    wrong = OracleTest(it.of(times(it.result, 2)), it.oracle)
-    found = wrong.explained(wrong.worst(alone=False), Implementation(doubled, Manual()))
+    function = Implementation(doubled, Manual())
+    wrong = OracleTest(
+        it.of(times(it.result, 2)), it.oracle, Appeal(it.case, function, it.test.noise)
+    )
+    found = wrong.explained(wrong.worst(alone=False))
     assert (found.verdict, found.fault) == ("disagree", "constant factor")
     assert "gradient of y" in found.detail
     assert "got" in found.detail

@@ -12,8 +12,8 @@ from reference_impls.engines.manual.training import ManualTrainer, begin
 from reference_impls.engines.trainers import TRAINERS
 from reference_impls.training import Training
 from reference_impls.trainings import divergence
+from verify.checks.trainings.by_hand import RunByHand
 from verify.checks.trainings.forcing import Forced
-from verify.checks.trainings.path import Path
 from verify.checks.trainings.recognition import Mistake, mistakes
 
 SCHEDULE = Schedule(every=10, factor=0.5)
@@ -43,7 +43,7 @@ def training_with(rule: Rated) -> Training:
 
 def forced(training: Training, dtype: str) -> Forced:
     record = training.record(0)
-    return Forced(training, record, dtype, Path.of(training, record, dtype), ())
+    return Forced(training, record, dtype, RunByHand.of(training, record, dtype), ())
 
 
 EACH_MISTAKE = [

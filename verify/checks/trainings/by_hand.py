@@ -15,7 +15,7 @@ MOST_STEPS = 1_000
 
 
 @dataclass
-class Path:
+class RunByHand:
     """A run by hand.
 
     Attributes:
@@ -29,21 +29,21 @@ class Path:
     course: Course = field(default_factory=Course)
 
     @classmethod
-    def of(cls, training: Training, record: Record, dtype: str) -> "Path":
+    def of(cls, training: Training, record: Record, dtype: str) -> "RunByHand":
         """Go it.
 
         Raises:
             DivergedError: the loss became infinite or NaN.
         """
-        path = cls()
+        by_hand = cls()
 
         def keep(step: Step) -> None:
-            path.thetas.append(dict(step.parameters))
-            path.gradients.append(dict(step.gradient))
+            by_hand.thetas.append(dict(step.parameters))
+            by_hand.gradients.append(dict(step.gradient))
 
-        path.course = train(training, record, ManualTrainer(), dtype, keep)
-        path.thetas.append(path.course.parameters)
-        return path
+        by_hand.course = train(training, record, ManualTrainer(), dtype, keep)
+        by_hand.thetas.append(by_hand.course.parameters)
+        return by_hand
 
     @property
     def steps(self) -> int:

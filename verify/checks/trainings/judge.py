@@ -1,9 +1,9 @@
 """One training at one seed and dtype: every implementation against everything.
 
 (a) gradients and updates at the states of the run by hand (`forcing`), and of rules that search
-their Hessians and ends (`searching`); (b) free runs beside twins of it, and (c) each done twice
-(`free_run`, `twins`); (d) the closed form, where there is one, and (e) the numbers that the
-tutorial's recipe gives (`numbers`), both in float64.
+their Hessians and ends (`hessian`, `end`); (b) free runs beside twins of it (`free_run`, `twins`),
+and (c) each done twice (`repetition`); (d) the closed form, where there is one (`closed_form`), and
+(e) the numbers that the tutorial's recipe gives (`numbers`), both in float64.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,17 +18,15 @@ from reference_impls.function import Function
 from reference_impls.implicit.errors import SingularError
 from reference_impls.training import Curve, DivergedError, Record, Step, Training, in_numpy
 from verify.checks.check import one_line
+from verify.checks.trainings.by_hand import RunByHand, distances
 from verify.checks.trainings.check import TrainingCheck, Verdict
+from verify.checks.trainings.closed_form import closed_form_check, places
+from verify.checks.trainings.end import end_check
 from verify.checks.trainings.forcing import Forced
-from verify.checks.trainings.free_run import (
-    FreeRun,
-    parting_check,
-    repetition_check,
-    run_freely,
-)
-from verify.checks.trainings.numbers import closed_form_check, number_checks, places
-from verify.checks.trainings.path import Path, distances
-from verify.checks.trainings.searching import end_check, hessian_check
+from verify.checks.trainings.free_run import FreeRun, parting_check, run_freely
+from verify.checks.trainings.hessian import hessian_check
+from verify.checks.trainings.numbers import number_checks
+from verify.checks.trainings.repetition import repetition_check
 from verify.checks.trainings.twins import envelope
 
 MOST_ROWS = 500
@@ -68,7 +66,7 @@ Event = TrainingCheck | Seen | Drawn
 """What comes of a training, as it comes."""
 
 
-def judged(
+def judge(
     training: Training,
     seed: int,
     dtype: str,
@@ -90,14 +88,14 @@ def judged(
     # A run that diverges overflows first; that it did is one line, and not one for each product.
     with np.errstate(all="ignore"):
         try:
-            path = Path.of(training, record, dtype)
-            look = _Look(training, record, seed, dtype, path, functions, told)
+            by_hand = RunByHand.of(training, record, dtype)
+            informed = _Judge(training, record, seed, dtype, by_hand, functions, told)
         except Exception as error:  # noqa: BLE001 -- the run by hand is held against nobody
             told(_failed(ManualTrainer.name, error, may_refuse=False))
             return
         for trainer in trainers:
             try:
-                look.at(trainer)
+                informed.judge(trainer)
             except Exception as error:  # noqa: BLE001 -- the others are judged all the same
                 told(_failed(trainer.name, error, may_refuse=dtype == "float32"))
 
@@ -122,29 +120,31 @@ def _failed(name: str, error: Exception, *, may_refuse: bool) -> TrainingCheck:
 
 
 @dataclass
-class _Look:
-    """A training whose run by hand is known; arguments as for `judged`."""
+class _Judge:
+    """Knows the run by hand, and judges the others by it; arguments as for `judge`."""
 
     training: Training
     record: Record
     seed: int
     dtype: str
-    path: Path
+    by_hand: RunByHand
     functions: Sequence[Function]
     told: Callable[[Event], None]
 
     def __post_init__(self) -> None:
-        self._envelope = envelope(self.training, self.record, self.dtype, self.seed, self.path)
-        self._forced = Forced(self.training, self.record, self.dtype, self.path, self.functions)
-        self._written = set(log_spaced(self.path.steps, MOST_ROWS))
+        self._envelope = envelope(self.training, self.record, self.dtype, self.seed, self.by_hand)
+        self._forced = Forced(self.training, self.record, self.dtype, self.by_hand, self.functions)
+        self._written = set(log_spaced(self.by_hand.steps, MOST_ROWS))
 
-    def at(self, trainer: Trainer) -> None:
+    def judge(self, trainer: Trainer) -> None:
         """Everything of one implementation."""
         if trainer.name != ManualTrainer.name:
             self.told(self._forced.gradient_check(trainer))
             if update := self._forced.update_check(trainer):
                 self.told(update)
-            if hessian := hessian_check(self.training, self.record, trainer, self.dtype, self.path):
+            if hessian := hessian_check(
+                self.training, self.record, trainer, self.dtype, self.by_hand
+            ):
                 self.told(hessian)
         thetas: dict[int, Arrays] = {}
         writer = self._writer(trainer, thetas)
@@ -161,11 +161,11 @@ class _Look:
     ) -> Iterator[TrainingCheck]:
         noise = self._forced.noise(0)
         yield parting_check(
-            trainer.name, self.training.rule, run, self.path, self._envelope, noise, self.dtype
+            trainer.name, self.training.rule, run, self.by_hand, self._envelope, noise, self.dtype
         )
         if isinstance(self.training.rule, Searching):
             end = run.course.parameters
-            yield end_check(self.training, self.record, trainer.name, self.dtype, self.path, end)
+            yield end_check(self.training, self.record, trainer.name, self.dtype, self.by_hand, end)
         yield repetition_check(self.training, self.record, trainer, self.dtype, run)
         if self.dtype != "float64":
             return
@@ -175,7 +175,7 @@ class _Look:
         yield from number_checks(self.training, self.record, trainer.name, run.course, self.seed)
 
     def _writer(self, trainer: Trainer, thetas: dict[int, Arrays]) -> Callable[[Step, float], None]:
-        kept = set(places(self.path.steps)) if self.training.closed_form else set()
+        kept = set(places(self.by_hand.steps)) if self.training.closed_form else set()
 
         def write(step: Step, seconds: float) -> None:
             if step.number in kept:
@@ -186,7 +186,7 @@ class _Look:
         return write
 
     def _seen(self, name: str, step: Step, seconds: float) -> Seen:
-        losses = self.path.course.losses[step.number : step.number + 1]
+        losses = self.by_hand.course.losses[step.number : step.number + 1]
         apart = distances(losses, [step.loss])
         return Seen(
             implementation=name,
