@@ -29,7 +29,13 @@ from verify.oracles.estimate import (
     Functional,
     real,
 )
-from verify.oracles.richardson import FIRST_STEPS, SIDE_STEP, extrapolate, unless_contradicted
+from verify.oracles.richardson import (
+    FIRST_STEPS,
+    GOOD_ENOUGH,
+    SIDE_STEP,
+    extrapolate,
+    unless_contradicted,
+)
 
 REACHES = tuple(2.0 ** -(4 + 5 * k) for k in range(8))
 """The longest step of a table: the first of these within the domain, down to 2⁻³⁹."""
@@ -69,10 +75,14 @@ def carefully(phi: Functional, in_float32: Functional | None = None) -> Estimate
     # The points are rounded, too, and perhaps all alike, which shows no noise.
     slope = extrapolate(once, reach, noise, rows=2).value
     noise = max(noise, unit_roundoff(np.float64) * abs(slope))
-    firsts = [reach * step / FIRST_STEPS[0] for step in FIRST_STEPS]
-    tables = [extrapolate(once, first, noise) for first in firsts]
+    best = UNKNOWN_DERIVATIVE
+    for first in FIRST_STEPS:
+        table = extrapolate(once, reach * first / FIRST_STEPS[0], noise)
+        best = min(best, table, key=lambda estimate: estimate.error_bar)
+        if best.error_bar <= GOOD_ENOUGH * abs(best.value):
+            break
     moved = max(abs(real(once, sign * reach) - real(once, 0.0)) for sign in (1, -1))
-    best = replace(min(tables, key=lambda estimate: estimate.error_bar), moved=moved)
+    best = replace(best, moved=moved)
     if best.value == 0 and _is_flat(phi, reach):
         return _of_coarse(phi, reach, in_float32, best)
     # Beyond a domain that ends so near there is nothing to take it from.
