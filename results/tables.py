@@ -415,6 +415,35 @@ class FindingRow(Row):
     time_s: Annotated[float, column("how long it took", "s")]
 
 
+class FieldRow(Row):
+    """What `check` says of a function of somebody else's, at one point."""
+
+    measured_at: MeasuredAt
+    library: Annotated[str, column("whose function it is")]
+    version: Annotated[str, column("of the library")]
+    function: Annotated[str, column("its name there")]
+    sample: Annotated[int, column("which of its points, counted from 0")]
+    seed: Annotated[int, column("of the point, and of everything random")]
+    dtype: Annotated[Literal["float64", "float32"], column("of the primals")]
+    order: Annotated[int, column("2 if second derivatives were checked, too")]
+    entries: Annotated[int, column("numbers that it is differentiated with respect to")]
+    verdict: Annotated[
+        Literal["agree", "disagree", "inconclusive", "unsupported", "left out"],
+        column("left out: it was not checked, for the reason in the detail"),
+    ]
+    fault: Annotated[str | None, column("how the gradient is wrong, where that was recognised")]
+    known: Annotated[
+        str | None,
+        column("the evidence from elsewhere that it is wrong; empty if nothing is known of it"),
+    ]
+    gradcheck: Annotated[
+        str | None,
+        column("passes or fails: torch's slow gradcheck, in float64; empty if it was not asked"),
+    ] = None
+    detail: Annotated[str, column("the first line of the report, or the reason")] = ""
+    time_s: Annotated[float, column("how long the check took", "s")]
+
+
 class Speed(Row):
     """How fast one implementation of a training takes its steps.
 
@@ -559,12 +588,13 @@ TRAININGS = Table("trainings.csv", TrainingStep)
 CURVES = Table("curves.csv", CurvePoint)
 TRAINING_CHECKS = Table("training_checks.csv", TrainingVerdict)
 FINDINGS = Table("findings.csv", FindingRow)
+FIELD = Table("field.csv", FieldRow)
 SPEEDS = Table("speeds.csv", Speed)
 CLAIMS = Table("claims.csv", Claim)
 TABLES: tuple[Table[Any], ...] = (
     *(VERDICTS, ARGMIN, KILLS, ALARMS),
     *(TIMINGS, LAYERS, MEMORY, COSTS, STARTS, GRAPHS),
-    *(TRAININGS, TRAINING_CHECKS, CURVES, FINDINGS),
+    *(TRAININGS, TRAINING_CHECKS, CURVES, FINDINGS, FIELD),
     *(SPEEDS, CLAIMS),
 )
 

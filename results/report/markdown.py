@@ -274,6 +274,11 @@ def finding_table(findings: pd.DataFrame) -> str:
     return aligned(findings.assign(outcome=outcomes).rename(columns=headings), words=8)
 
 
+def field_table(counts: pd.DataFrame) -> str:
+    """Write counts of other people's functions, or what was said of them."""
+    return aligned(counts.fillna(MISSING), words=counts.shape[1])
+
+
 def training_verdict_table(verdicts: pd.DataFrame) -> str:
     """Write the worst verdict of each implementation; those that convict in bold."""
     bold = {name: f"**{name}**" for name in ("disagree", "diverged")}
@@ -335,6 +340,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
         *(unit_table, over_ours_table, calls_table, cost_growth_table),
         *(start_table, unstarted_table),
         finding_table,
+        field_table,
         *(training_verdict_table, training_told_table),
         *(training_number_table, training_end_table),
         *(steps_table, claim_table, untimed_table),

@@ -9,6 +9,7 @@ from results import environment
 from results.environment import Environment, read_environment
 from results.errors import ResultsError
 from results.report.argmin import ArgminSection, evidence_section
+from results.report.field import FieldSection, field_section
 from results.report.findings import FindingSection, finding_section
 from results.report.graphs import GraphSection, graph_section
 from results.report.layers import LayerSection, MemorySection, memory_section, time_section
@@ -43,6 +44,7 @@ from results.tables import (
     CLAIMS,
     COSTS,
     CURVES,
+    FIELD,
     FINDINGS,
     GRAPHS,
     KILLS,
@@ -81,6 +83,7 @@ class Sections:
     claims: ClaimSection | None
     graphs: GraphSection | None
     findings: FindingSection | None
+    field: FieldSection | None
     training_checks: TrainingSection | None
     trainings: PathSection | None
     curves: CurveSection | None
@@ -112,6 +115,7 @@ def read_sections(directory: Path) -> Sections:
         claims=_section(directory, CLAIMS, claim_section),
         graphs=_section(directory, GRAPHS, graph_section),
         findings=_section(directory, FINDINGS, finding_section),
+        field=_section(directory, FIELD, field_section),
         training_checks=_section(directory, TRAINING_CHECKS, training_section),
         trainings=_section(directory, TRAININGS, path_section),
         curves=_section(directory, CURVES, curve_section),

@@ -94,16 +94,18 @@ def _complain(message: str, status: int = BAD_INPUT) -> int:
     type=click.Path(path_type=Path),
     help="Append every check here, and the evidence for argmins to argmin.csv beside it; "
     "`python -m results report` reads verdicts.csv and argmin.csv, kills.csv for --faults, "
-    "alarms.csv for --seeds, graphs.csv for --graphs, trainings.csv for --trainings and "
-    "findings.csv for --findings.",
+    "alarms.csv for --seeds, graphs.csv for --graphs, trainings.csv for --trainings, "
+    "findings.csv for --findings and field.csv for --field.",
 )
 @click.option("--faults", is_flag=True, help="Check the checker: on planted faults, a kill matrix.")
-@click.option("--peers", is_flag=True, help="With --faults: ask other people's checkers, too.")
+@click.option(
+    "--peers", is_flag=True, help="With --faults or --field: ask other people's checkers, too."
+)
 @click.option(
     "--entries",
     "most_entries",
     type=click.IntRange(min=1),
-    help="With --faults: leave out sizes beyond this, which take most of the time.",
+    help="With --faults or --field: leave out sizes beyond this, which take most of the time.",
 )
 @click.option(
     "--seeds",
@@ -125,6 +127,13 @@ def _complain(message: str, status: int = BAD_INPUT) -> int:
     "hand, step by step. A NAME is a training's; --seed is of its data, by default those that the "
     "tutorial's numbers are for.",
 )
+@click.option(
+    "--field",
+    is_flag=True,
+    is_eager=True,  # a NAME is then that of a library, or of a function of one
+    help="Check other people's functions: torch's database of operators, and HIPS autograd's "
+    "primitives. A NAME is a library's (torch, autograd), or a function's.",
+)
 @click.option("--findings", is_flag=True, help="Show what the tutorials publish that is not so.")
 @click.option(
     "--strict",
@@ -142,12 +151,13 @@ def _complain(message: str, status: int = BAD_INPUT) -> int:
     type=click.IntRange(min=1, max=2),
     default=1,
     show_default=True,
-    help="With FILE.py:NAME: 2 for second derivatives, too.",
+    help="With FILE.py:NAME or --field: 2 for second derivatives, too.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
-    help="With FILE.py:NAME: seconds that each function may take, its imports included.",
+    help="With FILE.py:NAME or --field: seconds that each function may take, with all that it "
+    "imports.",
 )
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context

@@ -22,11 +22,13 @@ class Subjects:
         entries: of the catalogue; all of them where none is named.
         files: functions of the user's, as ``FILE.py:NAME``.
         trainings: names of trainings; all of them where none is named.
+        others: names of other people's libraries and functions; all of them where none is named.
     """
 
     entries: tuple[Entry, ...]
     files: tuple[str, ...] = ()
     trainings: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Options:
     graphs: bool
     trainings: bool
     findings: bool
+    field: bool
     only_list: bool
     strict: bool
     wrt: tuple[str, ...]
@@ -72,6 +75,8 @@ def known_subjects(
     Raises:
         click.UsageError: a name is unknown, or names and files are mixed.
     """
+    if context.params.get("field"):
+        return Subjects((), others=tuple(dict.fromkeys(arguments)))
     if context.params.get("trainings"):
         for name in arguments:
             check_known("training", name, TRAINING_NAMES)

@@ -61,6 +61,15 @@ WAYS = (
     Way("--graphs", lambda asked: asked.graphs, (NAMES, "--seed", "--csv"), "graphs"),
     Way("--findings", lambda asked: asked.findings, ("--csv",), "findings"),
     Way(
+        "--field",
+        lambda asked: asked.field,
+        (
+            *(NAMES, "--dtype", "--seed", "--order", "--entries", "--peers", "--timeout"),
+            *("--csv", "--jobs", "--strict"),
+        ),
+        "field",
+    ),
+    Way(
         "the checks of the catalogue",
         lambda _: True,
         (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs", "--strict"),

@@ -93,7 +93,7 @@ class Appeal:
         return measure_noise(self.function, points, case.directions, case.wrt)
 
     def _limit(self, name: str) -> float:
-        usual = (self.own.spread[name], self.residual(name), largest(self._always(name)))
+        usual = (self.own.spread[name], self.terms(name), largest(self._always(name)))
         # An entry may be what is left of terms whose sizes are those of the value: p (1 - p), with
         # p rounded.
         return max(usual) + max(self.own.size(name), self.own.natural[name])
@@ -106,9 +106,25 @@ class Appeal:
         moved = np.maximum(self.conditioning.get(name, nothing), trembling)
         return np.maximum(moved, self.roughness * scale)
 
-    def residual(self, name: str) -> float:
-        """The largest entry of the residual, in units of the unit roundoff."""
-        return largest(self._residuals[name]) / self._unit if name in self._residuals else 0.0
+    def terms(self, name: str) -> float:
+        """The largest term that cancels in an array, as far as residuals tell.
+
+        Terms of x̄ and w̄ that come of one x w are in the ratio of w to x: what cancels in w̄ before u
+        comes in, shows in x̄.
+        """
+        if name not in self._residuals:
+            return 0.0
+        own = largest(self._residuals[name]) / self._unit
+        size = self._sizes.get(name)
+        if not size:
+            return own
+        each = (largest(self._residuals[other]) * its for other, its in self._sizes.items())
+        return max(own, max(each, default=0.0) / (size * self._unit))
+
+    @property
+    def _sizes(self) -> dict[str, float]:
+        primals, names = self.case.primals, self.case.wrt
+        return {name: largest(primals[name][np.isfinite(primals[name])]) for name in names}
 
     @cached_property
     def roughness(self) -> float:

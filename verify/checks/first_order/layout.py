@@ -34,13 +34,16 @@ def depends_on_layout(call: Call) -> Violation | None:
     if not (strided or value_changed(value, call) or cotangents_changed(got, call)):
         return None
     # The same numbers once more: has memory to do with it, or is it another answer each time?
-    if seen := repeated(call):
+    if seen := repeated(call) or _another_each_time(call):
         return seen
-    if changed := changed_afresh(call):
-        return Violation("nondeterminism", f"computed again, {changed}")
     if not strided or _is_excused(call, value, got):
         return None
     return Violation("strides", f"{WHAT}, {strided}")
+
+
+def _another_each_time(call: Call) -> Violation | None:
+    changed = changed_afresh(call)
+    return Violation("nondeterminism", f"computed again, {changed}") if changed else None
 
 
 def _is_excused(call: Call, value: Array, got: Arrays) -> bool:

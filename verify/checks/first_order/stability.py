@@ -61,7 +61,7 @@ def _alone(check: Check, appeal: Appeal) -> Check:
     """The verdict on one whose noise is far above its conditioning, and that has no others."""
     own, lost = appeal.own, appeal.lost_by_values()
     for name in own.cotangents:
-        allowed = max(own.spread[name], appeal.residual(name)) + (1 + lost) * own.size(name)
+        allowed = max(own.spread[name], appeal.terms(name)) + (1 + lost) * own.size(name)
         # Beside the terms of the value it may be no more than their rounding: of p in p (1 - p).
         if own.typical[name] > max(INSTABILITY * allowed, EXCUSE * own.natural[name]):
             detail = _told(name, own.typical[name], allowed)

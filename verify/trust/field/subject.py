@@ -1,6 +1,5 @@
 """A function of somebody else's, and the point that it is checked at."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +16,7 @@ class Subject:
         sample: which of its points, counted from 0.
         seed: that the point was drawn with.
         dtype: of the primals.
-        checkable: the function, as `check` takes it.
+        checkable: the function, as `check` takes it: an adapter.
         primals: the arrays it is differentiated with respect to, by position.
     """
 
@@ -26,10 +25,33 @@ class Subject:
     sample: int
     seed: int
     dtype: str
-    checkable: Callable[..., Any]
+    checkable: Any
     primals: tuple[Array, ...]
 
     @property
     def entries(self) -> int:
         """How many numbers it is differentiated with respect to."""
         return sum(primal.size for primal in self.primals)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A function at a point that is not checked, and why.
+
+    Attributes:
+        library: whose function it is.
+        function: its name there.
+        sample: which of its points, counted from 0.
+        seed: that the point was drawn with.
+        dtype: that it would have been checked in.
+        entries: that it would have been differentiated with respect to.
+        reason: why it is not.
+    """
+
+    library: str
+    function: str
+    sample: int
+    seed: int
+    dtype: str
+    entries: int
+    reason: str

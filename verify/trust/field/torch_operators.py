@@ -8,65 +8,73 @@ Several outputs are laid one after the other, and complex numbers as pairs of re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import torch
 from torch.utils import _pytree as pytree
 
 from reference_impls.engines.pytorch.function import TorchFunction
-from verify.trust.field.subject import Subject
+from verify.checks.check import one_line
+from verify.trust.field.subject import LeftOut, Subject
 
 LIBRARY = "torch"
 
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A sample that is not checked, and why."""
-
-    function: str
-    sample: int
-    reason: str
+FLAG = "__allow_nonbracketed_mutation_flag"
+"""Of `torch.backends`: may its flags be set?"""
 
 
-def operators() -> Sequence[Any]:
-    """The database's entries that have a derivative in float64.
+@cache
+def operators() -> dict[str, Any]:
+    """The database's entries that have a derivative in float64, by name.
 
     Raises:
         ImportError: the database wants a package that is not installed.
     """
-    from torch.testing._internal.common_methods_invocations import op_db  # noqa: PLC0415
+    # It warns of what its own tests want, and from then on forbids to set torch's flags.
+    before = torch.backends.flags_frozen()  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch.testing._internal.common_methods_invocations import op_db  # noqa: PLC0415
+    if not before:
+        setattr(torch.backends, FLAG, True)
 
-    return [op for op in op_db if torch.float64 in op.supported_backward_dtypes("cpu")]  # type: ignore[no-untyped-call]
+    with_derivative = [op for op in op_db if torch.float64 in op.supported_backward_dtypes("cpu")]  # type: ignore[no-untyped-call]
+    return {op.formatted_name: op for op in with_derivative}
 
 
-def subjects(
-    operator: Any, seed: int, dtype: str, most_entries: int
-) -> Iterator[Subject | LeftOut]:
+def functions() -> list[str]:
+    """Their names."""
+    return list(operators())
+
+
+def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
     """Every sample of an operator as something to check.
 
     Args:
-        operator: an entry of the database.
+        name: of an entry of the database.
         seed: of the samples.
         dtype: ``float64`` or ``float32``.
         most_entries: samples with more numbers to differentiate with respect to are left out.
     """
-    name = operator.formatted_name
+    operator = operators()[name]
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.manual_seed(seed)
-        samples = list(operator.sample_inputs("cpu", torch.float64, requires_grad=True))
+        try:
+            samples = list(operator.sample_inputs("cpu", torch.float64, requires_grad=True))
+        except Exception as error:  # noqa: BLE001 -- a sample that its own library cannot draw
+            yield LeftOut(LIBRARY, name, 0, seed, dtype, 0, f"no samples: {one_line(error)}")
+            return
     for number, sample in enumerate(samples):
         given = (sample.input, sample.args, sample.kwargs)
         leaves, structure = pytree.tree_flatten(given)
         places = [place for place, leaf in enumerate(leaves) if _is_differentiable(leaf)]
-        reason = _reason_against(leaves, places, most_entries)
-        if reason:
-            yield LeftOut(name, number, reason)
-            continue
         call = _Call(operator, sample.output_process_fn_grad, leaves, structure, places)
-        if call.rounds:
-            yield LeftOut(name, number, "its value is of a narrower dtype")
+        reason = _reason_against(leaves, places, most_entries) or call.reason_against
+        if reason:
+            entries = sum(leaves[place].numel() for place in places)
+            yield LeftOut(LIBRARY, name, number, seed, dtype, entries, reason)
             continue
         primals = tuple(leaves[place].detach().clone().numpy().astype(dtype) for place in places)
         yield Subject(LIBRARY, name, number, seed, dtype, call.checkable(), primals)
@@ -110,10 +118,15 @@ class _Call:
         return [k for k in numbers if self._first[k].requires_grad] or numbers
 
     @property
-    def rounds(self) -> bool:
-        """Is the value of a narrower dtype than what it was computed from?"""
-        outputs = [self._first[place] for place in self._differentiable]
-        return any(output.dtype not in (torch.float64, torch.complex128) for output in outputs)
+    def reason_against(self) -> str:
+        """Why it is not to be checked; empty if it is."""
+        try:
+            outputs = [self._first[place] for place in self._differentiable]
+        except Exception as error:  # noqa: BLE001 -- it refuses a sample whose memory is its own
+            return f"at the sample itself it {one_line(error)}"
+        if any(output.dtype not in (torch.float64, torch.complex128) for output in outputs):
+            return "its value is of a narrower dtype"
+        return "" if outputs else "no value that has a derivative"
 
     @cached_property
     def _has_complex_outputs(self) -> bool:
@@ -138,7 +151,7 @@ class _Call:
         return pytree.tree_leaves(value)
 
 
-def _is_differentiable(leaf: Any) -> bool:
+def _is_differentiable(leaf: object) -> bool:
     return isinstance(leaf, torch.Tensor) and leaf.requires_grad
 
 
@@ -156,7 +169,7 @@ def _reason_against(leaves: Sequence[Any], places: Sequence[int], most_entries: 
     return ""
 
 
-def _as(leaf: Any, like: torch.Tensor) -> Any:
+def _as(leaf: object, like: torch.Tensor) -> object:
     """A constant in the precision of the tensors it meets, in memory of its own."""
     if not isinstance(leaf, torch.Tensor):
         return leaf
@@ -168,7 +181,7 @@ def _as(leaf: Any, like: torch.Tensor) -> Any:
     return leaf
 
 
-def _is_number(output: Any) -> bool:
+def _is_number(output: object) -> bool:
     return isinstance(output, torch.Tensor) and (output.is_floating_point() or output.is_complex())
 
 

@@ -1,0 +1,46 @@
+"""`python -m verify --field`."""
+
+from pathlib import Path
+
+import pytest
+
+from results.store import read
+from results.tables import FIELD
+from verify.command.field import known_but_missed
+from verify.command.main import run
+
+Capture = pytest.CaptureFixture[str]
+ALONE = ("--jobs", "1")
+
+
+def test_rows_are_written_and_counted(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "field.csv"
+    asked = ["--field", "tanh", "log2", "--csv", str(path), *ALONE]
+    assert run([*asked, "--dtype", "float64"]) == 0
+    # torch has both, too, where its database can be read.
+    assert "autograd, float64: 6 checks of 2 functions: 6 agree; 0 of" in capsys.readouterr().out
+    rows = [row for row in read(path, FIELD).rows if row.library == "autograd"]
+    assert sorted(row.function for row in rows) == ["log2"] * 3 + ["tanh"] * 3
+
+
+def test_what_is_there_is_not_checked_again(tmp_path: Path) -> None:
+    path = tmp_path / "field.csv"
+    asked = ["--field", "arctan2", "--dtype", "float64", "--csv", str(path), *ALONE]
+    assert run(asked) == 0
+    before = path.read_bytes()
+    assert run(asked) == 0
+    assert path.read_bytes() == before
+
+
+def test_a_known_mistake_is_no_news_and_one_that_is_gone_is_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "field.csv"
+    assert run(["--field", "psi", "--dtype", "float32", "--csv", str(path), *ALONE]) == 0
+    rows = read(path, FIELD).rows
+    assert not known_but_missed(rows)
+    mended = [row.model_copy(update={"verdict": "agree"}) for row in rows]
+    assert known_but_missed(mended) == ["no longer convicted: autograd psi, float32"]
+
+
+def test_an_unknown_name_is_refused_with_one_near_it(capsys: Capture) -> None:
+    assert run(["--field", "arctna2"]) == 2
+    assert "did you mean 'arctan2'" in capsys.readouterr().err

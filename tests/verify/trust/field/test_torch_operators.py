@@ -1,0 +1,47 @@
+"""torch's database of operators, as functions to check."""
+
+import pytest
+
+pytest.importorskip("expecttest", reason="torch's database of operators wants it")
+
+from verify.trust.field.subject import LeftOut, Subject
+from verify.trust.field.torch_operators import functions, subjects
+from verify.trust.field.trial import by_gradcheck, tried
+
+
+def checkable(name: str, dtype: str = "float64") -> list[Subject]:
+    found = list(subjects(name, 0, dtype, 200))
+    return [each for each in found if not isinstance(each, LeftOut)]
+
+
+def test_there_are_hundreds_of_them() -> None:
+    assert len(functions()) > 400
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    "name", ["sin", "nn_functional_layer_norm", "fft_rfft", "logsumexp", "floor"]
+)
+def test_a_right_one_agrees_at_all_its_points(name: str, dtype: str) -> None:
+    for subject in checkable(name, dtype):
+        row = tried(subject, 1, 60)
+        assert row.verdict == "agree", row.detail
+
+
+@pytest.mark.parametrize(
+    "name", ["nn_functional_hardsigmoid", "as_strided_scatter", "normal_number_mean"]
+)
+def test_what_is_known_to_be_wrong_is_convicted(name: str) -> None:
+    rows = [tried(subject, 1, 60) for subject in checkable(name)]
+    assert "disagree" in {row.verdict for row in rows}
+    assert all(row.known for row in rows)
+
+
+def test_the_same_seed_draws_the_same_points() -> None:
+    one, other = (checkable("matmul")[0].primals for _ in range(2))
+    assert all((a == b).all() for a, b in zip(one, other, strict=True))
+
+
+def test_gradcheck_is_asked_of_the_same_function() -> None:
+    assert by_gradcheck(checkable("sin")[0]) == "passes"
+    assert by_gradcheck(checkable("normal_number_mean")[0]) == "fails"

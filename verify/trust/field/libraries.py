@@ -1,0 +1,48 @@
+"""The libraries whose functions are checked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from verify.trust.field.subject import LeftOut, Subject
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library of functions with gradients.
+
+    Attributes:
+        name: of its distribution.
+        module: in `verify.trust.field`, with ``functions()`` and ``subjects(…)``; loaded when used.
+    """
+
+    name: str
+    module: str
+
+    def functions(self) -> list[str]:
+        """The names of its functions.
+
+        Raises:
+            ImportError: it, or something that it needs for its samples, is not installed.
+        """
+        return list(self._loaded().functions())
+
+    def subjects(
+        self, function: str, seed: int, dtype: str, most_entries: int
+    ) -> Iterator[Subject | LeftOut]:
+        """A function at every point that it is checked at.
+
+        Args:
+            function: its name.
+            seed: of the points.
+            dtype: ``float64`` or ``float32``.
+            most_entries: points with more numbers are left out.
+        """
+        yield from self._loaded().subjects(function, seed, dtype, most_entries)
+
+    def _loaded(self) -> Any:  # noqa: ANN401 -- a module
+        return import_module(f"verify.trust.field.{self.module}")
+
+
+LIBRARIES = (Library("torch", "torch_operators"), Library("autograd", "autograd_primitives"))
