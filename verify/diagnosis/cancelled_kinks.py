@@ -5,6 +5,8 @@ slope of relu there, twice, which may be 0. The mark is that h jumps where f has
 gradients at x + εv and x - εv are nearly the same, and are right, and h is not.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from reference_impls.computation import Array, Arrays
@@ -13,6 +15,9 @@ from verify.diagnosis.surroundings import Surroundings
 from verify.diagnosis.suspect import Finding, Suspect, explains, names_of
 from verify.diagnosis.words import FEW, listed
 from verify.error_model.arrays import index_of, largest
+
+FAULT = "kinks cancel"
+"""The class."""
 
 ASIDE = 2.0**-30
 """How far to go to the side, in units of the primals: a smooth gradient hardly changes."""
@@ -38,11 +43,15 @@ def kinks_cancel(inquiry: Inquiry, around: Surroundings) -> Finding | None:
         return None
     first = found[0]
     corrected = (ahead[first.name] + behind[first.name]) / 2
-    predicate = (
+    return Finding(FAULT, names_of(found), at_this_point_alone(places), first, corrected)
+
+
+def at_this_point_alone(places: Sequence[str]) -> str:
+    """What the gradient does, that is wrong in these places."""
+    return (
         f"is wrong at this very point, at {listed(places)}, and right on either side of it: "
         "kinks that cancel, or a special case of the code"
     )
-    return Finding("kinks cancel", names_of(found), predicate, first, corrected)
 
 
 def _jumps(suspect: Suspect, here: Arrays, ahead: Arrays) -> bool:

@@ -67,4 +67,6 @@ def _is_off_everywhere(suspect: Suspect) -> bool:
             continue
         telling += 1
         off += suspect.is_wrong_at(flat)
+        if off >= ALIKE * len(places):
+            return True  # whatever the others say
     return off >= ALIKE * telling > 0

@@ -23,7 +23,7 @@ from verify.diagnosis.diagonal import entry_by_entry
 from verify.diagnosis.digits import lost_digits
 from verify.diagnosis.flat_values import clipped, straight_through
 from verify.diagnosis.inquiry import Inquiry
-from verify.diagnosis.other_dtype import gradients_depend_on_dtype, values_depend_on_dtype
+from verify.diagnosis.other_dtype import gradients_depend_on_dtype
 from verify.diagnosis.places import located
 from verify.diagnosis.rearrangement import rearranged, swapped
 from verify.diagnosis.reduction import over_reduced
@@ -97,8 +97,7 @@ class _Asked:
     def finding(self) -> Finding:
         inquiry = self.inquiry
         return (
-            self._beside(lambda around: values_depend_on_dtype(inquiry, around, self.dtype))
-            or lost_digits(inquiry)
+            lost_digits(inquiry)
             or cotangent_ignored(inquiry, self.cotangent, self.vjp)
             or self._beside(lambda around: kinks_cancel(inquiry, around))
             or dropped(inquiry)

@@ -49,7 +49,6 @@ FAULTS = (
     "not linear",
     # of the point or the order
     "outside the subdifferential",
-    "kinks cancel",  # right beside the point, and wrong at it
     "second derivative",
 )
 
@@ -70,7 +69,7 @@ class Diagnosis:
         expected: what the truth has there.
         error_bar: of that.
         is_excused: is it, by what was seen, no mistake? A gradient of a symmetric argument may be
-            right along symmetric directions alone, and float32 may be another function.
+            right along symmetric directions alone.
     """
 
     fault: str

@@ -56,8 +56,8 @@ POINTS = 8
 ORDERS = range(3, 7)
 """Of the differences that tell noise from a smooth function."""
 
-LONGEST = 60
-"""Doublings of a step that moves nothing."""
+LONGEST, STRIDE = 60, 10
+"""Doublings of a step that moves nothing: at most, and at once."""
 
 
 def carefully(phi: Functional, in_float32: Functional | None = None) -> Estimate:
@@ -67,26 +67,41 @@ def carefully(phi: Functional, in_float32: Functional | None = None) -> Estimate
         phi: the function φ.
         in_float32: the same, computed in float32; None if it is not.
     """
-    reach = reach_of(phi)
+    once = cache(phi)
+    reach = reach_of(once)
     if reach == 0:
         return UNKNOWN_DERIVATIVE
-    once = cache(phi)
-    noise = max(noise_of_digits(once), noise_of_steps(once, reach))
-    # The points are rounded, too, and perhaps all alike, which shows no noise.
-    slope = extrapolate(once, reach, noise, rows=2).value
-    noise = max(noise, unit_roundoff(np.float64) * abs(slope))
-    best = UNKNOWN_DERIVATIVE
-    for first in FIRST_STEPS:
-        table = extrapolate(once, reach * first / FIRST_STEPS[0], noise)
-        best = min(best, table, key=lambda estimate: estimate.error_bar)
-        if best.error_bar <= GOOD_ENOUGH * abs(best.value):
-            break
+    noise = _and_of_points(once, reach, noise_of_digits(once))
+    best = extrapolate(once, reach, noise)
+    if not _is_good(best):
+        noise = max(noise, noise_of_steps(once, reach))
+        best = _best_of_tables(once, reach, noise)
     moved = max(abs(real(once, sign * reach) - real(once, 0.0)) for sign in (1, -1))
     best = replace(best, moved=moved)
-    if best.value == 0 and _is_flat(phi, reach):
-        return _of_coarse(phi, reach, in_float32, best)
+    if best.value == 0 and _is_still(once, reach):
+        return _of_coarse(once, reach, in_float32, best)
     # Beyond a domain that ends so near there is nothing to take it from.
-    return unless_contradicted(phi, best, noise) if reach > 2 * SIDE_STEP else best
+    return unless_contradicted(once, best, noise) if reach > 2 * SIDE_STEP else best
+
+
+def _and_of_points(phi: Functional, reach: float, noise: float) -> float:
+    """The points are rounded, too, and perhaps all alike, which shows no noise."""
+    slope = extrapolate(phi, reach, noise, rows=2).value
+    return max(noise, unit_roundoff(np.float64) * abs(slope))
+
+
+def _best_of_tables(phi: Functional, reach: float, noise: float) -> Estimate:
+    best = UNKNOWN_DERIVATIVE
+    for first in FIRST_STEPS:
+        table = extrapolate(phi, reach * first / FIRST_STEPS[0], noise)
+        best = min(best, table, key=lambda estimate: estimate.error_bar)
+        if _is_good(best):
+            break
+    return best
+
+
+def _is_good(found: Estimate) -> bool:
+    return found.error_bar <= GOOD_ENOUGH * abs(found.value)
 
 
 def reach_of(phi: Functional) -> float:
@@ -99,16 +114,18 @@ def noise_of_digits(phi: Functional) -> float:
     return _noise_at(phi, NOISE_STEP)
 
 
-def noise_of_steps(phi: Functional, reach: float) -> float:
+def noise_of_steps(phi: Functional, reach: float, first: int = -(POINTS // 2)) -> float:
     """The noise of φ between points that lie apart, beyond its last digit; 0 if there is none.
 
     Args:
         phi: the function φ.
         reach: from `reach_of`.
+        first: of the points; 0 for those on one side, where φ has a kink.
     """
-    near, far = (_noise_at(phi, reach * distance) for distance in (NEAR, FAR))
-    is_noise = far <= EVEN * near and near > BEYOND_DIGITS * float(np.spacing(abs(real(phi, 0.0))))
-    return near if is_noise else 0.0
+    near = _noise_at(phi, reach * NEAR, first)
+    if near <= BEYOND_DIGITS * float(np.spacing(abs(real(phi, 0.0)))):
+        return 0.0
+    return near if _noise_at(phi, reach * FAR, first) <= EVEN * near else 0.0
 
 
 def _is_inside(phi: Functional, step: float) -> bool:
@@ -118,9 +135,8 @@ def _is_inside(phi: Functional, step: float) -> bool:
         return False
 
 
-def _noise_at(phi: Functional, distance: float) -> float:
+def _noise_at(phi: Functional, distance: float, first: int = -(POINTS // 2)) -> float:
     """The standard deviation of the rounding in values of φ that lie so far apart."""
-    first = -(POINTS // 2)
     values = np.array([real(phi, (first + k) * distance) for k in range(POINTS)])
     # The k-th differences of noise have a variance of C(2k, k) times its own.
     by_order = [
@@ -129,9 +145,9 @@ def _noise_at(phi: Functional, distance: float) -> float:
     return max(min(by_order), float(np.spacing(np.max(np.abs(values)))))
 
 
-def _is_flat(phi: Functional, reach: float) -> bool:
+def _is_still(phi: Functional, step: float) -> bool:
     centre = real(phi, 0.0)
-    return all(real(phi, sign * reach) == centre for sign in (1, -1))
+    return all(real(phi, sign * step) == centre for sign in (1, -1))
 
 
 def _of_coarse(
@@ -140,20 +156,25 @@ def _of_coarse(
     """Zero, and how large a derivative would have moved φ at the last step that did not."""
     if in_float32 is None:
         return flat
-    centre, step = real(phi, 0.0), reach
-    for _ in range(LONGEST):
-        step *= 2
-        values = [real(phi, step), real(phi, -step)]
-        if not np.isfinite(values).all():
-            return flat
-        moved = max(abs(value - centre) for value in values)
-        if moved:
-            break
-    else:
-        return flat
-    still = all(real(in_float32, sign * step) == real(in_float32, 0.0) for sign in (1, -1))
+    step = _first_that_moves(phi, reach)
+    values = [real(phi, step), real(phi, -step)]
+    moved = max(abs(value - real(phi, 0.0)) for value in values)
     # What moves in float32 as well has a step of its own there, which rounding did not make.
-    if not still:
+    if not moved or not np.isfinite(values).all() or not _is_still(in_float32, step):
         return flat
     bar = NOISE_FACTOR * moved / step
     return Estimate(0.0, max(bar, flat.error_bar), flat.oracle, bar)
+
+
+def _first_that_moves(phi: Functional, still: float) -> float:
+    """Of the doublings of a step that moves nothing, the first that does; or the last of all."""
+    low, high = 0, STRIDE
+    while high < LONGEST and _is_still(phi, still * 2.0**high):
+        low, high = high, high + STRIDE
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _is_still(phi, still * 2.0**middle):
+            low = middle
+        else:
+            high = middle
+    return still * 2.0**high

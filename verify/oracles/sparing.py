@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from verify.oracles.derivative import remembered
 from verify.oracles.estimate import (
     NOISE_FACTOR,
     Estimate,
@@ -16,7 +17,7 @@ from verify.oracles.estimate import (
     is_blunt,
     real,
 )
-from verify.oracles.richardson import extrapolate, richardson
+from verify.oracles.richardson import FIRST_STEPS, GOOD_ENOUGH, extrapolate, richardson
 
 STEPS = (2.0**-16, 2.0**-22)
 """The longer one, unless there are kinks nearby."""
@@ -85,7 +86,7 @@ class Sparing:
             return value
 
         if self.is_sharp:
-            return richardson(counted)
+            return self._sharply(counted)
         if self._step is None:
             self._step = self._first_step(counted, scale)
         if is_entry and self.dtype == "float64" and self._step == STEPS[0]:
@@ -99,6 +100,12 @@ class Sparing:
             self._errors.append(abs(slope - nearer) / (size or 1.0))
             return Estimate(nearer, abs(slope - nearer) + rounding, "Richardson")
         return Estimate(slope, MARGIN * max(self._errors) * size + rounding, "Richardson")
+
+    def _sharply(self, phi: Functional) -> Estimate:
+        """By one table, with the noise that is known; by more where one is not enough."""
+        once = remembered(phi)
+        table = extrapolate(once, FIRST_STEPS[0], self.noise)
+        return table if table.error_bar <= GOOD_ENOUGH * abs(table.value) else richardson(once)
 
     def _first_step(self, phi: Functional, scale: float) -> float:
         """Of the `STEPS`, the first that agrees with its half; if none does, the one that most."""

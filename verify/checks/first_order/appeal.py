@@ -22,7 +22,8 @@ tell, each of which sees what the others are blind to:
 - The roughness of the values. Where they lose digits, as 1 + erf does far below 0, or as anything
   does that rounds to float32 inside, the gradient may lose as many.
 
-The first counts up to `EXCUSE` times the largest entry of the others, and the others always.
+The first counts up to `EXCUSE` times the largest entry of the others, less the trembling, which has
+a limit of its own; and the others always.
 """
 
 from collections.abc import Sequence
@@ -93,7 +94,9 @@ class Appeal:
         return measure_noise(self.function, points, case.directions, case.wrt)
 
     def _limit(self, name: str) -> float:
-        usual = (self.own.spread[name], self.terms(name), largest(self._always(name)))
+        moved = largest(self.conditioning.get(name, np.zeros(())))
+        rough = self.roughness * self.own.scale[name]
+        usual = (self.own.spread[name], self.terms(name), moved, rough)
         # An entry may be what is left of terms whose sizes are those of the value: p (1 - p), with
         # p rounded.
         return max(usual) + max(self.own.size(name), self.own.natural[name])

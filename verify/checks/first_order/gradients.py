@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from reference_impls.computation import Arrays
+from reference_impls.computation import Arrays, cast
 from reference_impls.engines.manual.backend import Manual
 from reference_impls.function import Function
 from verify.checks.case import Case, CatalogueCase, Result
@@ -39,7 +39,6 @@ from verify.checks.first_order.kink import (
     beside,
     is_hidden_kink,
     noises_beside,
-    where_kinks_cancel,
 )
 from verify.checks.first_order.observation import Broken, Kept, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle, Values
@@ -50,8 +49,9 @@ from verify.checks.first_order.precision import (
     precision_checks,
     undecided,
 )
-from verify.checks.first_order.stability import APART, stability_check
+from verify.checks.first_order.stability import stability_check
 from verify.checks.noises import Noises
+from verify.diagnosis.other_dtype import values_apart
 from verify.oracles.estimate import NOISE_POINTS
 
 
@@ -171,9 +171,15 @@ class _Look:
 
     def _tested(self, result: Result, oracle: Oracle) -> Check:
         if self.at_point.of_each(result.name).apart and self.case.dtype != "float64":
-            detail = f"{APART}, and the oracle's are of float64"
-            return Check(result.name, "oracle", "values of float64", "inconclusive", detail)
+            return self._of_another_function(result)
         return self._oracle_test(result, oracle).worst(alone=self.stands_alone)
+
+    def _of_another_function(self, result: Result) -> Check:
+        """A float32 gradient cannot be held against a float64 derivative of other values."""
+        forward = self.named[result.name].forward
+        narrow, wide = (forward(cast(self.case.primals, dtype)) for dtype in ("float32", "float64"))
+        detail = f"cannot be judged, as {values_apart(narrow, wide)}"
+        return Check(result.name, "oracle", "values of float64", "inconclusive", detail)
 
     @property
     def stands_alone(self) -> bool:
@@ -186,23 +192,24 @@ class _Look:
             noises_beside(self.case, self.functions, self.at_point) if self.kinks else self.at_point
         )
 
-    def appeal(self, name: str) -> Appeal:
-        return Appeal(self.case, self.named[name], self.at_point.of_each(name))
+    @cached_property
+    def appeals(self) -> dict[str, Appeal]:
+        """Every implementation's, by name; each measures only what it is asked for."""
+        each = self.at_point.of_each
+        return {name: Appeal(self.case, self.named[name], each(name)) for name in self.named}
 
     def test(self, result: Result) -> DotTest:
         return DotTest(self.case, self.noises.allowed, result, "kink")
 
     def _oracle_test(self, result: Result, oracle: Oracle) -> OracleTest:
         test = DotTest(self.case, self.at_point.allowed, result)
-        return OracleTest(test, oracle, self.appeal(result.name))
+        return OracleTest(test, oracle, self.appeals[result.name])
 
     def explained(self, result: Result, oracle: Oracle) -> Check:
         """The worst dot test of a result, and how the gradient is wrong if it is."""
-        check, function = self.dot_tests[result.name], self.named[result.name]
-        if check.verdict != "disagree":
-            return check
-        test = self._oracle_test(result, oracle)
-        return where_kinks_cancel(check, test.test, function, oracle) or test.explained(check)
+        check = self.dot_tests[result.name]
+        is_wrong = check.verdict == "disagree"
+        return self._oracle_test(result, oracle).explained(check) if is_wrong else check
 
 
 def _contract(look: _Look, _: Sequence[Check]) -> list[Check]:
@@ -215,7 +222,7 @@ def _contract(look: _Look, _: Sequence[Check]) -> list[Check]:
 def _stability(look: _Look, _: Sequence[Check]) -> list[Check]:
     primals = beside(look.case) if look.kinks else look.case.primals
     return [
-        stability_check(look.appeal(result.name), look.noises, primals, look.named)
+        stability_check(look.appeals[result.name], look.noises, primals, look.named)
         for result in look.results
     ]
 

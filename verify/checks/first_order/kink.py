@@ -5,23 +5,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, cast
+from reference_impls.computation import Arrays, cast
 from reference_impls.function import Function
 from verify.checks.case import Case
 from verify.checks.check import OUTSIDE, Check, Worst, one_line, severity
 from verify.checks.compare import make_worst, worst_entry
 from verify.checks.first_order.dot_test import DotTest
-from verify.checks.first_order.hull import Hull, hull_around, limit, random_ray, turned
+from verify.checks.first_order.hull import Hull, hull_around, random_ray
 from verify.checks.first_order.oracle import Oracle
 from verify.checks.noises import Noises
+from verify.diagnosis.cancelled_kinks import FAULT as CANCELLED
+from verify.diagnosis.cancelled_kinks import at_this_point_alone
 from verify.error_model.arrays import index_of, largest, unit_roundoff
 from verify.oracles.estimate import BLUNT, is_blunt
 
 BESIDE = 2.0**-6
 """How far to go from a kink, in units of v: further than the steps of a difference."""
-
-CANCELLED = "kinks cancel"
-"""The fault of a gradient that is the sum of choices at kinks where the function has none."""
 
 TANGENTS, RAYS = 3, 8
 """Of a tie of three, eight random rays find one and the same entry in the middle once in 2,000
@@ -54,53 +53,6 @@ def is_hidden_kink(case: Case, oracle: Oracle) -> bool:
         return oracle.is_folded(rng.standard_normal((RAYS, TANGENTS)), tangents)
     except Exception:  # noqa: BLE001 -- it did not at the primals themselves
         return False
-
-
-def where_kinks_cancel(
-    wrong: Check, test: DotTest, function: Function, oracle: Oracle
-) -> Check | None:
-    """A wrong gradient that is right beside the point, on either side; None if it is not.
-
-    relu(x) - relu(-x) is smooth, and its gradient at 0 is the difference of two choices.
-    """
-    case, got = test.case, test.result.cotangents
-    primals, rng = cast(case.primals, np.float64), case.generator(7)
-
-    def gradient(at: Arrays) -> Arrays:
-        return function.make_vjp(at)[1](case.cotangent.astype(np.float64))
-
-    def is_right(cotangents: Arrays) -> bool:
-        wide = replace(case, dtype="float64")
-        there = replace(test, case=wide, result=replace(test.result, cotangents=cotangents))
-        checks = (there.along(k, each) for k, each in enumerate(oracle.estimates))
-        return all(check.verdict == "agree" for check in checks)
-
-    try:
-        # In float64, so that it is the point that makes the difference, and not the dtype.
-        if is_right(gradient(primals)):
-            return None
-        ray = random_ray(primals, case.wrt, rng)
-        sides = [limit(gradient, primals, turned(ray, sign)) for sign in (1, -1)]
-        if not all(map(is_right, sides)):
-            return None
-    except Exception:  # noqa: BLE001 -- it did not at the primals themselves
-        return None
-    gaps = {name: np.abs(got[name] - sides[0][name]) for name in got}
-    name = max(gaps, key=lambda each: float(np.max(gaps[each], initial=0.0)))
-    flat = int(np.argmax(gaps[name]))
-    return replace(
-        wrong,
-        fault=CANCELLED,
-        detail=_at_this_point_alone(name, got[name], flat, float(sides[0][name].flat[flat])),
-    )
-
-
-def _at_this_point_alone(name: str, got: Array, flat: int, beside: float) -> str:
-    where = f"{name}{index_of(flat, got.shape)}"
-    return (
-        f"gradient of {name} is right beside this point and wrong at it, where kinks cancel or a "
-        f"formula makes an exception; {where}: got {float(got.flat[flat])!r}, expected {beside!r}"
-    )
 
 
 @dataclass(frozen=True)
@@ -183,9 +135,10 @@ class KinkTest:
             detail = "so many entries are tied that not every choice between them was met"
             return replace(check, verdict="inconclusive", detail=detail)
         if not worst.accepted and self._is_smooth(hull, worst):
-            argument, flat = worst.argument, worst.flat
-            beside = float(hull.lower[argument].flat[flat])
-            detail = _at_this_point_alone(argument, cotangents[argument], flat, beside)
+            beside = float(hull.lower[worst.argument].flat[worst.flat])
+            where = f"{worst.argument}{worst.index}"
+            seen = f"{where}: got {worst.got:.6g}, expected {beside:.6g}"
+            detail = f"gradient of {worst.argument} {at_this_point_alone([where])}; {seen}"
             return replace(check, verdict="disagree", detail=detail, fault=CANCELLED)
         if not worst.accepted:
             between = hull.between(worst.argument, worst.flat)
@@ -252,5 +205,5 @@ class KinkTest:
         check = Check(result.name, "kink", estimate.oracle, "agree", worst=worst)
         if worst.accepted:
             return check
-        detail = f"where all of {argument} move alike there is one derivative, and this is another"
+        detail = f"the entries of {argument} do not add up to the derivative along all of them"
         return replace(check, verdict="disagree", detail=detail, fault=OUTSIDE)

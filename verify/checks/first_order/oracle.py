@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,6 +45,18 @@ class Values:
             tangents: v, by argument; those not named are not moved.
             start: how far from x the derivative is wanted.
         """
+        if not start:
+            for own, phi in zip(self.case.directions, self._along_own, strict=True):
+                if own is tangents:
+                    return phi
+        return self._functional(tangents, start)
+
+    @cached_property
+    def _along_own(self) -> list[Functional]:
+        """Along the case's directions, each value taken once: they are asked for time and again."""
+        return [remembered(self._functional(each, 0.0)) for each in self.case.directions]
+
+    def _functional(self, tangents: Arrays, start: float) -> Functional:
         primals = cast(self.case.primals, np.float64)
         wide = cast(tangents, np.float64)
         cotangent = self.case.cotangent.astype(np.float64)
@@ -108,7 +121,7 @@ class Oracle:
             Exception: whatever `forward` raises beside the primals.
         """
         directions = values.case.directions
-        phis = [remembered(values.along(tangents)) for tangents in directions]
+        phis = [values.along(tangents) for tangents in directions]
         scales = [
             min((pairing_norm(each, tangents) for each in cotangents), default=0.0)
             for tangents in directions
@@ -128,12 +141,9 @@ class Oracle:
             if not all(np.isfinite(estimate.error_bar) for estimate in estimates):
                 raise
         points = max(points, FEWEST)
-        sides = [
-            _kink_of(phi) if is_blunt(estimate, scale) else None
-            for phi, estimate, scale in zip(phis, estimates, scales, strict=True)
-        ]
-        kinks = tuple(each for each in sides if each)
-        return cls(values, tuple(estimates), kinks, points, rounding)
+        looks = zip(phis, estimates, scales, strict=True)
+        blunt = [phi for phi, estimate, scale in looks if is_blunt(estimate, scale)]
+        return cls(values, tuple(estimates), _kinks_of(blunt), points, rounding)
 
     def truth(self, tangents: Arrays) -> Estimate:
         """⟨u, J v⟩ along any tangents v, by argument.
@@ -210,14 +220,18 @@ class Oracle:
         return derivative(self.values.along(tangents, step), self.points)
 
 
-def _kink_of(phi: Functional) -> Sides | None:
-    """A kink, but not the step of values that are rounded more than their dtype is."""
-    sides = kink_at(phi)
-    if sides is None:
-        return None
-    reach = reach_of(phi)
-    rounding = NOISE_FACTOR * (noise_of_steps(phi, reach) if reach else 0.0) / SIDE_STEP
-    return sides if abs(sides.left.value - sides.right.value) > rounding else None
+def _kinks_of(phis: Sequence[Functional]) -> tuple[Sides, ...]:
+    """Kinks, but not the steps of values that are rounded more than their dtype is."""
+    found = {phi: sides for phi in phis if (sides := kink_at(phi))}
+    if not found:
+        return ()
+    first = next(iter(found))
+    reach = reach_of(first)
+    noise = noise_of_steps(first, reach, first=0) if reach else 0.0
+    rounding = NOISE_FACTOR * noise / SIDE_STEP
+    return tuple(
+        sides for sides in found.values() if abs(sides.left.value - sides.right.value) > rounding
+    )
 
 
 def _or_nan(phi: Functional) -> Functional:

@@ -19,9 +19,6 @@ JUMPING = 1 / 6
 """An entry beside a jump is on its other side at half of the points, and at this share of them at
 least: of 24, fewer are with a probability of 10⁻⁴."""
 
-APART = "its values depend on the dtype beyond rounding (random numbers with a seed?)"
-"""What is said where float32's values are another function's."""
-
 
 def stability_check(
     appeal: Appeal, noises: Noises, primals: Arrays, functions: Mapping[str, Function]
@@ -48,7 +45,8 @@ def stability_check(
     if name not in noises.each:
         return check
     if noises.each[name].apart:
-        return replace(check, detail=f"{APART}; rounding was measured in float64 alone")
+        told = "the values depend on the dtype, and rounding was measured in float64 alone"
+        return replace(check, detail=told)
     detail = _instability(noises.each[name], others)
     if not detail or _is_excused(name, case, primals, functions):
         return check

@@ -33,18 +33,6 @@ def absolute(x: Array, at_zero: float = 0.0) -> tuple[Array, Vjp]:
     return np.where(x > 0, x, -x), lambda u: {"x": u * slope}
 
 
-def unchanged(x: Array) -> tuple[Array, Vjp]:
-    """f(x) = x."""
-    return +x, lambda u: {"x": +u}
-
-
-def _positive_less_negative(x: Array) -> tuple[Array, Vjp]:
-    """relu(x) - relu(-x), whose kinks cancel; each has slope 0 at 0."""
-    positive, of_positive = relu(x)
-    negative, of_negative = relu(-x)
-    return positive - negative, lambda u: {"x": of_positive(u)["x"] + of_negative(u)["x"]}
-
-
 def smooth_elu(z: Array) -> tuple[Array, Vjp]:
     """f(z) = z where z > 0, eᶻ - 1 elsewhere."""
     negative = np.minimum(z, 0)
@@ -211,9 +199,6 @@ def with_ties(rng: np.random.Generator, size: int) -> dict[str, Any]:
 RELU = Host(with_zeros("x"), relu, ("x",))
 
 
-UNCHANGED = Host(with_zeros("x"), unchanged, ("x",))
-
-
 SMOOTH_ELU = Host(_with_large, smooth_elu, ("z",))
 
 
@@ -275,14 +260,6 @@ KINK_FAULTS = (
         diagnosis="outside the subdifferential",
         sizes=ELEMENTWISE,
         plant=planted(LARGEST, instead(_to_every_winner)),
-    ),
-    Fault(
-        name="kinks that cancel",
-        story="x as relu(x) - relu(-x): smooth, and at 0 the gradient is the sum of two choices, "
-        "0 where it is 1. Engines take each kink by itself.",
-        diagnosis="kinks cancel",
-        sizes=ELEMENTWISE,
-        plant=planted(UNCHANGED, instead(_positive_less_negative)),
     ),
     Fault(
         name="removable 0/0: NaN",

@@ -58,9 +58,15 @@ FIRST_ORDER = [
 ]
 
 
-@each_dtype
 @pytest.mark.parametrize("is_complex", [True, False])
-@pytest.mark.parametrize("fault", FIRST_ORDER, ids=lambda fault: fault.name)
+@pytest.mark.parametrize(
+    ("fault", "dtype"),
+    [
+        pytest.param(fault, dtype, id=f"{fault.name}-{dtype}")
+        for fault in FIRST_ORDER
+        for dtype in fault.dtypes
+    ],
+)
 def test_a_diagnosis_is_made_in_few_calls_and_names_the_fault(
     fault: Fault, dtype: str, *, is_complex: bool
 ) -> None:

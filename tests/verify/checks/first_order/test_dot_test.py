@@ -205,6 +205,8 @@ def test_no_number_is_inconclusive_where_the_oracle_has_none() -> None:
         def truth(self, _: Arrays) -> Estimate:
             return Estimate(np.nan, np.inf, "none")
 
+        by_values = truth
+
         def sides(self, _: Arrays) -> None:
             return None
 
