@@ -13,6 +13,13 @@ from reference_impls.training import Course, Record, Step, Training, train
 MOST_STEPS = 1_000
 """So many steps are looked at: of a longer run, as many that are evenly spread."""
 
+FIRST, STRETCHES, STRETCH = 100, 20, 15
+"""Steps that are taken one after the other: so many first, then so many times so many.
+
+What is kept from step to step shows in the second; where one step in seven is wrong, two in every
+stretch are.
+"""
+
 
 @dataclass
 class RunByHand:
@@ -53,6 +60,13 @@ class RunByHand:
     def looked_at(self) -> list[int]:
         """The steps that are looked at, evenly spread, the first and the last among them."""
         return spread(self.steps, MOST_STEPS)
+
+    def stretches(self) -> list[range]:
+        """Steps that follow one another: the first, and stretches that are evenly spread."""
+        if self.steps <= FIRST + STRETCHES * STRETCH:
+            return [range(self.steps)]
+        starts = np.linspace(FIRST, self.steps - STRETCH, STRETCHES).astype(int).tolist()
+        return [range(FIRST), *(range(start, start + STRETCH) for start in starts)]
 
 
 def spread(count: int, most: int) -> list[int]:

@@ -187,7 +187,7 @@ class Forced:
             }
             worst = max(
                 (
-                    _worst_update(name, mine[name], array, scales[name])
+                    worst_update(name, mine[name], array, scales[name])
                     for name, array in theirs.items()
                 ),
                 key=lambda each: each.in_tolerances,
@@ -277,7 +277,18 @@ class Forced:
         return Noises.of(case, self.functions).allowed
 
 
-def _worst_update(name: str, got: np.ndarray, expected: np.ndarray, scale: float) -> Worst:
+def worst_update(
+    name: str, got: np.ndarray, expected: np.ndarray, scale: float, noise: float = 0.0
+) -> Worst:
+    """The entry of an update that is furthest off.
+
+    Args:
+        name: of the parameter.
+        got: the update that was seen.
+        expected: what it should be.
+        scale: of what it is a difference.
+        noise: in roundings of 1, beside a rounding of the scale.
+    """
     errors = np.abs(got - expected)
     flat = int(np.argmax(errors))
     unit = unit_roundoff(expected.dtype)
@@ -287,5 +298,5 @@ def _worst_update(name: str, got: np.ndarray, expected: np.ndarray, scale: float
         index_of(flat, got.shape),
         float(got.flat[flat]),
         float(expected.flat[flat]),
-        (unit, size, 0.0),
+        (unit, size, noise),
     )
