@@ -260,9 +260,9 @@ class Losses:
             gradient = {name: -array for name, array in gradient.items()}
         return loss, gradient
 
-    def loss(self, parameters: Mapping[str, Native]) -> float:
-        """What is to go down, on all the data."""
-        loss = self._trainer.loss(self._training.loss, {**self._data, **parameters})
+    def loss(self, parameters: Mapping[str, Native], step: int = 0) -> float:
+        """What is to go down, of the batch of a step."""
+        loss = self._trainer.loss(self._training.loss, {**self._batch(step), **parameters})
         return self._sign * self._number(loss)
 
     def loss_and_gradient(self, parameters: Mapping[str, Native]) -> tuple[float, Natives]:

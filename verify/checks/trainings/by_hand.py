@@ -13,7 +13,7 @@ from reference_impls.training import Course, Record, Step, Training, train
 MOST_STEPS = 1_000
 """So many steps are looked at: of a longer run, as many that are evenly spread."""
 
-FIRST, STRETCHES, STRETCH = 100, 20, 15
+FIRST, STRETCHES, STRETCH = 100, 12, 15
 """Steps that are taken one after the other: so many first, then so many times so many.
 
 What is kept from step to step shows in the second; where one step in seven is wrong, two in every
