@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from math import isnan
 
 import numpy as np
@@ -126,6 +127,21 @@ def test_armijos_search_halves_a_step_that_overshoots(trainer: Trainer) -> None:
     along_one = SteepestDescent(search=Armijo(), norm=1)
     end = trainer.descend(along_one, start_of(trainer), bowl(trainer, []), 1)
     np.testing.assert_array_equal(trainer.to_numpy(end["x"]), [3.0, 0.0])
+
+
+@each_trainer
+def test_armijos_search_does_not_ask_again_for_the_loss_where_it_ended(trainer: Trainer) -> None:
+    asked: list[list[float]] = []
+    bowl_shaped = bowl(trainer, [])
+
+    def loss(theta: Mapping[str, Native]) -> float:
+        asked.append(trainer.to_numpy(theta["x"]).tolist())
+        return bowl_shaped.loss(theta)
+
+    rule = SteepestDescent(search=Armijo())
+    trainer.descend(rule, start_of(trainer), replace(bowl_shaped, loss=loss), 5)
+    assert len(asked) > 5
+    assert all(one != other for one, other in pairwise(asked))
 
 
 @each_trainer
