@@ -19,6 +19,7 @@ from reference_impls.descent import (
     Newton,
     Objective,
     Rated,
+    Rule,
     Schedule,
     Searching,
     SteepestDescent,
@@ -360,3 +361,46 @@ def test_numbers_are_put_into_an_array_where_it_is(trainer: Trainer) -> None:
 
 def test_a_number_of_numpys_is_replaced() -> None:
     assert ManualTrainer().overwrite(np.float64(1), np.asarray(2.0)) == 2.0
+
+
+class Overwriting(TorchTrainer):
+    """It begins by scaling what it was given."""
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
+    ) -> Natives:
+        found = super().descend(rule, parameters, objective, steps)
+        for array in parameters.values():
+            array.mul_(2.0)
+        return found
+
+
+class Reshaping(TorchTrainer):
+    """It returns rows in place of vectors."""
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
+    ) -> Natives:
+        found = super().descend(rule, parameters, objective, steps)
+        return {name: array[None] for name, array in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("trainer", "said"),
+    [
+        (Overwriting(), "torch wrote into the parameters that it began with: w"),
+        (Reshaping(), "torch returned parameters of shapes"),
+    ],
+    ids=["start", "end"],
+)
+def test_a_start_that_is_written_to_and_an_end_of_another_shape_are_refused(
+    trainer: Trainer, said: str
+) -> None:
+    training = replace(line.TRAINING, steps=3)
+    with pytest.raises(ValueError, match=said):
+        train(training, training.record(0), trainer)
+
+
+def test_a_training_without_steps_is_refused() -> None:
+    with pytest.raises(ValueError, match="line: got 0 steps, wanted at least 1"):
+        replace(line.TRAINING, steps=0)

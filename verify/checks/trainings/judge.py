@@ -98,7 +98,8 @@ def judge(
             try:
                 informed.judge(trainer)
             except Exception as error:  # noqa: BLE001 -- the others are judged all the same
-                told(_failed(trainer.name, error, may_refuse=dtype == "float32"))
+                solves = training.loss.optimality is not None
+                told(_failed(trainer.name, error, may_refuse=solves and dtype == "float32"))
 
 
 def _failed(name: str, error: Exception, *, may_refuse: bool) -> TrainingCheck:
