@@ -61,17 +61,18 @@ class RunByHand:
         """The steps that are looked at, evenly spread, the first and the last among them."""
         return spread(self.steps, MOST_STEPS)
 
-    def stretches(self) -> list[range]:
-        """Steps that follow one another: the first, and stretches that are evenly spread."""
-        if self.steps <= FIRST + STRETCHES * STRETCH:
-            return [range(self.steps)]
-        starts = np.linspace(FIRST, self.steps - STRETCH, STRETCHES).astype(int).tolist()
-        return [range(FIRST), *(range(start, start + STRETCH) for start in starts)]
-
 
 def spread(count: int, most: int) -> list[int]:
     """Of the numbers below a count, at most so many, evenly spread with both ends."""
     return sorted(set(np.linspace(0, count - 1, min(count, most)).astype(int).tolist()))
+
+
+def stretches(count: int) -> list[range]:
+    """Of so many steps, some that follow one another: the first, and others evenly spread."""
+    if count <= FIRST + STRETCHES * STRETCH:
+        return [range(count)]
+    starts = np.linspace(FIRST, count - STRETCH, STRETCHES).astype(int).tolist()
+    return [range(FIRST), *(range(start, start + STRETCH) for start in starts)]
 
 
 def updates(thetas: Sequence[Arrays]) -> Iterator[Arrays]:

@@ -28,7 +28,7 @@ from verify.checks.case import case_at
 from verify.checks.check import Violation, Worst
 from verify.checks.compare import contract_violation, make_worst, worst_entry
 from verify.checks.noises import Noises
-from verify.checks.trainings.by_hand import MOST_STEPS, RunByHand, spread, updates
+from verify.checks.trainings.by_hand import MOST_STEPS, RunByHand, spread, stretches, updates
 from verify.checks.trainings.check import TrainingCheck, of_worst
 from verify.checks.trainings.recognition import recognised_gradient, recognised_rule
 from verify.error_model.arrays import index_of, largest, unit_roundoff
@@ -137,7 +137,7 @@ class Forced:
         """
         if not isinstance(self.training.rule, Rated):
             return
-        looked_at = {step for stretch in self.by_hand.stretches() for step in stretch}
+        looked_at = {step for stretch in stretches(self.by_hand.steps) for step in stretch}
         seen: list[_Seen] = []
 
         def gradient(theta: Mapping[str, Native], step: int) -> Natives:

@@ -1,14 +1,14 @@
 """The updates of rules that search and that no library has: Newton's, and steepest descent.
 
 All of such a step follows from the loss, its gradient and its Hessian. So an implementation is
-given those of the run by hand, wherever it asks, and each of its steps is held against a step by
-hand from where it stood itself. It goes several steps at a time: who keeps a Hessian from one step
-to the next would look right in a single one.
+told those that the run by hand would be told, wherever it asks, and its steps are held against
+steps by hand from where it stood itself. It goes the whole way at once: who keeps a Hessian from
+one step to the next would look right in a single one.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.searching import HALVED, as_vector, largest_entry, unflattening
 from reference_impls.training import Losses, in_numpy
 from verify.checks.check import Worst
+from verify.checks.trainings.by_hand import stretches
 from verify.checks.trainings.check import TrainingCheck, of_worst
 from verify.checks.trainings.forcing import Forced, worst_update
 from verify.checks.trainings.hessian import asks_for_hessians
@@ -33,10 +34,10 @@ from verify.error_model.noise import SAFETY
 
 
 def walk_check(forced: Forced, trainer: Trainer) -> TrainingCheck | None:
-    """The update that is furthest off, in the first steps and in stretches of later ones.
+    """The update that is furthest off, of the first steps and stretches of later ones.
 
     Args:
-        forced: the training, and the run by hand whose states the stretches begin at.
+        forced: the training, and the run by hand.
         trainer: whose steps.
 
     Returns:
@@ -68,25 +69,25 @@ class _Walks:
         self._by_hand = self._answered_to(ManualTrainer(), [])
 
     def of(self, trainer: Trainer) -> Iterator[tuple[int, Worst]]:
-        """The worst entry of every update, with its step."""
-        for stretch in self.forced.by_hand.stretches():
-            path = self._path(trainer, stretch)
-            for number, (theta, after) in enumerate(pairwise(path)):
-                wanted = self._stepped(theta) if number < len(stretch) else theta
-                yield stretch[0] + number, self._worst(theta, after, wanted, stretch[0] + number)
-            # Whoever stops must have had a reason to.
-            if len(path) <= len(stretch):
-                step = stretch[0] + len(path) - 1
-                yield step, self._worst(path[-1], path[-1], self._stepped(path[-1]), step)
+        """The worst entry of every update that is looked at, with its step."""
+        path, most = self._path(trainer), self.forced.training.steps
+        last = len(path) - 1
+        for step in chain.from_iterable(stretches(last)):
+            # It may not go further than it is told to.
+            wanted = self._stepped(path[step]) if step < most else path[step]
+            yield step, self._worst(path[step], path[step + 1], wanted, step)
+        # Whoever stops before that must have had a reason to.
+        if last < most:
+            yield last, self._worst(path[last], path[last], self._stepped(path[last]), last)
 
-    def _path(self, trainer: Trainer, stretch: range) -> list[Arrays]:
-        """The parameters before each step of a stretch, and where it led."""
-        seen: list[Arrays] = []
-        start = cast(self.forced.by_hand.thetas[stretch[0]], self.forced.dtype)
-        natives = {name: trainer.native(array) for name, array in copies(start).items()}
+    def _path(self, trainer: Trainer) -> list[Arrays]:
+        """The parameters before each step, and where they led."""
+        forced, seen = self.forced, list[Arrays]()
+        start = copies(cast(forced.record.parameters, forced.dtype))
+        natives = {name: trainer.native(start[name]) for name in forced.training.loss.wrt}
         objective = self._answered_to(trainer, seen)
-        end = in_numpy(trainer.descend(self.rule, natives, objective, len(stretch)), trainer)
-        return [*seen, end]
+        end = trainer.descend(self.rule, natives, objective, forced.training.steps)
+        return [*seen, in_numpy(end, trainer)]
 
     def _answered_to(self, trainer: Trainer, seen: list[Arrays]) -> Objective:
         """What the run by hand would be told, in an engine's arrays."""
@@ -137,7 +138,7 @@ class _Walks:
         vector, gradient = (as_vector(each, theta, np) for each in (theta, found))
         direction = -gradient if self.rule.norm == 2 else largest_entry(-gradient)
         slope = self.rule.search.slope * float(gradient @ direction)
-        noise = abs(here) + self.forced.noise(step).functional
+        noise = abs(here) + self.forced.noise(min(step, self.forced.by_hand.steps - 1)).functional
         allowed = SAFETY * unit_roundoff(np.dtype(self.forced.dtype)) * noise
         unflatten = unflattening(theta)
         for far in HALVED:

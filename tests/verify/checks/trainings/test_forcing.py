@@ -12,7 +12,7 @@ from reference_impls.descent import Natives, Objective, Rule, Trainer, rate_at
 from reference_impls.engines.pytorch.training import TorchTrainer
 from reference_impls.trainings import load_training
 from tests.verify.checks.trainings.shared import SHORT, checks_of
-from verify.checks.trainings.by_hand import RunByHand
+from verify.checks.trainings.by_hand import stretches
 
 
 def slightly_off(factor: float, at_call: int) -> type[TorchTrainer]:
@@ -184,9 +184,6 @@ def test_what_is_kept_from_step_to_step_is_convicted_late_in_a_run_too(dtype: st
 
 
 def test_steps_that_follow_one_another_are_looked_at_up_to_the_last() -> None:
-    def stretches(steps: int) -> list[range]:
-        return RunByHand(gradients=[{}] * steps).stretches()
-
     assert stretches(40) == [range(40)]
     first, *later = stretches(10_000)
     assert first == range(100)

@@ -107,6 +107,15 @@ def with_thirds(_: Descend, rule: Rule, theta: Natives, asked: Objective, steps:
     return theta
 
 
+def with_another_slope_late(
+    descend: Descend, rule: Rule, theta: Natives, asked: Objective, steps: int
+) -> Natives:
+    assert isinstance(rule, SteepestDescent)
+    middle = descend(rule, theta, asked, 250)
+    strict = replace(rule, search=Armijo(slope=0.5))
+    return descend(strict, middle, asked, steps - 250)
+
+
 def not_at_all(
     descend: Descend, rule: Rule, theta: Natives, asked: Objective, steps: int
 ) -> Natives:
@@ -137,6 +146,7 @@ def one_step_more(
         pytest.param("ravine_1_norm", with_rule(norm=2), id="2-norm"),
         pytest.param("rosenbrock_armijo", with_rule(search=Armijo(slope=0.1)), id="slope 0.1"),
         pytest.param("rosenbrock_armijo", with_thirds, id="thirds"),
+        pytest.param("rosenbrock_armijo", with_another_slope_late, id="slope, late"),
         pytest.param("ravine_exact_search", not_at_all, id="idle"),
         pytest.param("ravine_exact_search", one_step_alone, id="lazy"),
         pytest.param("ravine_exact_search", one_step_more, id="eager"),
