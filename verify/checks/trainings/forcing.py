@@ -10,8 +10,8 @@ gradient gₖ, and what its optimizer makes of gradients, its update θₖ₊₁
   so must go the same way. Each of its updates may differ by a rounding of the parameters and of the
   largest update until then, of whose size everything is that it remembers.
 
-A rule that looks ahead, or stops by itself, is one library's in one implementation and another's in
-the next. There, it is gradients alone that are compared here; `hessian` and `end` have the rest.
+Of a rule that looks ahead, or stops by itself, it is gradients and losses alone that are compared
+here; `walks`, `hessian` and `end` have the rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
