@@ -289,10 +289,6 @@ class Trainer(Protocol):
         """
         ...
 
-    def has_rule(self, rule: Rule) -> bool:
-        """Has its library an optimizer for this rule? Otherwise it is followed by hand."""
-        ...
-
     def descend(
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:

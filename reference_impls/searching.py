@@ -21,9 +21,10 @@ from reference_impls.descent import (
     Trainer,
 )
 
-HALVINGS = 60
-"""After which no step is left to be taken: it would be smaller than a rounding of most parameters.
-A search comes here at a minimum, where the loss cannot go down by as little as it should."""
+HALVED = tuple(0.5**halvings for halvings in range(60))
+"""How far Armijo's search goes, as it tries it. After the last, no step is left to be taken: it
+would be smaller than a rounding of most parameters. A search comes here at a minimum, where the
+loss cannot go down by as little as it should."""
 
 Unflatten = Callable[[Native], Natives]
 """``unflatten(vector)`` returns the parameters that lie in a vector, end to end."""
@@ -85,13 +86,14 @@ def _movement(
         search = _exact(objective.hessian(unflatten(start)))
 
     def steepest(theta: Native, gradient: Native) -> Native:
-        direction = -gradient if rule.norm == 2 else _largest_entry(-gradient)
+        direction = -gradient if rule.norm == 2 else largest_entry(-gradient)
         return search(theta, direction, gradient @ direction) * direction
 
     return steepest
 
 
-def _largest_entry(vector: Native) -> Native:
+def largest_entry(vector: Native) -> Native:
+    """The entry of the largest size, and zeros in place of all others."""
     alone = 0 * vector
     index = abs(vector).argmax()
     alone[index] = vector[index]
@@ -107,13 +109,20 @@ def _exact(hessian: Native) -> Search:
 
 
 def _armijo(rule: Armijo, loss: Callable[[Native], float]) -> Search:
+    reached: tuple[Native, float] | None = None
+
     def search(theta: Native, direction: Native, slope: Native) -> float:
-        here, far = loss(theta), 1.0
-        for _ in range(HALVINGS):
+        nonlocal reached
+        # The search before this one has asked for the loss where it ended.
+        is_known = reached is not None and (reached[0] == theta).all()
+        here = reached[1] if reached and is_known else loss(theta)
+        for far in HALVED:
+            there = theta + far * direction
+            found = loss(there)
             # Not a number is not less than anything: the step is halved.
-            if loss(theta + far * direction) <= here + rule.slope * far * float(slope):
+            if found <= here + rule.slope * far * float(slope):
+                reached = there, found
                 return far
-            far /= 2
         return 0.0
 
     return search

@@ -91,7 +91,7 @@ class Training:
         origin: the tutorial and section it is taken from.
         loss: a computation whose value is a scalar; its ``wrt`` are the parameters.
         rule: of descent.
-        steps: how many; of a rule that stops by itself, at most.
+        steps: how many, at least one; of a rule that stops by itself, at most.
         record: ``record(seed)`` draws what the run is given.
         closed_form: ``closed_form(record, step)`` returns the parameters before a step, where they
             are known without descending.
@@ -122,6 +122,15 @@ class Training:
     curves: Callable[[Record, "Course"], Sequence[Curve]] | None = None
     seeds: tuple[int, ...] = (0,)
     dtypes: tuple[str, ...] = DTYPES
+
+    def __post_init__(self) -> None:
+        """There must be something to look at.
+
+        Raises:
+            ValueError: no step is asked for.
+        """
+        if self.steps < 1:
+            raise ValueError(f"{self.name}: got {self.steps} steps, wanted at least 1")
 
 
 @dataclass
@@ -181,7 +190,8 @@ def train(
 
     Raises:
         DivergedError: the loss became infinite or NaN.
-        ValueError: the loss changes from batch to batch, and the rule searches along it.
+        ValueError: the loss changes from batch to batch, and the rule searches along it; or the
+            trainer wrote into the parameters that it was given, or returned others.
     """
     if record.batches and not isinstance(training.rule, Rated):
         raise ValueError(f"{training.name}: a rule that searches has no use for batches")
@@ -203,13 +213,27 @@ def train(
         return found
 
     objective = Objective(gradient, losses.loss, losses.loss_and_gradient, losses.hessian)
+    start = in_numpy(losses.start, trainer)
     found = trainer.descend(training.rule, losses.start, objective, training.steps)
     course.parameters = in_numpy(found, trainer)
+    _refuse_others(start, in_numpy(losses.start, trainer), course.parameters, trainer.name)
     if not all(np.isfinite(array).all() for array in course.parameters.values()):
         raise DivergedError(
             f"{training.name} with {trainer.name}: after the last step, parameters are not finite"
         )
     return course
+
+
+def _refuse_others(start: Arrays, start_afterwards: Arrays, end: Arrays, name: str) -> None:
+    """Arrays of another shape would be compared all the same, row by row."""
+    shapes, wanted = (
+        {key: array.shape for key, array in arrays.items()} for arrays in (end, start)
+    )
+    if shapes != wanted:
+        raise ValueError(f"{name} returned parameters of shapes {shapes}, wanted {wanted}")
+    changed = [key for key, array in start.items() if (array != start_afterwards[key]).any()]
+    if changed:
+        raise ValueError(f"{name} wrote into the parameters that it began with: {changed[0]}")
 
 
 def _cause(rule: Rule) -> str:
@@ -260,9 +284,9 @@ class Losses:
             gradient = {name: -array for name, array in gradient.items()}
         return loss, gradient
 
-    def loss(self, parameters: Mapping[str, Native]) -> float:
-        """What is to go down, on all the data."""
-        loss = self._trainer.loss(self._training.loss, {**self._data, **parameters})
+    def loss(self, parameters: Mapping[str, Native], step: int = 0) -> float:
+        """What is to go down, of the batch of a step."""
+        loss = self._trainer.loss(self._training.loss, {**self._batch(step), **parameters})
         return self._sign * self._number(loss)
 
     def loss_and_gradient(self, parameters: Mapping[str, Native]) -> tuple[float, Natives]:

@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from math import isnan
 
 import numpy as np
@@ -18,6 +19,7 @@ from reference_impls.descent import (
     Newton,
     Objective,
     Rated,
+    Rule,
     Schedule,
     Searching,
     SteepestDescent,
@@ -126,6 +128,21 @@ def test_armijos_search_halves_a_step_that_overshoots(trainer: Trainer) -> None:
     along_one = SteepestDescent(search=Armijo(), norm=1)
     end = trainer.descend(along_one, start_of(trainer), bowl(trainer, []), 1)
     np.testing.assert_array_equal(trainer.to_numpy(end["x"]), [3.0, 0.0])
+
+
+@each_trainer
+def test_armijos_search_does_not_ask_again_for_the_loss_where_it_ended(trainer: Trainer) -> None:
+    asked: list[list[float]] = []
+    bowl_shaped = bowl(trainer, [])
+
+    def loss(theta: Mapping[str, Native]) -> float:
+        asked.append(trainer.to_numpy(theta["x"]).tolist())
+        return bowl_shaped.loss(theta)
+
+    rule = SteepestDescent(search=Armijo())
+    trainer.descend(rule, start_of(trainer), replace(bowl_shaped, loss=loss), 5)
+    assert len(asked) > 5
+    assert all(one != other for one, other in pairwise(asked))
 
 
 @each_trainer
@@ -344,3 +361,46 @@ def test_numbers_are_put_into_an_array_where_it_is(trainer: Trainer) -> None:
 
 def test_a_number_of_numpys_is_replaced() -> None:
     assert ManualTrainer().overwrite(np.float64(1), np.asarray(2.0)) == 2.0
+
+
+class Overwriting(TorchTrainer):
+    """It begins by scaling what it was given."""
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
+    ) -> Natives:
+        found = super().descend(rule, parameters, objective, steps)
+        for array in parameters.values():
+            array.mul_(2.0)
+        return found
+
+
+class Reshaping(TorchTrainer):
+    """It returns rows in place of vectors."""
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
+    ) -> Natives:
+        found = super().descend(rule, parameters, objective, steps)
+        return {name: array[None] for name, array in found.items()}
+
+
+@pytest.mark.parametrize(
+    ("trainer", "said"),
+    [
+        (Overwriting(), "torch wrote into the parameters that it began with: w"),
+        (Reshaping(), "torch returned parameters of shapes"),
+    ],
+    ids=["start", "end"],
+)
+def test_a_start_that_is_written_to_and_an_end_of_another_shape_are_refused(
+    trainer: Trainer, said: str
+) -> None:
+    training = replace(line.TRAINING, steps=3)
+    with pytest.raises(ValueError, match=said):
+        train(training, training.record(0), trainer)
+
+
+def test_a_training_without_steps_is_refused() -> None:
+    with pytest.raises(ValueError, match="line: got 0 steps, wanted at least 1"):
+        replace(line.TRAINING, steps=0)

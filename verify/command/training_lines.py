@@ -102,8 +102,6 @@ def _exception(row: TrainingVerdict) -> Iterator[str]:
         yield f"{head} parts from the twins{where}: {row.detail}"
     elif is_refusal(row):
         yield f"{head} refused: {row.detail}"
-    elif row.verdict == "skipped" and row.check == "update":
-        yield f"{head} not compared: {row.detail}"
     elif row.verdict == "disagree":
         named = f": {row.fault}" if row.fault else ""
         yield f"{head} disagrees{where}{named}"

@@ -49,10 +49,6 @@ class AutogradTrainer(ManualTrainer):
 
         return autograd.hessian(at)(as_vector(varied, varied, np))
 
-    def has_rule(self, rule: Rule) -> bool:
-        """See `Trainer.has_rule`; with a schedule, it has none."""
-        return isinstance(rule, Rated) and not rule.schedule
-
     def descend(
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:

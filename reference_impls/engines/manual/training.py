@@ -67,10 +67,6 @@ class ManualTrainer:
         rows = np.identity(as_vector(wide, loss.wrt, np).size)
         return np.stack([as_vector(pull(row), loss.wrt, np) for row in rows]).astype(dtype)
 
-    def has_rule(self, rule: Rule) -> bool:  # noqa: ARG002 -- others ask what it is
-        """See `Trainer.has_rule`; here all is by hand."""
-        return True
-
     def descend(
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:

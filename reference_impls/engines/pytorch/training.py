@@ -71,10 +71,6 @@ class TorchTrainer:
         point = as_vector(varied, varied, torch)
         return torch.autograd.functional.hessian(at, point)  # type: ignore[no-untyped-call]
 
-    def has_rule(self, rule: Rule) -> bool:
-        """See `Trainer.has_rule`."""
-        return isinstance(rule, Rated | LBFGS)
-
     def descend(
         self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
     ) -> Natives:

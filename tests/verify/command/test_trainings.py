@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import verify.command.training_run
+from reference_impls.computations import timeseries_net
 from reference_impls.engines.pytorch.training import TorchTrainer
 from reference_impls.implicit.errors import SingularError
 from reference_impls.trainings import exponential
@@ -195,6 +196,11 @@ def test_a_refusal_is_no_agreement(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
 ) -> None:
     monkeypatch.setattr(TorchTrainer, "loss_and_gradient", refusing)
+    right = exponential.TRAINING
+    # Only who solves for something may refuse.
+    solving = replace(right.loss, optimality=timeseries_net.COMPUTATION.optimality)
+    as_if = replace(right, loss=solving)
+    monkeypatch.setattr(verify.command.training_run, "load_training", lambda _: as_if)
     path = tmp_path / "trainings.csv"
     asked = ["--trainings", "exponential", "--dtype", "float32", "--csv", str(path), *ALONE]
     for _ in range(2):  # nor is it done with

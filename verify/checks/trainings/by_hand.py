@@ -13,6 +13,13 @@ from reference_impls.training import Course, Record, Step, Training, train
 MOST_STEPS = 1_000
 """So many steps are looked at: of a longer run, as many that are evenly spread."""
 
+FIRST, STRETCHES, STRETCH = 100, 12, 15
+"""Steps that are taken one after the other: so many first, then so many times so many.
+
+What is kept from step to step shows in the second; where one step in seven is wrong, two in every
+stretch are.
+"""
+
 
 @dataclass
 class RunByHand:
@@ -58,6 +65,14 @@ class RunByHand:
 def spread(count: int, most: int) -> list[int]:
     """Of the numbers below a count, at most so many, evenly spread with both ends."""
     return sorted(set(np.linspace(0, count - 1, min(count, most)).astype(int).tolist()))
+
+
+def stretches(count: int) -> list[range]:
+    """Of so many steps, some that follow one another: the first, and others evenly spread."""
+    if count <= FIRST + STRETCHES * STRETCH:
+        return [range(count)]
+    starts = np.linspace(FIRST, count - STRETCH, STRETCHES).astype(int).tolist()
+    return [range(FIRST), *(range(start, start + STRETCH) for start in starts)]
 
 
 def updates(thetas: Sequence[Arrays]) -> Iterator[Arrays]:

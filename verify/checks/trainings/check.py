@@ -25,12 +25,12 @@ class TrainingCheck:
 
     Attributes:
         implementation: whose run it was.
-        kind: ``gradient`` and ``update``, each at the states of the run by hand; of a rule that
-            searches, ``Hessian`` likewise, and ``end``, where it stops; ``free run``, beside the
-            twins of that; ``repetition``; ``closed form``; ``number``, that the recipe gives;
-            ``finished``, the last of a run.
-        verdict: ``agree``, ``disagree``; ``parted`` of a free run; ``reported`` of a number that
-            nothing is expected of; ``skipped``; ``diverged``.
+        kind: ``gradient``, at the states of the run by hand; ``update``, with its gradients; of a
+            rule that searches, ``Hessian`` at its states, and ``end``, where it stops; ``free
+            run``, beside the twins of that; ``repetition``; ``closed form``; ``number``, that the
+            recipe gives; ``finished``, the last of a run.
+        verdict: ``agree``, ``disagree``; ``parted`` of a free run that chaos may explain;
+            ``reported`` of a number that nothing is expected of; ``skipped``; ``diverged``.
         quantity: of a number, its name; of an array, the entry.
         step: where; None if it holds for all.
         got: what was found.

@@ -10,8 +10,8 @@ gradient gₖ, and what its optimizer makes of gradients, its update θₖ₊₁
   so must go the same way. Each of its updates may differ by a rounding of the parameters and of the
   largest update until then, of whose size everything is that it remembers.
 
-A rule that looks ahead, or stops by itself, is one library's in one implementation and another's in
-the next. There, it is gradients alone that are compared here; `hessian` and `end` have the rest.
+Of a rule that looks ahead, or stops by itself, it is gradients and losses alone that are compared
+here; `walks`, `hessian` and `end` have the rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from itertools import chain
 
 import numpy as np
 
-from reference_impls.computation import Arrays, Native, cast, copies
+from reference_impls.computation import Arrays, Native, cast
 from reference_impls.descent import Natives, Objective, Rated, Trainer
 from reference_impls.function import Function
 from reference_impls.training import Losses, Record, Training, in_numpy
@@ -28,7 +28,7 @@ from verify.checks.case import case_at
 from verify.checks.check import Violation, Worst
 from verify.checks.compare import contract_violation, make_worst, worst_entry
 from verify.checks.noises import Noises
-from verify.checks.trainings.by_hand import MOST_STEPS, RunByHand, updates
+from verify.checks.trainings.by_hand import MOST_STEPS, RunByHand, spread, stretches, updates
 from verify.checks.trainings.check import TrainingCheck, of_worst
 from verify.checks.trainings.recognition import recognised_gradient, recognised_rule
 from verify.error_model.arrays import index_of, largest, unit_roundoff
@@ -38,13 +38,20 @@ FRESH = 25
 """The noise of so many steps before, of those that are looked at, is believed to be that of now."""
 
 
-OWN = 100
-"""So many steps are also taken in the optimizer's own arrays."""
+LOSSES = 100
+"""At so many steps, the loss is also asked for without its gradient, as a search asks."""
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A gradient at a step, and the worst of it and of the loss."""
+    """A step, and the worst of its gradient and its losses.
+
+    Attributes:
+        step: its number.
+        gradient: empty where it is accepted: thousands would fill the memory.
+        worst: what is furthest off.
+        broken: what it has done that no gradient does.
+    """
 
     step: int
     gradient: Arrays
@@ -77,6 +84,7 @@ class Forced:
     def __post_init__(self) -> None:
         """No noise has been measured yet."""
         self._noises: dict[int, Noise] = {}
+        self._sign = -1 if self.training.maximizes else 1
         self._known: Arrays = {
             name: np.zeros(a.shape) for name, a in self.by_hand.thetas[0].items()
         }
@@ -111,10 +119,10 @@ class Forced:
             )
         if last.accepted:
             most = max(seen, key=lambda each: each.worst.in_tolerances)
-            detail = f"the worst of {len(seen)} gradients"
+            detail = f"the worst of {len(seen)} gradients and losses"
             return of_worst(trainer.name, "gradient", most.worst, most.step, detail)
         fault = ""
-        if last.worst.argument != "loss":
+        if last.worst.argument in last.gradient:
             fault = recognised_gradient(
                 self.training, self.record, self.by_hand, last.gradient, last.step
             )
@@ -122,15 +130,19 @@ class Forced:
         return of_worst(trainer.name, "gradient", last.worst, last.step, detail, fault)
 
     def _in_own_arrays(self, trainer: Trainer, losses: Losses) -> Iterator[_Seen]:
-        """The first steps, in the optimizer's own arrays, with the numbers of the run by hand.
+        """Stretches of steps, in the optimizer's own arrays, with the numbers of the run by hand.
 
         What is kept from one step to the next, as a gradient that is not set to zero, shows here.
+        Between the stretches, the optimizer is led on by the gradients of the run by hand.
         """
         if not isinstance(self.training.rule, Rated):
             return
+        looked_at = {step for stretch in stretches(self.by_hand.steps) for step in stretch}
         seen: list[_Seen] = []
 
         def gradient(theta: Mapping[str, Native], step: int) -> Natives:
+            if step not in looked_at:
+                return self._given(trainer, step)
             forced = {
                 name: trainer.overwrite(theta[name], np.asarray(array, self.dtype))
                 for name, array in self.by_hand.thetas[step].items()
@@ -139,41 +151,42 @@ class Forced:
             seen.append(self._seen(trainer, loss, found, step))
             return found
 
-        steps = min(OWN, self.by_hand.steps)
-        trainer.descend(self.training.rule, losses.start, Objective(gradient), steps)
+        trainer.descend(self.training.rule, losses.start, Objective(gradient), self.by_hand.steps)
         yield from seen
 
     def _anew(self, trainer: Trainer, losses: Losses) -> Iterator[_Seen]:
-        """The steps that are looked at, each in arrays of its own."""
-        for step in self.by_hand.looked_at():
-            native = {
-                name: trainer.native(np.array(array, self.dtype))  # which it may write to
-                for name, array in self.by_hand.thetas[step].items()
-            }
-            loss, gradient = losses.at(native, step)
+        """The steps that are looked at, each in arrays of its own; of some, the loss alone."""
+        looked_at = self.by_hand.looked_at()
+        alone = {looked_at[k] for k in spread(len(looked_at), LOSSES)}
+        for step in looked_at:
+            loss, gradient = losses.at(self._native(trainer, self.by_hand.thetas[step]), step)
             yield self._seen(trainer, loss, gradient, step)
+            if step in alone:
+                found = losses.loss(self._native(trainer, self.by_hand.thetas[step]), step)
+                yield _Seen(step, {}, self._compared_loss(found, step, "loss alone"), None)
+
+    def _native(self, trainer: Trainer, arrays: Arrays) -> Natives:
+        """In an engine's own arrays, which it may write to."""
+        return {name: trainer.native(np.array(a, self.dtype)) for name, a in arrays.items()}
+
+    def _given(self, trainer: Trainer, step: int) -> Natives:
+        """The gradient of the run by hand."""
+        return self._native(trainer, self.by_hand.gradients[step])
 
     def _seen(self, trainer: Trainer, loss: Native, gradient: Natives, step: int) -> _Seen:
         value, got = trainer.to_numpy(loss), in_numpy(gradient, trainer)
         like = cast(self.by_hand.thetas[step], self.dtype)
         broken = contract_violation(value, got, like, tuple(self.by_hand.gradients[step]))
-        of_loss = self._compared_loss(float(value.item()), step)
+        of_loss = self._compared_loss(self._sign * float(value.item()), step, "loss")
         compared = [of_loss] if broken else [self._compared(got, step), of_loss]
         worst = max(compared, key=lambda each: each.in_tolerances)
-        return _Seen(step, got, worst, broken)
+        return _Seen(step, {} if worst.accepted else got, worst, broken)
 
     def update_check(self, trainer: Trainer) -> TrainingCheck | None:
         """The update that is furthest off, of all steps; None for a rule that searches."""
         rule = self.training.rule
         if not isinstance(rule, Rated):
             return None
-        if not trainer.has_rule(rule):
-            return TrainingCheck(
-                implementation=trainer.name,
-                kind="update",
-                verdict="skipped",
-                detail="its library has not this rule, which is followed by hand",
-            )
         wanted = list(updates(self.by_hand.thetas))
         thetas = self._led(trainer)
         got = list(updates(thetas))
@@ -187,7 +200,7 @@ class Forced:
             }
             worst = max(
                 (
-                    _worst_update(name, mine[name], array, scales[name])
+                    worst_update(name, mine[name], array, scales[name])
                     for name, array in theirs.items()
                 ),
                 key=lambda each: each.in_tolerances,
@@ -210,13 +223,9 @@ class Forced:
 
         def gradient(theta: Mapping[str, Native], step: int) -> Natives:
             thetas.append(in_numpy(theta, trainer))
-            given = cast(self.by_hand.gradients[step], self.dtype)
-            return {name: trainer.native(array) for name, array in copies(given).items()}
+            return self._given(trainer, step)
 
-        start = {
-            name: trainer.native(array)
-            for name, array in copies(cast(self.record.parameters, self.dtype)).items()
-        }
+        start = self._native(trainer, self.record.parameters)
         end = trainer.descend(self.training.rule, start, Objective(gradient), self.by_hand.steps)
         return [*thetas, in_numpy(end, trainer)]
 
@@ -239,13 +248,17 @@ class Forced:
             worst = worst_entry(got, expected, noise.cotangents, noise.quantiles)
         return worst
 
-    def _compared_loss(self, got: float, step: int) -> Worst:
-        """Half of its digits must agree: it may be a small difference of terms nobody knows."""
-        expected, unit = self.by_hand.course.losses[step], unit_roundoff(np.dtype(self.dtype))
+    def _compared_loss(self, got: float, step: int, name: str) -> Worst:
+        """Half of its digits must agree: it may be a small difference of terms nobody knows.
+
+        What is compared is to go down, and so has the other sign where a loss is to grow.
+        """
+        expected = self._sign * self.by_hand.course.losses[step]
+        unit = unit_roundoff(np.dtype(self.dtype))
         scale = max(
             largest(np.asarray(self.by_hand.course.losses)), float(np.finfo(self.dtype).tiny)
         )
-        return make_worst("loss", "", got, expected, (unit, scale, scale / np.sqrt(unit)))
+        return make_worst(name, "", got, expected, (unit, scale, scale / np.sqrt(unit)))
 
     @property
     def _shortly(self) -> int:
@@ -277,7 +290,18 @@ class Forced:
         return Noises.of(case, self.functions).allowed
 
 
-def _worst_update(name: str, got: np.ndarray, expected: np.ndarray, scale: float) -> Worst:
+def worst_update(
+    name: str, got: np.ndarray, expected: np.ndarray, scale: float, noise: float = 0.0
+) -> Worst:
+    """The entry of an update that is furthest off.
+
+    Args:
+        name: of the parameter.
+        got: the update that was seen.
+        expected: what it should be.
+        scale: of what it is a difference.
+        noise: in roundings of 1, beside a rounding of the scale.
+    """
     errors = np.abs(got - expected)
     flat = int(np.argmax(errors))
     unit = unit_roundoff(expected.dtype)
@@ -287,5 +311,5 @@ def _worst_update(name: str, got: np.ndarray, expected: np.ndarray, scale: float
         index_of(flat, got.shape),
         float(got.flat[flat]),
         float(expected.flat[flat]),
-        (unit, size, 0.0),
+        (unit, size, noise),
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reference_impls.descent import Exact, Newton, SteepestDescent, Trainer
+from reference_impls.descent import Exact, Newton, Rule, SteepestDescent, Trainer
 from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.training import Losses, Record, Training
 from verify.checks.check import Worst
@@ -23,7 +23,7 @@ def hessian_check(
     Returns:
         None for a rule that asks for no Hessian.
     """
-    if not _asks_for_hessians(training):
+    if not asks_for_hessians(training.rule):
         return None
     theirs, ours = (Losses(training, record, each, dtype) for each in (trainer, ManualTrainer()))
     found: list[tuple[int, Worst]] = []
@@ -36,8 +36,8 @@ def hessian_check(
     return of_worst(trainer.name, "Hessian", worst, step, f"the worst of {len(found)} steps")
 
 
-def _asks_for_hessians(training: Training) -> bool:
-    rule = training.rule
+def asks_for_hessians(rule: Rule) -> bool:
+    """Does a rule take second derivatives?"""
     return isinstance(rule, Newton) or (
         isinstance(rule, SteepestDescent) and isinstance(rule.search, Exact)
     )

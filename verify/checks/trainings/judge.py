@@ -1,9 +1,9 @@
 """One training at one seed and dtype: every implementation against everything.
 
-(a) gradients and updates at the states of the run by hand (`forcing`), and of rules that search
-their Hessians and ends (`hessian`, `end`); (b) free runs beside twins of it (`free_run`, `twins`),
-and (c) each done twice (`repetition`); (d) the closed form, where there is one (`closed_form`), and
-(e) the numbers that the tutorial's recipe gives (`numbers`), both in float64.
+(a) gradients and updates at the states of the run by hand (`forcing`, `walks`), and of rules that
+search their Hessians and ends (`hessian`, `end`); (b) free runs beside twins of it (`free_run`,
+`twins`), and (c) each done twice (`repetition`); (d) the closed form, where there is one
+(`closed_form`), and (e) the numbers that the tutorial's recipe gives (`numbers`), both in float64.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +28,7 @@ from verify.checks.trainings.hessian import hessian_check
 from verify.checks.trainings.numbers import number_checks
 from verify.checks.trainings.repetition import repetition_check
 from verify.checks.trainings.twins import envelope
+from verify.checks.trainings.walks import walk_check
 
 MOST_ROWS = 500
 """So many steps of a run are written down, evenly spread over the logarithm of their number."""
@@ -97,7 +98,8 @@ def judge(
             try:
                 informed.judge(trainer)
             except Exception as error:  # noqa: BLE001 -- the others are judged all the same
-                told(_failed(trainer.name, error, may_refuse=dtype == "float32"))
+                solves = training.loss.optimality is not None
+                told(_failed(trainer.name, error, may_refuse=solves and dtype == "float32"))
 
 
 def _failed(name: str, error: Exception, *, may_refuse: bool) -> TrainingCheck:
@@ -140,7 +142,8 @@ class _Judge:
         """Everything of one implementation."""
         if trainer.name != ManualTrainer.name:
             self.told(self._forced.gradient_check(trainer))
-            if update := self._forced.update_check(trainer):
+            update = self._forced.update_check(trainer) or walk_check(self._forced, trainer)
+            if update:
                 self.told(update)
             if hessian := hessian_check(
                 self.training, self.record, trainer, self.dtype, self.by_hand

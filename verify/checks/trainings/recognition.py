@@ -52,8 +52,15 @@ def recognised_rule(rule: Rated, by_hand: RunByHand, got: Sequence[Arrays], wron
     """
     seen = got[: wrong + STEPS]
     wanted = list(updates(by_hand.thetas[: len(seen) + 1]))
-    tried = mistakes(rule, _factor(seen[0], wanted[0]))
-    return next((each.name for each in tried if _explains(each, rule, by_hand, seen, wanted)), "")
+    off = max(map(_size_of_difference, seen, wanted))
+    rounding = _rounding(by_hand.thetas[: len(seen) + 1])
+    least, name = EXPLAINED * off + rounding, ""
+    for each in mistakes(rule, _factor(seen[0], wanted[0])):
+        # Below a rounding nothing tells one mistake from another, and the first gives its name.
+        left = max(_left(each, rule, by_hand, seen), rounding)
+        if left < least:
+            least, name = left, each.name
+    return name
 
 
 def recognised_gradient(
@@ -83,25 +90,22 @@ def recognised_gradient(
     return ""
 
 
-def _explains(
-    mistake: Mistake,
-    rule: Rated,
-    by_hand: RunByHand,
-    seen: Sequence[Arrays],
-    wanted: Sequence[Arrays],
-) -> bool:
+def _left(mistake: Mistake, rule: Rated, by_hand: RunByHand, seen: Sequence[Arrays]) -> float:
+    """What a mistake leaves unexplained of the updates that were seen."""
     state = begin(rule, by_hand.thetas[0])
     thetas = [dict(state.theta)]
     with np.errstate(all="ignore"):  # a wrong rule may lead anywhere
         for gradient in by_hand.gradients[: len(seen)]:
             state = mistake.advance(state, gradient)
             thetas.append(dict(state.theta))
-        made = list(updates(thetas))
-        off = max(map(_size_of_difference, seen, wanted))
-        left = max(map(_size_of_difference, seen, made))
+        found = max(map(_size_of_difference, seen, updates(thetas)))
+    return found if np.isfinite(found) else np.inf
+
+
+def _rounding(thetas: Sequence[Arrays]) -> float:
+    """Of the difference of two parameters."""
     size = max(largest(array) for theta in thetas for array in theta.values())
-    unit = unit_roundoff(next(iter(thetas[0].values())).dtype)
-    return left <= EXPLAINED * off + SAFETY * unit * size
+    return SAFETY * unit_roundoff(next(iter(thetas[0].values())).dtype) * size
 
 
 def _size_of_difference(one: Mapping[str, Array], other: Mapping[str, Array]) -> float:

@@ -61,20 +61,36 @@ def _newton_step(sign: float) -> Observation:
     end = start + sign * hessian * start / hessian
     before, after = (float(hessian @ theta**2) / 2 for theta in (start, end))
     x, y = end
+    # One whole step ends at the minimum; part of one only comes nearer.
     return Observation(
-        after >= before, f"(1, 1) goes to ({x:g}, {y:g}), and the loss from {before:g} to {after:g}"
+        after > 1e-12 * before,
+        f"(1, 1) goes to ({x:g}, {y:g}), and the loss from {before:g} to {after:g}",
     )
 
 
-def _of_unit_length(direction: Direction) -> Observation:
-    length = float(np.linalg.norm(direction(np.array([3.0, -4.0]))))
-    return Observation(abs(length - 1) > 1e-9, f"its length is {length:g} at a gradient (3, -4)")
+def _steepest(norm: int) -> Callable[[Direction], Observation]:
+    """Has a direction the length 1 in a norm, and of all such the smallest slope?
 
+    That is minus the largest entry of the gradient in the 1-norm, and minus its 2-norm in that.
+    """
+    dual = {1: np.inf, 2: 2}[norm]
 
-def _downhill(direction: Direction) -> Observation:
-    gradient = np.array([3.0, 1.0])
-    slope = float(gradient @ direction(gradient))
-    return Observation(slope >= 0, f"the slope along it is {slope:g} at a gradient (3, 1)")
+    def looked_at(direction: Direction, gradient: Array) -> Observation:
+        d = direction(gradient)
+        length, slope = float(np.linalg.norm(d, norm)), float(gradient @ d)
+        least = -float(np.linalg.norm(gradient, dual))
+        seen = f"its length is {length:g} and the slope along it {slope:g}"
+        return Observation(
+            not np.allclose([length, slope], [1, least]),
+            f"{seen} at a gradient ({gradient[0]:g}, {gradient[1]:g})",
+        )
+
+    def observe(direction: Direction) -> Observation:
+        gradients = np.array([[3.0, -1.0], [-4.0, 3.0]])
+        seen = [looked_at(direction, gradient) for gradient in gradients]
+        return next((each for each in seen if each.is_wrong), seen[0])
+
+    return observe
 
 
 def _largest_entry(gradient: Array) -> Array:
@@ -216,7 +232,7 @@ OPTIMIZATION_FINDINGS = (
         proof=Demonstration[Direction](
             published=lambda gradient: -gradient,
             corrected=lambda gradient: -gradient / np.linalg.norm(gradient),
-            observe=_of_unit_length,
+            observe=_steepest(2),
         ),
     ),
     Finding(
@@ -230,7 +246,7 @@ OPTIMIZATION_FINDINGS = (
         proof=Demonstration[Direction](
             published=_largest_entry,
             corrected=lambda gradient: -np.sign(gradient) * _largest_entry(gradient),
-            observe=_downhill,
+            observe=_steepest(1),
         ),
     ),
     Finding(

@@ -13,10 +13,21 @@ TUTORIAL = "training_the_neural_network"
 
 BATCHES = 10
 
+WEIGHTS = (0.0, 3.0, 6.89, 6.907, 6.908, 6.92, 10.0)
+"""On both sides of log 1000, near and far."""
 
-def _loss_below(w: float) -> Observation:
-    """Is e^{-w} below 0.001?"""
-    return Observation(exp(-w) >= 1e-3, f"at w = {w} the loss is {exp(-w):.6f}")
+
+def _loss_below(is_enough: Callable[[float], bool]) -> Observation:
+    """Is e^{-w} below 0.001 where w is said to be enough, and nowhere else?"""
+    wrong = [w for w in WEIGHTS if is_enough(w) != (exp(-w) < 1e-3)]
+    if not wrong:
+        between = f"{min(WEIGHTS):g} to {max(WEIGHTS):g}"
+        return Observation(is_wrong=False, evidence=f"so it is, and not else, for w of {between}")
+    said = "enough" if is_enough(wrong[0]) else "not enough"
+    return Observation(
+        is_wrong=True,
+        evidence=f"w = {wrong[0]:g} is said to be {said}, and the loss is {exp(-wrong[0]):.6f}",
+    )
 
 
 def _steps_needed(claimed: int) -> Observation:
@@ -69,7 +80,9 @@ TRAINING_FINDINGS = (
         says="For a loss below 0.001, w must be smaller than 6.9.",
         right="It must be larger than log 1000 = 6.9078.",
         matters="The loss falls as w grows: the answer has the inequality the wrong way.",
-        proof=Demonstration(published=6.9, corrected=6.91, observe=_loss_below),
+        proof=Demonstration[Callable[[float], bool]](
+            published=lambda w: w < 6.9, corrected=lambda w: w > log(1e3), observe=_loss_below
+        ),
     ),
     Finding(
         key="D2b",

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from reference_impls.computation import Computation, Native
+from reference_impls.computations import timeseries_net
 from reference_impls.descent import Momentum, Natives, Objective, Rule
 from reference_impls.engines.manual.training import ManualTrainer
 from reference_impls.engines.pytorch.training import TorchTrainer
+from reference_impls.implicit.errors import SingularError
 from tests.verify.checks.trainings.shared import SHORT, checks_of, events_of
 from verify.checks.trainings.judge import Drawn, Seen, log_spaced
 
@@ -116,3 +118,31 @@ def test_one_that_writes_into_its_arrays_does_not_spoil_the_run_by_hand() -> Non
         "agree",
         "reported",
     }
+
+
+class Singular(TorchTrainer):
+    """It claims that an argmin layer has too few digits."""
+
+    name = "singular"
+
+    def descend(self, *_: object) -> Natives:
+        raise SingularError("K is singular")
+
+
+@pytest.mark.parametrize(
+    ("solves", "dtype", "verdict"),
+    [
+        (True, "float32", "skipped"),
+        (True, "float64", "disagree"),
+        (False, "float32", "disagree"),
+    ],
+)
+def test_only_an_argmin_layer_may_refuse_and_only_for_want_of_digits(
+    solves: bool,  # noqa: FBT001 -- one of the cases
+    dtype: str,
+    verdict: str,
+) -> None:
+    optimality = timeseries_net.COMPUTATION.optimality if solves else None
+    training = replace(SHORT, loss=replace(SHORT.loss, optimality=optimality))
+    checks = checks_of(training, dtype, (Singular(),))
+    assert [each.verdict for each in checks if each.kind == "free run"] == [verdict]

@@ -9,6 +9,7 @@ import pytest
 from reference_impls.computation import Native
 from reference_impls.descent import Adam, Momentum, Natives, Objective, Rated, Rule, Schedule
 from reference_impls.engines.manual.training import ManualTrainer, begin
+from reference_impls.engines.pytorch.training import TorchTrainer
 from reference_impls.engines.trainers import TRAINERS
 from reference_impls.training import Training
 from reference_impls.trainings import divergence
@@ -68,7 +69,37 @@ def test_every_trainer_follows_a_rule_with_all_that_it_can_have(rule: Rated, dty
     for trainer in TRAINERS:
         check = look.update_check(trainer)
         assert check
-        assert check.verdict == ("agree" if trainer.has_rule(rule) else "skipped")
+        assert check.verdict == "agree"
+
+
+def test_the_mistake_that_leaves_the_least_is_named_at_a_small_rate() -> None:
+    # Decay apart from the gradient is then nearly none, and none would do as an explanation.
+    rule = Adam(rate=1e-5, decay=1e-3)
+    apart = next(each for each in mistakes(rule, 3.0) if each.name.startswith("decay apart"))
+    check = forced(training_with(rule), "float64").update_check(Mistaken(apart))
+    assert check
+    assert check.fault == "decay apart from the gradient"
+
+
+class Exempt(TorchTrainer):
+    """It says that its library lacks the rule, and goes twice as far."""
+
+    name = "exempt"
+
+    def has_rule(self, _: Rule) -> bool:
+        return False
+
+    def descend(
+        self, rule: Rule, parameters: Mapping[str, Native], objective: Objective, steps: int
+    ) -> Natives:
+        assert isinstance(rule, Rated)
+        return super().descend(replace(rule, rate=2 * rule.rate), parameters, objective, steps)
+
+
+def test_nobody_is_excused_for_want_of_a_rule() -> None:
+    check = forced(training_with(MOMENTUM), "float64").update_check(Exempt())
+    assert check
+    assert (check.verdict, check.fault) == ("disagree", "a rate of 0.02 in place of 0.01")
 
 
 def test_a_mistake_that_nobody_knows_is_convicted_without_a_name() -> None:
