@@ -1,6 +1,7 @@
 """What each measure of rounding sees, what it is blind to, and what none of them excuses."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ def cancelling(x: Array) -> tuple[Array, Vjp]:
 
     def vjp(u: Array) -> Array:
         slope = 1 - np.tanh(x) ** 2
-        return u * million * slope - u * (million - 1) * slope
+        return np.asarray(u * million * slope - u * (million - 1) * slope)
 
     return np.tanh(x), vjp  # type: ignore[return-value]
 
@@ -62,7 +63,7 @@ def in_float32(x: Array) -> tuple[Array, Vjp]:
 
 def wrong_in_float32_alone(by: float) -> MakeVjp:
     def slope(x: Array) -> Array:
-        return np.cos(x) * x.dtype.type(1 + by * (x.dtype == np.float32))
+        return np.asarray(np.cos(x) * x.dtype.type(1 + by * (x.dtype == np.float32)))
 
     return by_slope(np.sin, slope)
 
@@ -190,6 +191,14 @@ def test_values_that_lose_digits_are_rough() -> None:
 @pytest.mark.parametrize("function", [sine, quotient, log_sum_exp, normalised, cancelling])
 def test_values_that_lose_none_are_not(function: MakeVjp) -> None:
     assert appeal_of(function, NORMAL).roughness < 100
+
+
+def test_an_entry_that_is_quiet_by_luck_is_measured_again() -> None:
+    """In float32, where the points are its own numbers and nothing trembles."""
+    appeal = appeal_of(cancelling, NORMAL, "float32")
+    quiet = replace(appeal.own, errors=appeal.own.errors | {"x": np.zeros(NORMAL.size)})
+    lucky = replace(appeal, own=quiet)
+    assert np.all(lucky.noise.errors["x"] > 1e4 * np.abs(1 - np.tanh(NORMAL) ** 2))
 
 
 def in_more_digits(function: MakeVjp, x: Array, u: Array) -> Array:

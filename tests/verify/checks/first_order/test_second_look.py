@@ -23,12 +23,14 @@ each_dtype = pytest.mark.parametrize("dtype", DTYPES)
 X = np.random.default_rng(0).standard_normal(6)
 
 
-def of_units(double: float, single: float) -> Callable[[Call], dict[str, Discrepancy]]:
-    """Discrepancies of so many roundings of each dtype, between terms of size 1."""
+def of_units(
+    double: float, single: float, size: float = 1.0
+) -> Callable[[Call], dict[str, Discrepancy]]:
+    """Discrepancies of so many roundings of each dtype, between terms of a size."""
 
     def measure(call: Call) -> dict[str, Discrepancy]:
         units = double if call.case.dtype == "float64" else single
-        return {"x": Discrepancy(units * unit_roundoff(call.case.dtype), 1.0)}
+        return {"x": Discrepancy(units * unit_roundoff(call.case.dtype), size)}
 
     return measure
 
@@ -73,6 +75,14 @@ def test_so_many_that_no_sum_explains_them_are_none(dtype: str) -> None:
     assert not shrinks_as_rounding_does(call, of_units(1.1 * INSTABILITY, 1.1 * INSTABILITY))
 
 
+@each_dtype
+def test_terms_that_cancel_may_be_of_the_size_of_the_value(dtype: str) -> None:
+    sine = call_of(by_slope(np.sin, np.cos), X, dtype)
+    assert shrinks_as_rounding_does(sine, of_units(50.0, 50.0, size=1e-6))
+    weak = call_of(by_slope(lambda x: 1e-6 * np.sin(x), lambda x: 1e-6 * np.cos(x)), X, dtype)
+    assert not shrinks_as_rounding_does(weak, of_units(50.0, 50.0, size=1e-6))
+
+
 def test_one_argument_that_is_wrong_is_not_excused_by_another() -> None:
     call = call_of(by_slope(np.sin, np.cos), X)
 
@@ -87,7 +97,7 @@ def in_one_dtype_alone(dtype: str) -> MakeVjp:
     def make_vjp(x: Array) -> tuple[Array, Vjp]:
         if x.dtype != dtype:
             raise TypeError(f"not in {x.dtype}")
-        return np.sin(x), lambda u: u * np.cos(x)  # type: ignore[return-value]
+        return np.sin(x), lambda u: u * np.cos(x)
 
     return make_vjp
 
@@ -207,12 +217,16 @@ def test_what_depends_on_the_layout_is_none(by: float, dtype: str) -> None:
 
 
 @each_dtype
-def test_sums_in_the_order_of_memory_are(dtype: str) -> None:
-    """Of numbers of one sign, a hundred thousand in a row: float32 keeps but three digits."""
+def test_a_sum_in_the_order_of_memory_is(dtype: str) -> None:
+    """Of a hundred thousand numbers of one sign, one way keeps more digits than the other."""
 
     def make_vjp(x: Array) -> tuple[Array, Vjp]:
-        total = in_a_row((x * x).ravel("K"))
-        return np.asarray(total**2 / 2), lambda u: u * total * 2 * x  # type: ignore[return-value]
+        def vjp(u: Array) -> Array:
+            squares = x * x
+            total = np.sum(squares) if x.flags.c_contiguous else in_a_row(squares.ravel("K"))
+            return np.asarray(u * total * 2 * x, x.dtype)
+
+        return np.asarray(np.sum(x * x) ** 2 / 2), vjp  # type: ignore[return-value]
 
     x = np.random.default_rng(0).uniform(1, 2, (300, 300)).astype(dtype)
     report = check(make_vjp, x)
