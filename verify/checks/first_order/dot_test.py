@@ -214,7 +214,7 @@ class OracleTest:
         if worst is None or worst.error <= max(FEW_DIGITS * worst.scale, size):
             return False
         # What large terms leave when they cancel has no digit in float32, and shows in this alone.
-        residual = unit_roundoff(self.test.case.dtype) * self.appeal.residual(PAIRING)
+        residual = unit_roundoff(self.test.case.dtype) * self.appeal.terms(PAIRING)
         return worst.error > SAFETY * EXCUSE * residual
 
     def _is_constant(self, tangents: Arrays, estimate: Estimate) -> bool:

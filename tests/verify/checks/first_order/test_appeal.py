@@ -79,7 +79,7 @@ def beside_size(appeal: Appeal, errors: Array) -> float:
 
 
 def residual(appeal: Appeal) -> float:
-    return appeal.residual("x") / appeal.own.scale["x"]
+    return appeal.terms("x") / appeal.own.scale["x"]
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_trembling_is_not() -> None:
 @each_dtype
 def test_trembling_counts_for_no_more_than_a_limit(dtype: str) -> None:
     appeal = appeal_of(quotient, NORMAL, dtype)
-    usual = appeal.own.spread["x"] + appeal.residual("x") + appeal.own.natural["x"]
+    usual = appeal.own.spread["x"] + appeal.terms("x") + appeal.own.natural["x"]
     most = INSTABILITY if dtype == "float64" else EXCUSE
     limit = EXCUSE * (most * appeal.own.scale["x"] + usual + appeal.own.scale["x"])
     assert largest(appeal.noise.errors["x"]) <= limit

@@ -202,12 +202,12 @@ def test_no_number_is_wrong_where_the_oracle_has_one() -> None:
 
 def test_no_number_is_inconclusive_where_the_oracle_has_none() -> None:
     class Blind(Oracle):
-        def truth(self, _: Arrays) -> Estimate:
+        def truth(self, tangents: Arrays) -> Estimate:  # noqa: ARG002 -- as the oracle names it
             return Estimate(np.nan, np.inf, "none")
 
         by_values = truth
 
-        def sides(self, _: Arrays) -> None:
+        def sides(self, tangents: Arrays) -> None:  # noqa: ARG002 -- likewise
             return None
 
     found = contract_of_nan(Blind(**vars(made().oracle)))

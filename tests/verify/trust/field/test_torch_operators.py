@@ -20,10 +20,12 @@ def test_there_are_hundreds_of_them() -> None:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
-    "name", ["sin", "nn_functional_layer_norm", "fft_rfft", "logsumexp", "floor"]
+    "name", ["acos", "nn_functional_layer_norm", "fft_rfft", "logsumexp", "floor"]
 )
 def test_a_right_one_agrees_at_all_its_points(name: str, dtype: str) -> None:
-    for subject in checkable(name, dtype):
+    found = checkable(name, dtype)
+    assert found
+    for subject in found:
         row = tried(subject, 1, 60)
         assert row.verdict == "agree", row.detail
 
@@ -43,5 +45,5 @@ def test_the_same_seed_draws_the_same_points() -> None:
 
 
 def test_gradcheck_is_asked_of_the_same_function() -> None:
-    assert by_gradcheck(checkable("sin")[0]) == "passes"
+    assert by_gradcheck(checkable("acos")[0]) == "passes"
     assert by_gradcheck(checkable("normal_number_mean")[0]) == "fails"
