@@ -33,14 +33,19 @@ def depends_on_layout(call: Call) -> Violation | None:
     strided = _unlike(call, value, got)
     if not (strided or value_changed(value, call) or cotangents_changed(got, call)):
         return None
-    # The same numbers once more: has memory to do with it, or is it another answer each time?
+    return _otherwise_each_time(call) or (
+        Violation("strides", f"{WHAT}, {strided}")
+        if strided and not _is_excused(call, value, got)
+        else None
+    )
+
+
+def _otherwise_each_time(call: Call) -> Violation | None:
+    """The same numbers once more: has memory to do with it, or is it another answer each time?"""
     if seen := repeated(call):
         return seen
-    if changed := changed_afresh(call):
-        return Violation("nondeterminism", f"computed again, {changed}")
-    if not strided or _is_excused(call, value, got):
-        return None
-    return Violation("strides", f"{WHAT}, {strided}")
+    changed = changed_afresh(call)
+    return Violation("nondeterminism", f"computed again, {changed}") if changed else None
 
 
 def _is_excused(call: Call, value: Array, got: Arrays) -> bool:
