@@ -18,7 +18,8 @@ tell, each of which sees what the others are blind to:
 - The trembling: how far float64 results move when the input moves by one rounding of float64. All
   the rounding inside shows in it, also that of a difference quotient. So it counts for no more than
   `INSTABILITY` units, and for `EXCUSE` in float32: with a value near 1,000 that is rounded before
-  the gradient is computed from it, as of logsumexp, a thousand units are lost.
+  the gradient is computed from it, as of logsumexp, a thousand units are lost. An entry that loses
+  more is unstable, which is no excuse.
 - The roughness of the values. Where they lose digits, as 1 + erf does far below 0, or as anything
   does that rounds to float32 inside, the gradient may lose as many.
 
@@ -105,7 +106,8 @@ class Appeal:
         nothing = np.zeros(())
         scale = self.own.scale[name]
         most = (INSTABILITY if self.case.dtype == "float64" else EXCUSE) * scale
-        trembling = np.minimum(self._trembling.get(name, nothing), most)
+        trembling = self._trembling.get(name, nothing)
+        trembling = np.where(trembling > INSTABILITY * scale, 0.0, np.minimum(trembling, most))
         moved = np.maximum(self.conditioning.get(name, nothing), trembling)
         return np.maximum(moved, self.roughness * scale)
 
@@ -178,12 +180,6 @@ class Appeal:
     @property
     def _generator(self) -> np.random.Generator:
         return self.case.generator(6)
-
-    def lost_by_values(self) -> float:
-        """How many times its size and conditioning the rounding of the value is."""
-        own = self.own
-        usual = own.spread[VALUE] + own.size(VALUE)
-        return own.typical[VALUE] / usual if usual else 0.0
 
 
 def if_one_function(case: Case, function: Function, noise: Noise) -> Noise:

@@ -189,9 +189,10 @@ class OracleTest:
             return check
         second = self.oracle.carefully(tangents)
         scale = self.test.scale(tangents)
-        if estimate.oracle != COMPLEX and is_blunt(second, scale) and not second.is_all_there_is:
-            second = _confirmed(estimate, self.oracle.between_kinks(tangents, scale))
-        elif estimate.oracle == COMPLEX:
+        if is_blunt(second, scale) and not second.is_all_there_is:
+            nearer = self.oracle.between_kinks(tangents, scale)
+            second = nearer if estimate.oracle == COMPLEX else _confirmed(estimate, nearer)
+        if estimate.oracle == COMPLEX:
             again = self.oracle.truth(tangents)
             second = second if _contradict(second, again) else again
         measured = float(self.test.noise.pairings[direction])

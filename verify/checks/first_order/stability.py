@@ -51,13 +51,14 @@ def stability_check(
     if not detail or _is_excused(name, case, primals, functions):
         return check
     if not others:
-        return _alone(check, appeal)
+        return _alone(check, noises.each[name], appeal)
     return replace(check, verdict="disagree", detail=detail)
 
 
-def _alone(check: Check, appeal: Appeal) -> Check:
+def _alone(check: Check, own: Noise, appeal: Appeal) -> Check:
     """The verdict on one whose noise is far above its conditioning, and that has no others."""
-    own, lost = appeal.own, appeal.lost_by_values()
+    usual = own.spread[VALUE] + own.size(VALUE)
+    lost = own.typical[VALUE] / usual if usual else 0.0
     for name in own.cotangents:
         allowed = max(own.spread[name], appeal.terms(name)) + (1 + lost) * own.size(name)
         # Beside the terms of the value it may be no more than their rounding: of p in p (1 - p).
