@@ -101,7 +101,8 @@ class Report:
         call = f"{self.call}, seed {self.seed}"
         first = _first(shown) if self.verdict != "agree" else ""
         function, *_ = self.call.partition("(")
-        lines = [f"{self.verdict}: {function}: {first}", f"  {call}"] if first else []
+        named = first if first.startswith(function) else f"{function}: {first}"
+        lines = [f"{self.verdict}: {named}", f"  {call}"] if first else []
         lines = lines or [f"{self.verdict}: {call}"]
         lines += [f"  {line}" for check in shown for line in told(check) if line != first]
         others = Counter(check.verdict for check in counted if check.verdict != self.verdict)

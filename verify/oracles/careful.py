@@ -43,6 +43,9 @@ REACHES = tuple(2.0 ** -(4 + 5 * k) for k in range(8))
 FAR, NEAR = 2.0**-8, 2.0**-16
 """Of the longest step: between points where noise is measured, beside `NOISE_STEP`."""
 
+FURTHEST = 2.0**-2
+"""The same, where steps of the values are longer than those: 64 times `FAR`."""
+
 EVEN = 64.0
 """Noise is as large at one distance as at the other, but for how few points tell of it: 12 times
 has been seen. What a kink leaves in the differences is 256 times as large at the longer."""
@@ -122,10 +125,17 @@ def noise_of_steps(phi: Functional, reach: float, first: int = -(POINTS // 2)) -
         reach: from `reach_of`.
         first: of the points; 0 for those on one side, where φ has a kink.
     """
+    digits = BEYOND_DIGITS * float(np.spacing(abs(real(phi, 0.0))))
     near = _noise_at(phi, reach * NEAR, first)
-    if near <= BEYOND_DIGITS * float(np.spacing(abs(real(phi, 0.0)))):
+    if near <= digits and first == 0:
         return 0.0
-    return near if _noise_at(phi, reach * FAR, first) <= EVEN * near else 0.0
+    far = _noise_at(phi, reach * FAR, first)
+    if near > digits:
+        return near if far <= EVEN * near else 0.0
+    if far <= digits:
+        return 0.0
+    # The values have steps that are longer than the one distance: they are seen from the other.
+    return far if _noise_at(phi, reach * FURTHEST, first) <= EVEN / 4 * far else 0.0
 
 
 def _is_inside(phi: Functional, step: float) -> bool:

@@ -96,7 +96,7 @@ class Appeal:
 
     def _limit(self, name: str) -> float:
         moved = largest(self.conditioning.get(name, np.zeros(())))
-        rough = self.roughness * self.own.scale[name]
+        rough = self._rough * self.own.scale[name]
         usual = (self.own.spread[name], self.terms(name), moved, rough)
         # An entry may be what is left of terms whose sizes are those of the value: p (1 - p), with
         # p rounded.
@@ -109,7 +109,12 @@ class Appeal:
         trembling = self._trembling.get(name, nothing)
         trembling = np.where(trembling > INSTABILITY * scale, 0.0, np.minimum(trembling, most))
         moved = np.maximum(self.conditioning.get(name, nothing), trembling)
-        return np.maximum(moved, self.roughness * scale)
+        return np.maximum(moved, self._rough * scale)
+
+    @property
+    def _rough(self) -> float:
+        # What float32 loses beyond that, the first measure has.
+        return self.roughness * unit_roundoff(np.float64) / self._unit
 
     def terms(self, name: str) -> float:
         """The largest term that cancels in an array, as far as residuals tell.

@@ -206,7 +206,8 @@ class OracleTest:
         if check.verdict != "agree" and self._is_constant(tangents, estimate):
             detail = "zero, and so is every change of the value beside the point"
             return replace(check, verdict="agree", detail=detail)
-        return self._not_beyond_a_guard(_with_digits(check), tangents)
+        size = max(self.test.noise.natural[PAIRING], estimate.moved)
+        return self._not_beyond_a_guard(_with_digits(check, size), tangents)
 
     def _is_gross(self, wrong: Check) -> bool:
         """Is an error so large that no tolerance that tells anything could excuse it?"""
@@ -245,7 +246,8 @@ class OracleTest:
         everywhere = case.directions[0]
         # Few entries may show little noise by luck: what all together lose, they may lose as well.
         lost = max(pairing_norm(noise.errors, everywhere), float(noise.pairings[0]))
-        relative = lost / max(self.test.scale(everywhere), float(np.finfo(case.dtype).tiny))
+        together_scale = self.test.scale(everywhere)
+        relative = lost / together_scale if together_scale else 0.0
         tests = []
         for name in case.wrt:
             tangents = {name: everywhere[name]}
@@ -298,10 +300,21 @@ class OracleTest:
         return max(tests, key=severity)
 
 
-def _with_digits(check: Check) -> Check:
-    """What is told of one that was doubted and agrees: how many digits it could be judged by."""
+def _with_digits(check: Check, size: float) -> Check:
+    """What is told of one that was doubted and agrees: how many digits it could be judged by.
+
+    Args:
+        check: its second look.
+        size: of the value's terms.
+    """
     if check.verdict != "agree" or check.detail or check.worst is None:
         return check
+    if check.worst.tolerance > FEW_DIGITS * check.worst.scale:
+        is_zero = check.worst.tolerance <= BLUNT * size
+        detail = "zero beside the value, as far as rounding lets it be seen"
+        if not is_zero:
+            detail = f"rounding takes all digits here: the tolerance is {check.worst.tolerance:.1e}"
+        return replace(check, verdict="agree" if is_zero else "inconclusive", detail=detail)
     digits = int(np.log10(max(check.worst.scale / check.worst.tolerance, 1.0)))
     return replace(
         check, detail=f"right to {digits} digits; rounding, as measured, takes the others"
