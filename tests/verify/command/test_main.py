@@ -540,7 +540,7 @@ def test_several_functions_are_reported_in_order_and_all_must_agree(
     said = [line for line in lines(capsys.readouterr().out) if not line.startswith(" ")]
     agrees, unsupported = said
     assert agrees.startswith("agree: waves(")
-    assert unsupported.startswith("unsupported: nothing: ")
+    assert unsupported.startswith("unsupported: nothing(x: ")
     assert run([f"{own_file}:{name}" for name in ("nothing", "tilted")]) == 1
 
 

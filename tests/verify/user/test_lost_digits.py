@@ -141,15 +141,17 @@ CANCELLING = {
         from_torch(lambda x: x.var()), normal(8, times=1e-3, plus=1000)
     ),
     "group_norm of two": Input(
-        from_torch(lambda x: functional.group_norm(x, 2)), normal(2, 4, times=3)
+        from_torch(lambda x: functional.group_norm(x, 2)), normal(2, 4, times=3), FLOAT64
     ),
-    "instance_norm of two": Input(from_torch(functional.instance_norm), normal(2, 2, 2, times=4)),
+    "instance_norm of two": Input(
+        from_torch(functional.instance_norm), normal(2, 2, 2, times=4), FLOAT64
+    ),
     "log_softmax": Input(from_torch(lambda x: torch.log_softmax(x, -1)), normal(6, times=100)),
     "logsumexp near a thousand": Input(
         from_torch(lambda x: torch.logsumexp(x, -1)), normal(6, plus=1000)
     ),
     "distance to itself": Input(from_torch(distance), twice(normal(5))),
-    "standardised, in NumPy": Input(standardised_by_hand, normal(2, times=5)),
+    "standardised, in NumPy": Input(standardised_by_hand, normal(2, times=5), FLOAT64),
     "softmax, in NumPy": Input(softmax_by_hand, normal(8, times=10)),
     "a thousand cosines less the others, in NumPy": Input(thousand_by_hand, normal(5)),
 }

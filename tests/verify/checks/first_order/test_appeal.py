@@ -148,9 +148,9 @@ def test_conditioning_is_blind_to_the_rounding_within_a_quotient(dtype: str) -> 
     assert beside_size(appeal, appeal.conditioning["x"]) < 30
 
 
-def test_trembling_is_not() -> None:
+def test_what_trembles_as_much_as_a_quotient_is_not_excused_by_that() -> None:
     appeal = appeal_of(quotient, NORMAL)
-    assert beside_size(appeal, appeal.noise.errors["x"]) >= 0.5 * INSTABILITY
+    assert beside_size(appeal, appeal.noise.errors["x"]) < INSTABILITY
 
 
 @each_dtype
