@@ -276,6 +276,9 @@ ZERO = {
     "heaviside, in NumPy": Input(
         by_slope(lambda x: np.heaviside(x, x.dtype.type(0.5)), np.zeros_like), normal(5)
     ),
+    "to a ten-thousandth, in NumPy": Input(
+        by_slope(lambda x: np.round(x, 4), np.zeros_like), normal(200)
+    ),
     "to a tenth, in NumPy": Input(by_slope(lambda x: np.round(x, 1), np.zeros_like), normal(5)),
 }
 
@@ -375,6 +378,10 @@ WRONG = {
     "float32 inside": Input(
         by_factor(lambda x: (x.float() ** 2).to(x.dtype), 1.01), normal(5), FLOAT64
     ),
+    "float32 inside, and far off": Input(
+        by_factor(lambda x: (x.float() ** 2).to(x.dtype), 1.5), normal(5)
+    ),
+    "ndtr, and far off": Input(by_factor(torch.special.ndtr, 1.5), at(-5.0), FLOAT64),
     "a float32 constant": Input(
         torch_with(lambda x: x / 6, lambda x: torch.full_like(x, float(np.float32(1 / 6)))),
         normal(5),
