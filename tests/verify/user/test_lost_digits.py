@@ -4,6 +4,7 @@ Terms that cancel, another function in float32, values on a plateau, the end of 
 gradient that is exactly zero: each has been taken for a mistake, or left open, where it was none.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -172,6 +173,10 @@ def uniform(low: float, high: float, size: int) -> Draw:
 
 ANOTHER_IN_FLOAT32 = {
     "random factors": Input(from_torch(with_seed(lambda x: x * torch.randn_like(x))), normal(5)),
+    # Of few numbers torch draws the same in either dtype.
+    "random factors, of many": Input(
+        from_torch(with_seed(lambda x: x * torch.randn_like(x))), normal(40), FLOAT64
+    ),
     "dropout": Input(from_torch(with_seed(lambda x: functional.dropout(x, 0.5))), normal(3, 4)),
     "an epsilon of the dtype": Input(from_torch(with_epsilon), normal(5, times=1e-5), FLOAT64),
     "bernoulli": Input(
@@ -294,6 +299,51 @@ def test_a_right_gradient_is_not_accused_of_what_rounding_takes(name: str, dtype
         assert report.verdict != "disagree", str(report)
         if dtype in right.dtypes:
             assert report.verdict == "agree", str(report)
+
+
+def told(name: str, seed: int = 0) -> str:
+    """All that is told of a right gradient in float64."""
+    return "; ".join(each.detail for each in RIGHT[name].report("float64", seed).checks)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("name", "few", "many"),
+    [
+        ("acos 1e-10 from 1", 3, 5),
+        ("logit 1e-10 from 1", 2, 5),
+        ("ndtr", 6, 9),
+        ("float32 inside", 3, 6),
+        ("float32 inside, in NumPy", 3, 6),
+    ],
+)
+def test_what_has_lost_digits_says_how_many_are_left(
+    name: str, few: int, many: int, seed: int
+) -> None:
+    (digits,) = re.findall(r"right to (\d) digits", told(name, seed))
+    assert few <= int(digits) <= many
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("acos 1e-6 from 1", "right to 8 digits; rounding, as measured, takes the others"),
+        ("float32 inside", "digits; the values are rounded, and show no more"),
+        ("a million tanh less the others", "its values lose 5 digits to rounding here"),
+        ("cosine similarity with itself", "zero beside the value, as far as values can show"),
+        ("to a ten-thousandth, in NumPy", "zero, and so is every change of the value beside"),
+        ("an epsilon of the dtype", "its values depend on the dtype beyond rounding"),
+        ("random factors, of many", "its values depend on the dtype beyond rounding"),
+    ],
+)
+def test_what_was_doubted_says_why_it_agrees(name: str, why: str) -> None:
+    assert why in told(name)
+
+
+@pytest.mark.parametrize("name", ["logsumexp near a thousand", "dead ReLU", "floor", "log_softmax"])
+def test_of_what_has_lost_none_nothing_is_told(name: str) -> None:
+    assert "digits" not in told(name)
+    assert "zero" not in told(name)
 
 
 def torch_with(value: Maths, slope: Maths) -> Callable[..., Any]:
