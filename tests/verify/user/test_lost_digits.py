@@ -106,6 +106,13 @@ def thousand_by_hand(x: Array) -> Any:  # noqa: ANN401 - a value and a VJP
     return np.sin(x), lambda u: u * big * np.cos(x) - u * (big - 1) * np.cos(x)
 
 
+def rounded_value_by_hand(x: Array) -> Any:  # noqa: ANN401 - a value and a VJP
+    """exp(sin x), whose gradient is computed from a value that has lost five digits."""
+    big = x.dtype.type(1e5)
+    value = np.exp(big * np.sin(x) - (big - 1) * np.sin(x))
+    return value, lambda u: u * value * np.cos(x)
+
+
 def distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (a * a).sum() + (b * b).sum() - 2 * (a * b).sum()
 
@@ -147,6 +154,7 @@ CANCELLING = {
     ),
     "distance to itself": Input(from_torch(distance), twice(normal(5))),
     "standardised, in NumPy": Input(standardised_by_hand, normal(2, times=5)),
+    "a gradient from a value that is rounded": Input(rounded_value_by_hand, normal(5), FLOAT64),
     "softmax, in NumPy": Input(softmax_by_hand, normal(8, times=10)),
     "a thousand cosines less the others, in NumPy": Input(thousand_by_hand, normal(5)),
 }
