@@ -15,7 +15,7 @@ from verify.checks.first_order.stability import JUMPING
 from verify.error_model.arrays import unit_roundoff
 from verify.error_model.measurement import DRAWS, PROBES, nudged
 from verify.error_model.noise import CALM, EXCUSE, INSTABILITY, SAFETY
-from verify.oracles import complex_step, derivative, estimate, one_sided
+from verify.oracles import careful, complex_step, derivative, estimate, one_sided
 from verify.user import checker
 
 U32, U64 = unit_roundoff(np.float32), unit_roundoff(np.float64)
@@ -91,6 +91,14 @@ def worst_case(n: int) -> float:
         f"one direction with probability {missed(5e-4, U64):.1e} and {missed(5e-4, U32):.1e}, ",
         f"two with {missed(5e-4, U64) ** 2:.1e} and {missed(5e-4, U32) ** 2:.1e}.",
         f"two directions in float32 with probability {missed(1e-3, U32) ** 2:.1e}.",
+        f"no more than {EXCUSE:g} times (the largest entry of the others",
+        f"{SAFETY:g} · 2⁻²⁹ r = {SAFETY * U64 / U32:.1e} r.",
+        f"about 1/h units: {U64 ** (-1 / 3):.1e} at h = u^(1/3)",
+        f"than {INSTABILITY} times the gradient's size, and for {EXCUSE:g} times in float32",
+        f"at a distance {careful.FAR / careful.NEAR:g} times as long",
+        f"steps from {power_of_two(dot_test.BESIDE[0])} to {power_of_two(dot_test.BESIDE[1])}",
+        f"no more than {SAFETY:g} times as many in float64 as in float32",
+        f"in float64 as in float32, and no more than {INSTABILITY} there.",
         f"The bar is {estimate.NOISE_FACTOR:g} times its noise",
         f"no less than {estimate.NOISE_FACTOR:g} times the measured noise of φ over h",
         f"a look at {extremes.FAR:g} times the primals",
@@ -143,6 +151,13 @@ def test_the_safety_factor_is_the_product_that_it_is_derived_as() -> None:
     assert SAFETY >= 5 * 3 * 2
     assert np.log2(SAFETY) == round(np.log2(SAFETY))
     assert np.sqrt(10**5) < SAFETY * EXCUSE
+
+
+def test_what_nothing_excuses_is_what_the_text_says() -> None:
+    assert (dot_test.FEW_DIGITS, dot_test.GROSS) == (1 / 100, 1 / 1000)
+    assert "more than a hundredth of the gradient's terms and a thousandth of the value's" in TEXT
+    assert (careful.ORDERS[0], careful.ORDERS[-1]) == (3, 6)
+    assert "by its third to sixth differences" in TEXT
 
 
 def test_the_step_of_the_complex_step_is_the_one_in_the_text() -> None:

@@ -12,6 +12,7 @@ from verify.oracles.estimate import BLUNT, NOISE_FACTOR, Functional, Scalar
 from verify.oracles.richardson import richardson
 
 RealFunction = Callable[[float], float]
+PhiOf = Callable[..., Functional]
 
 STILL = 2.0**-52
 """A step that moves no number of size 1 by more than its last digit."""
@@ -30,9 +31,9 @@ def along(f: RealFunction, x: float, v: float = 1.0) -> Functional:
     return phi
 
 
-def raising(f: RealFunction, x: float) -> Functional:
+def raising(f: RealFunction, x: float, v: float = 1.0) -> Functional:
     """The same of a function that says so when it is asked beyond its domain."""
-    phi = along(f, x)
+    phi = along(f, x, v)
 
     def phi_or_raise(h: Scalar) -> float:
         value = float(np.real(phi(h)))
@@ -65,10 +66,12 @@ def test_near_the_end_of_a_domain_the_derivative_is_known_to_some_digits(
     f: RealFunction,
     x: float,
     slope: RealFunction,
-    phi_of: Callable[[RealFunction, float], Functional],
+    phi_of: PhiOf,
 ) -> None:
-    estimate = carefully(phi_of(f, x))
-    assert abs(estimate.value - slope(x)) <= estimate.error_bar <= 1e-3 * abs(slope(x))
+    for v in (1.0, *np.random.default_rng(0).uniform(0.1, 1, 30)):
+        estimate = carefully(phi_of(f, x, v))
+        truth = slope(x) * v
+        assert abs(estimate.value - truth) <= estimate.error_bar <= 1e-3 * abs(truth)
 
 
 @each_end
@@ -86,7 +89,7 @@ def test_the_longest_step_stays_within_the_domain(
 
 @pytest.mark.parametrize("phi_of", [along, raising])
 def test_at_the_end_itself_nothing_is_claimed(
-    phi_of: Callable[[RealFunction, float], Functional],
+    phi_of: PhiOf,
 ) -> None:
     estimate = carefully(phi_of(np.sqrt, 0.0))
     assert reach_of(phi_of(np.sqrt, 0.0)) == 0
@@ -200,6 +203,21 @@ def test_noise_widens_the_bar_beyond_the_error(level: float) -> None:
         assert level < estimate.error_bar < 1e5 * level
 
 
+@pytest.mark.parametrize("level", [1e-12, 1e-8])
+@pytest.mark.parametrize("waves", [30.0, 3e4])
+def test_noise_beside_waves_widens_it_as_well(waves: float, level: float) -> None:
+    """Between points that lie apart, waves look like no noise."""
+    for seed in range(15):
+
+        def wavy(x: float, seed: int = seed) -> float:
+            bits = int(np.float64(x).view(np.uint64))
+            noise = np.random.default_rng([seed, bits]).standard_normal()
+            return float(np.sin(waves * x) + level * noise)
+
+        estimate = carefully(along(wavy, 0.3))
+        assert abs(estimate.value - waves * np.cos(0.3 * waves)) <= estimate.error_bar
+
+
 COARSE: list[tuple[str, Callable[..., float], float, float]] = [
     ("1 - cos", lambda x: 1 - np.cos(x), 1e-9, 1e-9),
     ("1 - cos, further", lambda x: 1 - np.cos(x), 3e-9, 3e-9),
@@ -281,3 +299,11 @@ def test_kinks_on_both_sides_are_never_met_with_confidence() -> None:
 
         estimate = carefully(along(kinked, 0.0))
         assert abs(estimate.value - bends @ -np.sign(places)) <= estimate.error_bar
+
+
+@pytest.mark.parametrize("beside", [1e4, 1e8, 1e12])
+def test_a_weak_term_beside_a_large_number_is_known_to_few_digits(beside: float) -> None:
+    for x in np.random.default_rng(0).uniform(-3, 3, 100):
+        estimate = carefully(along(lambda t: beside + np.sin(t), x, v=1 / 3))
+        assert abs(estimate.value - np.cos(x) / 3) <= estimate.error_bar
+        assert np.spacing(beside) <= estimate.error_bar <= 1e3 * np.spacing(beside)

@@ -4,6 +4,7 @@ Terms that cancel, another function in float32, values on a plateau, the end of 
 gradient that is exactly zero: each has been taken for a mistake, or left open, where it was none.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +106,13 @@ def thousand_by_hand(x: Array) -> Any:  # noqa: ANN401 - a value and a VJP
     return np.sin(x), lambda u: u * big * np.cos(x) - u * (big - 1) * np.cos(x)
 
 
+def rounded_value_by_hand(x: Array) -> Any:  # noqa: ANN401 - a value and a VJP
+    """exp(sin x), whose gradient is computed from a value that has lost five digits."""
+    big = x.dtype.type(1e5)
+    value = np.exp(big * np.sin(x) - (big - 1) * np.sin(x))
+    return value, lambda u: u * value * np.cos(x)
+
+
 def distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return (a * a).sum() + (b * b).sum() - 2 * (a * b).sum()
 
@@ -152,6 +160,7 @@ CANCELLING = {
     ),
     "distance to itself": Input(from_torch(distance), twice(normal(5))),
     "standardised, in NumPy": Input(standardised_by_hand, normal(2, times=5), FLOAT64),
+    "a gradient from a value that is rounded": Input(rounded_value_by_hand, normal(5), FLOAT64),
     "softmax, in NumPy": Input(softmax_by_hand, normal(8, times=10)),
     "a thousand cosines less the others, in NumPy": Input(thousand_by_hand, normal(5)),
 }
@@ -178,6 +187,10 @@ def uniform(low: float, high: float, size: int) -> Draw:
 
 ANOTHER_IN_FLOAT32 = {
     "random factors": Input(from_torch(with_seed(lambda x: x * torch.randn_like(x))), normal(5)),
+    # Of few numbers torch draws the same in either dtype.
+    "random factors, of many": Input(
+        from_torch(with_seed(lambda x: x * torch.randn_like(x))), normal(40), FLOAT64
+    ),
     "dropout": Input(from_torch(with_seed(lambda x: functional.dropout(x, 0.5))), normal(3, 4)),
     "an epsilon of the dtype": Input(from_torch(with_epsilon), normal(5, times=1e-5), FLOAT64),
     "bernoulli": Input(
@@ -282,6 +295,9 @@ ZERO = {
     "heaviside, in NumPy": Input(
         by_slope(lambda x: np.heaviside(x, x.dtype.type(0.5)), np.zeros_like), normal(5)
     ),
+    "to a ten-thousandth, in NumPy": Input(
+        by_slope(lambda x: np.round(x, 4), np.zeros_like), normal(200)
+    ),
     "to a tenth, in NumPy": Input(by_slope(lambda x: np.round(x, 1), np.zeros_like), normal(5)),
 }
 
@@ -297,6 +313,51 @@ def test_a_right_gradient_is_not_accused_of_what_rounding_takes(name: str, dtype
         assert report.verdict != "disagree", str(report)
         if dtype in right.dtypes:
             assert report.verdict == "agree", str(report)
+
+
+def told(name: str, seed: int = 0) -> str:
+    """All that is told of a right gradient in float64."""
+    return "; ".join(each.detail for each in RIGHT[name].report("float64", seed).checks)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize(
+    ("name", "few", "many"),
+    [
+        ("acos 1e-10 from 1", 3, 5),
+        ("logit 1e-10 from 1", 2, 5),
+        ("ndtr", 6, 9),
+        ("float32 inside", 3, 6),
+        ("float32 inside, in NumPy", 3, 6),
+    ],
+)
+def test_what_has_lost_digits_says_how_many_are_left(
+    name: str, few: int, many: int, seed: int
+) -> None:
+    (digits,) = re.findall(r"right to (\d) digits", told(name, seed))
+    assert few <= int(digits) <= many
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("acos 1e-6 from 1", "right to 8 digits; rounding, as measured, takes the others"),
+        ("float32 inside", "digits; the values are rounded, and show no more"),
+        ("a million tanh less the others", "its values lose 5 digits to rounding here"),
+        ("cosine similarity with itself", "zero beside the value, as far as values can show"),
+        ("to a ten-thousandth, in NumPy", "zero, and so is every change of the value beside"),
+        ("an epsilon of the dtype", "its values depend on the dtype beyond rounding"),
+        ("random factors, of many", "its values depend on the dtype beyond rounding"),
+    ],
+)
+def test_what_was_doubted_says_why_it_agrees(name: str, why: str) -> None:
+    assert why in told(name)
+
+
+@pytest.mark.parametrize("name", ["logsumexp near a thousand", "dead ReLU", "floor", "log_softmax"])
+def test_of_what_has_lost_none_nothing_is_told(name: str) -> None:
+    assert "digits" not in told(name)
+    assert "zero" not in told(name)
 
 
 def torch_with(value: Maths, slope: Maths) -> Callable[..., Any]:
@@ -381,6 +442,10 @@ WRONG = {
     "float32 inside": Input(
         by_factor(lambda x: (x.float() ** 2).to(x.dtype), 1.01), normal(5), FLOAT64
     ),
+    "float32 inside, and far off": Input(
+        by_factor(lambda x: (x.float() ** 2).to(x.dtype), 1.5), normal(5)
+    ),
+    "ndtr, and far off": Input(by_factor(torch.special.ndtr, 1.5), at(-5.0), FLOAT64),
     "a float32 constant": Input(
         torch_with(lambda x: x / 6, lambda x: torch.full_like(x, float(np.float32(1 / 6)))),
         normal(5),
