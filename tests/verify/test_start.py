@@ -50,7 +50,8 @@ def test_a_numpy_function_is_checked_from_start_to_report_without_an_engine(
     own: str, verdict: str
 ) -> None:
     loaded, report = loaded_by(own + CHECKED)
-    assert report.startswith(f"{verdict}: square(x: (3,) float64)")
+    assert report.startswith(f"{verdict}: square")
+    assert "square(x: (3,) float64)" in report
     assert not loaded & {*HEAVY, COMPUTATIONS, "click", "rich"}
 
 

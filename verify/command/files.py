@@ -1,19 +1,21 @@
 """`python -m verify FILE.py:NAME`: a user's own function."""
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from reference_impls.running.errors import ProcessDiedError
-from results.tables import VERDICTS, Verdict
 from verify.checks import check
 from verify.checks.outcome import CaseId
 from verify.checks.report import Report
-from verify.command.appending import appender_for, record_environment
 from verify.command.console import make_console
 from verify.command.options import Options
 from verify.command.outcome import interrupted, status_of
-from verify.command.rows import verdict_row
 from verify.user.user_file import UserFileError, check_user_file
+
+if TYPE_CHECKING:
+    from results.store import Appender
+    from results.tables import Verdict
 
 
 @dataclass(frozen=True)
@@ -28,16 +30,15 @@ class _Said:
 
     text: str
     verdict: check.Verdict
-    rows: tuple[Verdict, ...] = ()
+    rows: "tuple[Verdict, ...]" = ()
 
 
 def run(options: Options) -> int:
     """Check every function FILE.py:NAME; the exit status."""
     console = make_console()
     verdicts: list[check.Verdict] = []
-    with appender_for(options.path, VERDICTS) as rows:
+    with _appender(options) as rows:
         try:
-            record_environment(options.path)
             for file in options.subjects.files:
                 said = _said(file, options) if options.timeout is None else _within(file, options)
                 verdicts.append(said.verdict)
@@ -48,6 +49,18 @@ def run(options: Options) -> int:
             return interrupted(f"{len(verdicts)} functions", options.path)
     undecided = not set(verdicts) <= {"agree", "disagree"}
     return status_of(disagree="disagree" in verdicts, undecided=undecided, strict=True)
+
+
+def _appender(options: Options) -> "AbstractContextManager[Appender[Verdict] | None]":
+    """What rows go to; what writes them loads slowly, and is not loaded if none are asked for."""
+    if options.path is None:
+        return nullcontext()
+    from results.tables import VERDICTS  # noqa: PLC0415
+    from verify.command.appending import appender_for, record_environment  # noqa: PLC0415
+
+    appender = appender_for(options.path, VERDICTS)
+    record_environment(options.path)
+    return appender
 
 
 def _within(file: str, options: Options) -> _Said:
@@ -76,9 +89,12 @@ def _said(file: str, options: Options) -> _Said:
         raise UserFileError(str(error)) from error
     if report is None:
         return _Said(f"{file}: no verdict was against it", "agree")
-    return _Said(str(report), report.verdict, tuple(_rows(file, report)))
+    rows = _rows(file, report) if options.path else []
+    return _Said(str(report), report.verdict, tuple(rows))
 
 
-def _rows(file: str, report: Report) -> list[Verdict]:
+def _rows(file: str, report: Report) -> "list[Verdict]":
+    from verify.command.rows import verdict_row  # noqa: PLC0415 -- as in `_appender`
+
     case = CaseId(file, report.entries, report.seed, report.dtype, tutorial_size=False)
     return [verdict_row(case, each) for each in report.checks]

@@ -52,7 +52,7 @@ def test_a_disagreement_reads_diagnosis_first_then_the_numbers_then_how_to_see_i
         ((replace(NAMELESS, detail="3e+04 times"), AGREE), "disagree: f: 3e+04 times"),
         ((replace(WRONG, detail=""),), "disagree: f: constant factor"),
         ((AGREE, BLUNT), "inconclusive: f: the bar is 1.0e-03"),
-        ((REFUSED,), "unsupported: f: f(x: () float64) raised OSError: no"),
+        ((REFUSED,), "unsupported: f(x: () float64) raised OSError: no"),
     ],
 )
 def test_the_first_line_alone_says_what_is_wrong(checks: tuple[Check, ...], first: str) -> None:

@@ -346,8 +346,8 @@ def test_what_has_lost_digits_says_how_many_are_left(
         ("a million tanh less the others", "its values lose 5 digits to rounding here"),
         ("cosine similarity with itself", "zero beside the value, as far as values can show"),
         ("to a ten-thousandth, in NumPy", "zero, and so is every change of the value beside"),
-        ("an epsilon of the dtype", "its values depend on the dtype beyond rounding"),
-        ("random factors, of many", "its values depend on the dtype beyond rounding"),
+        ("an epsilon of the dtype", "the values depend on the dtype"),
+        ("random factors, of many", "the values depend on the dtype"),
     ],
 )
 def test_what_was_doubted_says_why_it_agrees(name: str, why: str) -> None:

@@ -102,14 +102,31 @@ class Appeal:
         # p rounded.
         return max(usual) + max(self.own.size(name), self.own.natural[name])
 
+    @cached_property
+    def in_doubt(self) -> Noise:
+        """The same, with all that trembles, or that the value loses: it decides nothing."""
+        # Where the value loses digits to rounding, a gradient may lose as many.
+        size = self.own.size(VALUE)
+        lost = self.own.typical[VALUE] / size if size else 0.0
+        errors = {
+            name: np.maximum(
+                np.maximum(array, self._trembling_of(name, INSTABILITY)),
+                lost * self.own.scale[name],
+            )
+            for name, array in self.noise.errors.items()
+        }
+        return replace(self.own, errors=errors)
+
     def _always(self, name: str) -> Array:
-        nothing = np.zeros(())
+        most = INSTABILITY if self.case.dtype == "float64" else EXCUSE
+        moved = self.conditioning.get(name, np.zeros(()))
+        moved = np.maximum(moved, self._trembling_of(name, most))
+        return np.maximum(moved, self._rough * self.own.scale[name])
+
+    def _trembling_of(self, name: str, most: float) -> Array:
         scale = self.own.scale[name]
-        most = (INSTABILITY if self.case.dtype == "float64" else EXCUSE) * scale
-        trembling = self._trembling.get(name, nothing)
-        trembling = np.where(trembling > INSTABILITY * scale, 0.0, np.minimum(trembling, most))
-        moved = np.maximum(self.conditioning.get(name, nothing), trembling)
-        return np.maximum(moved, self._rough * scale)
+        trembling = self._trembling.get(name, np.zeros(()))
+        return np.where(trembling > INSTABILITY * scale, 0.0, np.minimum(trembling, most * scale))
 
     @property
     def _rough(self) -> float:

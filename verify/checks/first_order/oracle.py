@@ -168,7 +168,7 @@ class Oracle:
             is_sharp: is what is to be seen so small that it takes all digits?
         """
         if not by_values and all(each.oracle == COMPLEX for each in self.estimates):
-            return lambda tangents: complex_step(self.values.along(tangents), 1)
+            return self._by_one_step
         sparing = Sparing(self.noise, self.values.case.dtype, is_sharp=is_sharp)
 
         def sparingly(tangents: Arrays) -> Estimate:
@@ -178,6 +178,13 @@ class Oracle:
             return sparing.along(self.values.along(tangents), scale, is_entry=moved == 1)
 
         return sparingly
+
+    def _by_one_step(self, tangents: Arrays) -> Estimate:
+        phi = self.values.along(tangents)
+        try:
+            return complex_step(phi, 1)
+        except Exception:  # noqa: BLE001 -- it may have turned where complex numbers are refused
+            return richardson(phi)
 
     def by_values(self, tangents: Arrays) -> Estimate:
         """The same from real values alone."""
