@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import as_completed
 from contextlib import closing
+from importlib.metadata import version
 
 import click
 
@@ -18,15 +19,13 @@ from verify.command.console import make_console, progress
 from verify.command.options import Options
 from verify.command.outcome import interrupted
 from verify.trust.field.libraries import LIBRARIES, Library
+from verify.trust.field.subject import is_too_many
 
 ENTRIES, TIMEOUT = 200, 60.0
 """Unless the command line says otherwise: numbers to differentiate with respect to, and seconds."""
 
 Piece = tuple[Library, str, str]
 """A library, one of its functions, and a dtype."""
-
-Point = tuple[str, int]
-"""A dtype, and which of a function's points."""
 
 
 def run(options: Options) -> int:
@@ -81,15 +80,21 @@ def _pieces(options: Options, tell: Callable[[str], None]) -> list[Piece]:
 
 
 def _earlier(options: Options, pieces: list[Piece]) -> list[FieldRow]:
-    """The rows of a run that was interrupted, which are not computed again."""
+    """The rows of a run that was interrupted, which are not computed again.
+
+    Those of another version of the library say nothing of this one. And what was left out at fewer
+    entries is asked for now.
+    """
     if options.path is None or not options.path.is_file():
         return []
-    wanted = {(library.name, name, dtype) for library, name, dtype in pieces}
+    most = options.most_entries or ENTRIES
+    wanted = {(library.name, version(library.name), name, dtype) for library, name, dtype in pieces}
     return [
         row
         for row in read(options.path, FIELD).rows
-        if (row.library, row.function, row.dtype) in wanted
+        if (row.library, row.version, row.function, row.dtype) in wanted
         and (row.seed, row.order) == (options.seed, options.order)
+        and not (row.verdict == "left out" and is_too_many(row.detail) and row.entries <= most)
     ]
 
 

@@ -32,6 +32,27 @@ def test_what_is_there_is_not_checked_again(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_what_was_left_out_at_fewer_entries_is_checked_when_more_are_asked_for(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "field.csv"
+    asked = ["--field", "arctan2", "--dtype", "float64", "--csv", str(path), *ALONE]
+    for more in (["--entries", "4"], []):
+        assert run([*asked, *more]) == 0
+    verdicts = [row.verdict for row in read(path, FIELD).rows]
+    assert verdicts == ["agree", "left out", "left out", "agree", "agree"]
+
+
+def test_rows_of_another_version_are_no_rows_of_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "field.csv"
+    asked = ["--field", "arctan2", "--dtype", "float64", "--csv", str(path), *ALONE]
+    assert run(asked) == 0
+    (version,) = {row.version for row in read(path, FIELD).rows}
+    path.write_text(path.read_text().replace(f",{version},", ",0.1,"))
+    assert run(asked) == 0
+    assert [row.version for row in read(path, FIELD).rows] == ["0.1"] * 3 + [version] * 3
+
+
 def test_a_known_mistake_is_no_news_and_one_that_is_gone_is_a_failure(tmp_path: Path) -> None:
     path = tmp_path / "field.csv"
     assert run(["--field", "psi", "--dtype", "float32", "--csv", str(path), *ALONE]) == 0

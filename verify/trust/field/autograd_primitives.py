@@ -15,7 +15,7 @@ import numpy as np
 
 from reference_impls.computation import Array
 from reference_impls.engines.hips.function import from_autograd
-from verify.trust.field.subject import LeftOut, Subject
+from verify.trust.field.subject import TOO_MANY, LeftOut, Subject
 
 LIBRARY = "autograd"
 
@@ -170,7 +170,7 @@ def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Su
         primals = draw(np.random.default_rng((seed, number)))
         entries = sum(primal.size for primal in primals)
         if entries > most_entries:
-            reason = f"more than {most_entries} entries"
+            reason = TOO_MANY.format(most_entries)
             yield LeftOut(LIBRARY, name, number, seed, dtype, entries, reason)
             continue
         cast = tuple(np.asarray(primal, dtype) for primal in primals)

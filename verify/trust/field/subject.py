@@ -34,6 +34,16 @@ class Subject:
         return sum(primal.size for primal in self.primals)
 
 
+TOO_MANY = "more than {} entries"
+"""Why a point is left out that has more numbers than are asked for."""
+
+
+def is_too_many(reason: str) -> bool:
+    """Is that why a point was left out?"""
+    before, after = TOO_MANY.split("{}")
+    return reason.startswith(before) and reason.endswith(after)
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """A function at a point that is not checked, and why.

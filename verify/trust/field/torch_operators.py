@@ -16,7 +16,7 @@ from torch.utils import _pytree as pytree
 
 from reference_impls.engines.pytorch.function import TorchFunction
 from verify.checks.check import one_line
-from verify.trust.field.subject import LeftOut, Subject
+from verify.trust.field.subject import TOO_MANY, LeftOut, Subject
 
 LIBRARY = "torch"
 
@@ -165,7 +165,7 @@ def _reason_against(leaves: Sequence[Any], places: Sequence[int], most_entries: 
         return "complex"
     entries = sum(leaf.numel() for leaf in varied)
     if entries > most_entries:
-        return f"more than {most_entries} entries"
+        return TOO_MANY.format(most_entries)
     return ""
 
 

@@ -5,7 +5,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from types import FrameType
 from typing import Literal, Protocol
@@ -41,7 +41,7 @@ def tried(
         subject: what to check, or what is left out.
         order: 2 for second derivatives, too.
         timeout: seconds that it may take.
-        gradcheck: another checker to ask.
+        gradcheck: another checker to ask, which may take as long.
     """
     if isinstance(subject, LeftOut):
         return _row(subject, order, "left out", subject.reason)
@@ -52,7 +52,9 @@ def tried(
     except LateError:
         return _row(subject, order, "inconclusive", f"not done within {timeout:g} seconds")
     took = time.perf_counter() - started
-    answer = gradcheck(subject) if gradcheck else None
+    answer = None
+    with suppress(LateError), within(timeout):
+        answer = gradcheck(subject) if gradcheck else None
     return _row(subject, order, report.verdict, _told(report)).model_copy(
         update={
             "fault": report.diagnosis.fault if report.diagnosis else None,
