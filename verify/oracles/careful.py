@@ -3,7 +3,7 @@
 `verify.oracles.richardson` is right for functions that live everywhere and round each value anew.
 Before a gradient is accused, less is taken for granted:
 
-- **Domain.** Steps are halved until the values on both sides are numbers: log at 10⁻⁸, a
+- **Domain.** Steps are shortened until the values on both sides are numbers: log at 10⁻⁸, a
   probability at 1 - 10⁻¹⁰.
 - **Noise at several distances.** A computation that rounds to float32 inside is flat over 10⁻⁷ of
   its input, and 1 + erf over what moves the 1: over short distances no noise shows. So it is
@@ -44,11 +44,12 @@ FAR, NEAR = 2.0**-8, 2.0**-16
 """Of the longest step: between points where noise is measured, beside `NOISE_STEP`."""
 
 FURTHEST = 2.0**-2
-"""The same, where steps of the values are longer than those: 64 times `FAR`."""
+"""The same, where steps of the values are longer than those."""
 
-EVEN = 64.0
+EVEN, EVEN_FURTHER = 64.0, 16.0
 """Noise is as large at one distance as at the other, but for how few points tell of it: 12 times
-has been seen. What a kink leaves in the differences is 256 times as large at the longer."""
+has been seen. What a kink leaves in the differences grows with the distance: 256 times from `NEAR`
+to `FAR`, and 64 times from there to `FURTHEST`."""
 
 BEYOND_DIGITS = 8.0
 """Times the spacing of floats: noise that is less is that of the last digit."""
@@ -135,7 +136,7 @@ def noise_of_steps(phi: Functional, reach: float, first: int = -(POINTS // 2)) -
     if far <= digits:
         return 0.0
     # The values have steps that are longer than the one distance: they are seen from the other.
-    return far if _noise_at(phi, reach * FURTHEST, first) <= EVEN / 4 * far else 0.0
+    return far if _noise_at(phi, reach * FURTHEST, first) <= EVEN_FURTHER * far else 0.0
 
 
 def _is_inside(phi: Functional, step: float) -> bool:

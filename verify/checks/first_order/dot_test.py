@@ -146,7 +146,6 @@ class OracleTest:
     Attributes:
         test: with the result.
         oracle: of the function.
-        function: whose result it is.
         appeal: for all the noise that there is reason to allow, before it is accused.
     """
 
