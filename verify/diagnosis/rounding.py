@@ -28,7 +28,7 @@ class Format:
 def rounded(suspect: Suspect) -> Finding | None:
     """Every entry is a number of a narrower dtype, and the error no larger than that explains."""
     errors = [abs(probe.residual) / probe.size for probe in suspect.probe(PROBES)]
-    for each in _narrower(suspect.unit):
+    for each in narrower_than(suspect.unit):
         if not all(error <= 16 * each.unit for error in errors) or max(errors) < each.unit / 64:
             continue
         with np.errstate(over="ignore"):
@@ -39,7 +39,7 @@ def rounded(suspect: Suspect) -> Finding | None:
     return None
 
 
-def _narrower(unit: float) -> list[Format]:
+def narrower_than(unit: float) -> list[Format]:
     """The formats with a larger unit roundoff than this one, the narrowest first."""
     formats = (
         Format("bfloat16", 2.0**-8, _to_bfloat16),
@@ -50,6 +50,7 @@ def _narrower(unit: float) -> list[Format]:
 
 
 def _to_bfloat16(array: Array) -> Array:
-    """Cut to the upper half of a float32, exact for what is bfloat16 already."""
+    """The upper half of a float32, to the nearest, and to an even one of two."""
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    return np.asarray((bits & np.uint32(0xFFFF0000)).view(np.float32).reshape(array.shape))
+    half = np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return np.asarray(((bits + half) & np.uint32(0xFFFF0000)).view(np.float32).reshape(array.shape))

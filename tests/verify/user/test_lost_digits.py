@@ -223,6 +223,11 @@ UNDECIDED: tuple[str, ...] = ()
 
 PLATEAUS = {
     "float32 inside": Input(from_torch(lambda x: (x.float() ** 2).to(x.dtype)), normal(5)),
+    "float16 inside": Input(from_torch(lambda x: (x.half() ** 2).to(x.dtype)), normal(5), ()),
+    "bfloat16 inside": Input(from_torch(lambda x: (x.bfloat16() ** 2).to(x.dtype)), normal(5), ()),
+    "bfloat16 inside an exponential": Input(
+        from_torch(lambda x: x.bfloat16().exp().to(x.dtype)), normal(4), ()
+    ),
     "1 - cos": Input(from_torch(lambda x: 1 - torch.cos(x)), at(1e-9), UNDECIDED),
     "1 - cos, in NumPy": Input(
         by_slope(lambda x: 1 - np.cos(x), np.sin), at(1e-9, 2e-9), UNDECIDED

@@ -21,7 +21,8 @@ tell, each of which sees what the others are blind to:
   the gradient is computed from it, as of logsumexp, a thousand units are lost. An entry that loses
   more is unstable, which is no excuse.
 - The roughness of the values. Where they lose digits, as 1 + erf does far below 0, or as anything
-  does that rounds to float32 inside, the gradient may lose as many.
+  does that rounds to float32 inside, the gradient may lose as many. A function that gives the same
+  for primals rounded to a narrower format computes in that.
 
 The first counts up to `EXCUSE` times the largest entry of the others, less the trembling, which has
 a limit of its own; and the others always.
@@ -38,6 +39,7 @@ from reference_impls.computation import Array, Arrays, Vjp, cast, copies
 from reference_impls.function import Function
 from verify.checks.case import Case
 from verify.checks.first_order.oracle import Values
+from verify.diagnosis.rounding import Format, narrower_than
 from verify.error_model.arrays import largest, pair, unit_roundoff
 from verify.error_model.measurement import (
     PROBES,
@@ -156,6 +158,8 @@ class Appeal:
     @cached_property
     def roughness(self) -> float:
         """The noise of float64 values that lie apart, beside their size, in units of roundoff."""
+        if self.computes_in:
+            return self.computes_in.unit / unit_roundoff(np.float64)
         size = self.own.natural[PAIRING]
         try:
             phi = Values(self.case, self.function.forward).along(self.case.directions[0])
@@ -164,6 +168,37 @@ class Appeal:
         except Exception:  # noqa: BLE001 -- there are no values beside the primals
             return 0.0
         return noise / size / unit_roundoff(np.float64) if size else 0.0
+
+    @cached_property
+    def computes_in(self) -> Format | None:
+        """The format that the function rounds its primals to, if that is a narrower one.
+
+        It gives the same for primals that are rounded to it, though they have more digits, and
+        something else for numbers of that format not far off: `round` itself hardly ever does.
+        """
+        try:
+            return next(
+                filter(self._is_all_it_sees, narrower_than(unit_roundoff(np.float64))), None
+            )
+        except Exception:  # noqa: BLE001 -- it refuses such numbers, and so does not compute in them
+            return None
+
+    def _is_all_it_sees(self, each: Format) -> bool:
+        primals, names = cast(self.case.primals, np.float64), self.case.wrt
+
+        def value(moved: Sequence[str]) -> Array:
+            times = {name: 1 + 16 * each.unit if name in moved else 1.0 for name in names}
+            rounded = {name: each.rounding(times[name] * primals[name]) for name in names}
+            return self.function.forward(primals | cast(rounded, np.float64))
+
+        here = self.function.forward(copies(primals))
+        finer = [name for name in names if np.any(each.rounding(primals[name]) != primals[name])]
+        if not (finer and np.array_equal(value([]), here)):
+            return False
+        # Of an argument that hardly moves the value, a rounding would not be seen at all.
+        seen = 64 * np.spacing(np.abs(here))
+        is_seen = all(np.any(np.abs(value([name]) - here) > seen) for name in finer)
+        return is_seen and bool(np.mean(np.abs(value(finer) - here) > seen) > 1 / 2)
 
     @property
     def _unit(self) -> float:

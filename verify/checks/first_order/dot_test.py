@@ -207,7 +207,12 @@ class OracleTest:
             detail = "zero, and so is every change of the value beside the point"
             return replace(check, verdict="agree", detail=detail)
         size = max(self.test.noise.natural[PAIRING], estimate.moved)
-        return self._not_beyond_a_guard(_with_digits(check, size), tangents)
+        check = self._not_beyond_a_guard(_with_digits(check, size), tangents)
+        inside = self.appeal.computes_in if check.verdict == "disagree" else None
+        if inside and SAFETY * inside.unit > FEW_DIGITS:
+            detail = f"it computes in {inside.name}, and its values show too few digits"
+            return replace(check, verdict="inconclusive", detail=detail)
+        return check
 
     def _unless_in_doubt(
         self, check: Check, tangents: Arrays, estimate: Estimate, measured: float

@@ -291,3 +291,24 @@ def test_an_unstable_value_is_one_function_all_the_same() -> None:
     own = noises.of_each(function.name)
     assert own.typical["value of f"] > INSTABILITY
     assert not if_one_function(case, function, own).apart
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_a_function_computes_in_the_format_that_it_rounds_to(kind: type[np.floating[Any]]) -> None:
+    def narrow(x: Array) -> tuple[Array, Vjp]:
+        inside = x.astype(kind)
+        return (inside * inside).astype(x.dtype), lambda u: 2 * u * x
+
+    found = appeal_of(narrow, NORMAL).computes_in
+    assert found is not None
+    assert found.name == np.dtype(kind).name
+
+
+@pytest.mark.parametrize("function", [np.sin, np.round, np.floor, np.sign])
+def test_a_staircase_is_no_format(function: Callable[[Array], Array]) -> None:
+    """Numbers that are rounded to a few digits have the same floor, mostly; so have the next."""
+
+    def stairs(x: Array) -> tuple[Array, Vjp]:
+        return function(x), lambda u: u
+
+    assert appeal_of(stairs, NORMAL).computes_in is None
