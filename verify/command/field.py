@@ -153,10 +153,8 @@ def summary(rows: list[FieldRow]) -> list[str]:
         known = sum(row.verdict == "disagree" and row.known is not None for row in checked)
         functions = len({row.function for row in checked})
         told = ", ".join(f"{count:,} {verdict}" for verdict, count in counts.items())
-        lines.append(
-            f"{library}, {dtype}: {len(checked):,} checks of {functions:,} functions: {told}; "
-            f"{known:,} of the disagreements are known"
-        )
+        line = f"{library}, {dtype}, functions {functions:,}, checks {len(checked):,}: {told}"
+        lines.append(f"{line}, known {known:,}" if counts["disagree"] else line.removesuffix(": "))
         left = Counter(row.detail for row in mine if row.verdict == "left out")
         lines += [f"  left out: {count:,}: {reason}" for reason, count in left.most_common()]
     return lines

@@ -24,7 +24,7 @@ def product(x: Any, rest: Any) -> Any:  # noqa: ANN401 -- tensors or boxes
 def test_torch_records_no_graph_for_the_others() -> None:
     seen: list[list[bool]] = []
 
-    def f(x: torch.Tensor, rest: Any) -> torch.Tensor:  # noqa: ANN401
+    def f(x: torch.Tensor, rest: Any) -> torch.Tensor:  # noqa: ANN401 -- an array, a tensor or a box
         seen.append([each.requires_grad for each in (x, *rest["y"])])
         return torch.as_tensor(product(x, rest))
 
@@ -41,7 +41,7 @@ def test_torch_records_no_graph_for_the_others() -> None:
 def test_autograd_traces_none_of_the_others() -> None:
     seen: list[list[bool]] = []
 
-    def f(x: Any, rest: Any) -> Any:  # noqa: ANN401
+    def f(x: Any, rest: Any) -> Any:  # noqa: ANN401 -- an array, a tensor or a box
         seen.append([isbox(each) for each in (x, *rest["y"])])
         return product(x, rest)
 
@@ -99,12 +99,12 @@ def test_of_a_custom_function_backward_is_told(*, by_name: bool) -> None:
 
     class Asked(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, x: torch.Tensor, b: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
+        def forward(ctx: Any, x: torch.Tensor, b: torch.Tensor) -> torch.Tensor:  # noqa: ANN401 -- the context is untyped in torch
             ctx.save_for_backward(x, b)
             return x * b
 
         @staticmethod
-        def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:  # noqa: ANN401
+        def backward(ctx: Any, *cotangents: torch.Tensor) -> Any:  # noqa: ANN401 -- the context is untyped in torch
             needed.append(ctx.needs_input_grad)
             _, b = ctx.saved_tensors
             return cotangents[0] * b, None

@@ -18,9 +18,19 @@ def test_rows_are_written_and_counted(tmp_path: Path, capsys: Capture) -> None:
     asked = ["--field", "tanh", "log2", "--csv", str(path), *ALONE]
     assert run([*asked, "--dtype", "float64"]) == 0
     # torch has both, too, where its database can be read.
-    assert "autograd, float64: 6 checks of 2 functions: 6 agree; 0 of" in capsys.readouterr().out
+    assert "autograd, float64, functions 2, checks 6: 6 agree\n" in capsys.readouterr().out
     rows = [row for row in read(path, FIELD).rows if row.library == "autograd"]
     assert sorted(row.function for row in rows) == ["log2"] * 3 + ["tanh"] * 3
+
+
+def test_how_many_disagreements_are_known_is_said_and_nothing_of_what_was_not_checked(
+    capsys: Capture,
+) -> None:
+    assert run(["--field", "max", "--dtype", "float32", "--entries", "1", *ALONE]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "autograd, float32, functions 1, checks 1: 1 disagree, known 1" in said
+    assert run(["--field", "matmul", "--dtype", "float32", "--entries", "1", *ALONE]) == 0
+    assert "autograd, float32, functions 0, checks 0" in capsys.readouterr().out.splitlines()
 
 
 def test_what_is_there_is_not_checked_again(tmp_path: Path) -> None:

@@ -214,7 +214,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., Cotangents
             x: Native,
             leaves: Sequence[Native],
             cotangent: Native,
-            wanted: Any,  # noqa: ANN401
+            wanted: Any,  # noqa: ANN401 -- an array, a tensor or a box
         ) -> Cotangents:
             return mistake(right_vjp(self, x, leaves, cotangent, wanted), leaves)
 
@@ -250,7 +250,7 @@ def test_a_gradient_that_is_not_summed_is_convicted(
 
 @each_library
 def test_k_for_its_transpose_is_convicted(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def not_transposed(self: Root, *arguments: Any) -> Native:  # noqa: ANN401
+    def not_transposed(self: Root, *arguments: Any) -> Native:  # noqa: ANN401 -- an array, a tensor or a box
         _, _, cotangent = arguments
         to_numpy = self.engine.to_numpy
         return self.engine.from_numpy(self.inverse(to_numpy(cotangent)))
@@ -265,9 +265,9 @@ def test_k_for_its_transpose_is_convicted(library: str, monkeypatch: pytest.Monk
 def test_an_adjoint_without_a_graph_is_convicted_at_order_two_alone(
     library: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = Root._adjoint  # noqa: SLF001
+    right = Root._adjoint  # noqa: SLF001 -- it is replaced by a wrong one, and put back
 
-    def detached(self: Root, *arguments: Any) -> Native:  # noqa: ANN401
+    def detached(self: Root, *arguments: Any) -> Native:  # noqa: ANN401 -- an array, a tensor or a box
         return self.engine.constant(right(self, *arguments))
 
     monkeypatch.setattr(Root, "_adjoint", detached)

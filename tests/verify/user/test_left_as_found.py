@@ -23,11 +23,11 @@ norm = torch.nn.BatchNorm1d(3).double()
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
     """The tests change what all of them share."""
-    python, numpy, mode = random.getstate(), np.random.get_state(), torch.is_grad_enabled()  # noqa: NPY002
+    python, numpy, mode = random.getstate(), np.random.get_state(), torch.is_grad_enabled()  # noqa: NPY002 -- the global state is what is tested
     with torch.random.fork_rng(devices=()):
         yield
     random.setstate(python)
-    np.random.set_state(numpy)  # noqa: NPY002
+    np.random.set_state(numpy)  # noqa: NPY002 -- the global state is what is tested
     torch.set_grad_enabled(mode)
 
 
@@ -127,7 +127,7 @@ def test_gradients_of_parameters_are(*, accumulated: bool) -> None:
     before = module.weight.grad, weight.grad
     values = [None if each is None else each.clone() for each in before]
 
-    def own(x: Array) -> Any:  # noqa: ANN401
+    def own(x: Array) -> Any:  # noqa: ANN401 -- an array, a tensor or a box
         leaf = torch.from_numpy(x.copy()).requires_grad_()
         value = (module(leaf) ** 2).sum() * (leaf * weight).sum()
         value.backward()
@@ -149,7 +149,7 @@ def test_random_states_are() -> None:
     def states() -> list[Any]:
         return [
             random.getstate(),
-            np.random.get_state()[1].tolist(),  # type: ignore[index]  # noqa: NPY002
+            np.random.get_state()[1].tolist(),  # type: ignore[index]  # noqa: NPY002 -- the global state is what is tested
             torch.get_rng_state().tolist(),
             own.bit_generator.state,
             old.get_state()[1].tolist(),  # type: ignore[index]
@@ -158,10 +158,10 @@ def test_random_states_are() -> None:
 
     def drawing(x: torch.Tensor) -> torch.Tensor:
         random.seed(0)
-        np.random.seed(0)  # noqa: NPY002
+        np.random.seed(0)  # noqa: NPY002 -- the global state is what is tested
         torch.manual_seed(0)
         numbers = own.random() + old.random() + float(torch.rand(1, generator=generator))
-        return x.sin() + 0 * (numbers + random.random() + np.random.random())  # noqa: S311, NPY002
+        return x.sin() + 0 * (numbers + random.random() + np.random.random())  # noqa: S311, NPY002 -- the global states are what is tested
 
     before = states()
     assert agreed(check(from_torch(drawing), (X,), order=2))
@@ -172,7 +172,7 @@ def test_random_states_are() -> None:
 
 @pytest.mark.parametrize("enabled", [False, True])
 def test_the_grad_mode_is(*, enabled: bool) -> None:
-    def switching(x: Array) -> Any:  # noqa: ANN401
+    def switching(x: Array) -> Any:  # noqa: ANN401 -- an array, a tensor or a box
         torch.set_grad_enabled(not enabled)
         return np.sin(x), lambda u: {"x": u * np.cos(x)}
 

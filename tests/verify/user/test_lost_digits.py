@@ -389,12 +389,12 @@ class Dropped(torch.autograd.Function):
     """x² + 1e-8 y, with no gradient of y."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
+    def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:  # noqa: ANN401 -- the context is untyped in torch
         ctx.save_for_backward(x)
         return x**2 + 1e-8 * y
 
     @staticmethod
-    def backward(ctx: Any, *u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401
+    def backward(ctx: Any, *u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ANN401 -- the context is untyped in torch
         return 2 * ctx.saved_tensors[0] * u[0], torch.zeros_like(u[0])
 
 

@@ -41,14 +41,14 @@ RIGHT: dict[str, Any] = {
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("function", RIGHT.values(), ids=RIGHT)
-def test_a_right_gradient_of_what_the_function_takes_agrees(function: Any, dtype: str) -> None:  # noqa: ANN401
+def test_a_right_gradient_of_what_the_function_takes_agrees(function: Any, dtype: str) -> None:  # noqa: ANN401 -- an array, a tensor or a box
     report = check(function, HOLED.astype(dtype))
     assert report.verdict == "agree", str(report)
     assert str(report).endswith("  not differentiated: x[1, 0] (NaN)")
 
 
 @pytest.mark.parametrize("function", [RIGHT["nansum"], RIGHT["autograd, by index"]])
-def test_second_derivatives_agree_too(function: Any) -> None:  # noqa: ANN401
+def test_second_derivatives_agree_too(function: Any) -> None:  # noqa: ANN401 -- an array, a tensor or a box
     report = check(function, HOLED, order=2)
     assert report.verdict == "agree", str(report)
 

@@ -127,19 +127,19 @@ class Cube(torch.autograd.Function):
     generate_vmap_rule = False
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> Native:  # noqa: ANN401
+    def forward(ctx: Any, x: torch.Tensor) -> Native:  # noqa: ANN401 -- the context is untyped in torch
         ctx.save_for_backward(x)
         ctx.save_for_forward(x)
         return x**3
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401 -- the context is untyped in torch
         (x,) = ctx.saved_tensors
         return 3 * x**2 * cotangents[0]
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: torch.Tensor) -> Native:  # noqa: ANN401
+    def jvp(ctx: Any, *tangents: torch.Tensor) -> Native:  # noqa: ANN401 -- the context is untyped in torch
         (x,) = ctx.saved_tensors
         return 3 * x**2 * tangents[0]
 
@@ -162,12 +162,12 @@ class Detached(torch.autograd.Function):
     """The product of all entries; its backward is right, and its double backward loses a term."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> Native:  # noqa: ANN401
+    def forward(ctx: Any, x: torch.Tensor) -> Native:  # noqa: ANN401 -- the context is untyped in torch
         ctx.save_for_backward(x)
         return x.prod()
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401 -- the context is untyped in torch
         (x,) = ctx.saved_tensors
         return cotangents[0] * x.detach().prod() / x
 
@@ -183,12 +183,12 @@ def test_that_are_zero_and_should_not_be_are_convicted(slope: float) -> None:
 
     class Bent(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, x: torch.Tensor) -> Native:  # noqa: ANN401
+        def forward(ctx: Any, x: torch.Tensor) -> Native:  # noqa: ANN401 -- the context is untyped in torch
             ctx.save_for_backward(x)
             return x.abs() + slope * x**2
 
         @staticmethod
-        def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401
+        def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401 -- the context is untyped in torch
             (x,) = ctx.saved_tensors
             return cotangents[0] * (x.sign() + 2 * slope * x.detach())
 

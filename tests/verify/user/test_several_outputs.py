@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference_impls.computation import Array
+from reference_impls.computation import Array, Vjp
 from reference_impls.nested import Tree
 from verify import Report, check, from_autograd, from_numpy, from_torch
 
@@ -80,14 +80,14 @@ RIGHT: dict[str, Any] = {
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("function", RIGHT.values(), ids=RIGHT)
-def test_right_gradients_agree(function: Any, dtype: str) -> None:  # noqa: ANN401
+def test_right_gradients_agree(function: Any, dtype: str) -> None:  # noqa: ANN401 -- an array, a tensor or a box
     report = check(function, (X.astype(dtype),) if function is not by_hand else {"x": X})
     assert report.verdict == "agree", str(report)
     assert "oracle" in [found.kind for found in report.checks]
 
 
 @pytest.mark.parametrize("function", [from_autograd(waves), from_torch(torch_waves)])
-def test_second_derivatives_agree_too(function: Any) -> None:  # noqa: ANN401
+def test_second_derivatives_agree_too(function: Any) -> None:  # noqa: ANN401 -- an array, a tensor or a box
     report = check(function, X, order=2)
     assert report.verdict == "agree", str(report)
     assert "second order" in [found.kind for found in report.checks]
@@ -223,7 +223,9 @@ def test_forward_and_expected_have_the_same_outputs() -> None:
 
 class TestOneValue:
     def test_of_another_dtype_is_what_is_wrong_not_the_cotangent(self) -> None:
-        by_numpy = lambda x: (np.sin(x).astype("f4"), lambda u: u * np.cos(x))  # noqa: E731
+        def by_numpy(x: Array) -> tuple[Array, Vjp]:
+            return np.sin(x).astype("f4"), lambda u: u * np.cos(x)
+
         for function in (
             by_numpy,
             from_torch(lambda x: x.sin().float()),

@@ -149,12 +149,12 @@ class Spoilt(torch.autograd.Function):
     """x y, with the gradient of one of them spoilt."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
+    def forward(ctx: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:  # noqa: ANN401 -- the context is untyped in torch
         ctx.save_for_backward(x, y)
         return x * y
 
     @staticmethod
-    def backward(ctx: Any, *cotangents: torch.Tensor) -> tuple[torch.Tensor, ...]:  # noqa: ANN401
+    def backward(ctx: Any, *cotangents: torch.Tensor) -> tuple[torch.Tensor, ...]:  # noqa: ANN401 -- the context is untyped in torch
         x, y = ctx.saved_tensors
         return cotangents[0] * y, 1.5 * cotangents[0] * x
 
@@ -173,7 +173,7 @@ def test_needs_input_grad_says_what_is_asked_for() -> None:
 
     class Copied(Spoilt):
         @staticmethod
-        def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401
+        def backward(ctx: Any, *cotangents: torch.Tensor) -> Native:  # noqa: ANN401 -- the context is untyped in torch
             x, y = ctx.saved_tensors
             needed = ctx.needs_input_grad[0]  # and so for y as well
             return tuple(cotangents[0] * each if needed else None for each in (y, x))

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree as pytree
 
+from reference_impls.engines.pytorch.choice import from_torch
 from reference_impls.engines.pytorch.function import TorchFunction
 from verify.checks.check import one_line
 from verify.trust.field.subject import TOO_MANY, LeftOut, Subject
@@ -35,7 +36,7 @@ def operators() -> dict[str, Any]:
     before = torch.backends.flags_frozen()  # type: ignore[no-untyped-call]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from torch.testing._internal.common_methods_invocations import op_db  # noqa: PLC0415
+        from torch.testing._internal.common_methods_invocations import op_db  # noqa: PLC0415 -- it takes 4 s
     if not before:
         setattr(torch.backends, FLAG, True)
 
@@ -91,7 +92,7 @@ class _Call:
     places: list[int]
 
     def checkable(self) -> TorchFunction:
-        from reference_impls.engines.pytorch.choice import from_torch  # noqa: PLC0415
+        """As `check` takes it, with the operator's name."""
 
         def function(*tensors: torch.Tensor) -> torch.Tensor:
             return self(tensors)

@@ -49,7 +49,7 @@ FINITE: dict[str, tuple[Any, Array]] = {
 
 
 @pytest.mark.parametrize(("function", "x"), FINITE.values(), ids=FINITE)
-def test_it_is_wrong_where_the_derivative_is_a_number(function: Any, x: Array) -> None:  # noqa: ANN401
+def test_it_is_wrong_where_the_derivative_is_a_number(function: Any, x: Array) -> None:  # noqa: ANN401 -- an array, a tensor or a box
     report = check(function, x)
     assert report.verdict == "disagree", str(report)
     assert report.diagnosis
@@ -71,6 +71,6 @@ NOT_FINITE: dict[str, tuple[Any, Array]] = {
 
 
 @pytest.mark.parametrize(("function", "x"), NOT_FINITE.values(), ids=NOT_FINITE)
-def test_it_is_not_accused_where_the_derivative_is_none_either(function: Any, x: Array) -> None:  # noqa: ANN401
+def test_it_is_not_accused_where_the_derivative_is_none_either(function: Any, x: Array) -> None:  # noqa: ANN401 -- an array, a tensor or a box
     report = check(function, x)
     assert report.verdict == "inconclusive", str(report)
