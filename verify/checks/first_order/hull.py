@@ -13,7 +13,7 @@ as they bring more entries inside, and are turned towards the entries that are o
 in turn, to make them the largest or smallest of a tie, or to have them in its middle.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,12 +52,17 @@ class Hull:
     Attributes:
         lower: the smallest.
         upper: the largest.
+        sums: the smallest and the largest sum of all entries of a limit, by argument.
         is_complete: did more rays bring no entry inside, so that what is outside stays there?
+        is_settled: did they also leave the bounds where they were? Of a tie there are so many
+            limits and no more; those of a norm at 0 are a sphere, whose ends no ray meets.
     """
 
     lower: Arrays
     upper: Arrays
+    sums: Mapping[str, tuple[float, float]]
     is_complete: bool = True
+    is_settled: bool = True
 
     @property
     def width(self) -> Arrays:
@@ -78,7 +83,8 @@ class Hull:
     @classmethod
     def of(cls, gradient: Arrays) -> "Hull":
         """Of one gradient alone."""
-        return cls(gradient, gradient)
+        sums = {name: float(array.sum()) for name, array in gradient.items()}
+        return cls(gradient, gradient, {name: (each, each) for name, each in sums.items()})
 
     def without(self, got: Arrays, tolerance: float) -> dict[str, Array]:
         """Which entries of `got` are outside by more than this, as masks."""
@@ -90,7 +96,17 @@ class Hull:
         return Hull(
             {name: np.minimum(self.lower[name], other[name]) for name in other},
             {name: np.maximum(self.upper[name], other[name]) for name in other},
+            {name: _widened(self.sums[name], float(other[name].sum())) for name in other},
         )
+
+    def is_wider(self, other: "Hull", worst: Worst) -> bool:
+        """Are the limits of one entry further apart than in another hull?"""
+        name, flat = worst.argument, worst.flat
+        return bool(self.width[name].flat[flat] > other.width[name].flat[flat] + worst.tolerance)
+
+
+def _widened(bounds: tuple[float, float], value: float) -> tuple[float, float]:
+    return min(bounds[0], value), max(bounds[1], value)
 
 
 def limit(gradient: Gradient, primals: Arrays, ray: Arrays) -> Arrays:
@@ -135,15 +151,17 @@ def hull_around(
     hull = Hull.of(limit(gradient, primals, first))
     hull = hull.joined(limit(gradient, primals, turned(first, -1)))
     fewest, turn, stale = np.inf, 0, 0
+    before = hull
     for _ in range(MOST):
         target = furthest(got, hull.nearest(got))
         outside = hull.without(got, target.tolerance)
         count = sum(int(np.count_nonzero(mask)) for mask in outside.values())
         # What has just brought an entry inside may bring the next one.
         turn, stale = (turn, 0) if count < fewest else (turn + 1, stale + 1)
+        before = hull if stale == 0 else before
         fewest = min(fewest, count)
         if target.accepted or stale > STALE:
-            return hull
+            return replace(hull, is_settled=not hull.is_wider(before, target))
         ray = random_ray(primals, got, rng)
         ray = {name: TURNS[turn % len(TURNS)](ray[name], outside[name], turn) for name in got}
         hull = hull.joined(limit(gradient, primals, ray))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
 from reference_impls import DTYPES, Array, Arrays
@@ -258,3 +259,40 @@ def test_within_a_guard_another_gradient_does_not_agree(
 
     report = check(make_vjp, {"x": np.zeros(4, dtype)}, seed=seed)
     assert report.verdict == (verdict or "disagree"), str(report)
+
+
+class Longer(torch.autograd.Function):
+    """The same value, and a gradient half as long again."""
+
+    @staticmethod
+    def forward(_: FunctionCtx, x: torch.Tensor) -> torch.Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(_: FunctionCtx, *cotangents: torch.Tensor) -> torch.Tensor:
+        return 1.5 * cotangents[0]
+
+
+NORMS = ["nuc", 2, "smallest"]
+"""Of matrices. At 0 each has a sphere of limits, and the last of them has a derivative of zero
+along the matrix of ones, which its limits have not."""
+
+
+def norm_of(kind: str | int) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda x: torch.linalg.matrix_norm(x, -2 if kind == "smallest" else kind)
+
+
+@each_dtype
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("kind", NORMS)
+def test_a_norm_of_matrices_at_zero_is_not_accused(kind: str | int, seed: int, dtype: str) -> None:
+    report = check(from_torch(norm_of(kind)), np.zeros((4, 4), dtype), seed=seed)
+    assert report.verdict != "disagree", str(report)
+
+
+@each_dtype
+@pytest.mark.parametrize("kind", ["nuc", 2])
+def test_a_gradient_that_is_longer_than_any_limit_is_outside(kind: str | int, dtype: str) -> None:
+    norm = norm_of(kind)
+    wrong = from_torch(lambda x: norm(Longer.apply(x)))  # type: ignore[no-untyped-call]
+    assert check(wrong, np.zeros((4, 4), dtype)).verdict == "disagree"
