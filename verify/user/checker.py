@@ -195,7 +195,8 @@ class _Asked:
         if self.expected is not None:
             yield from comparison.against_expected(self.expected)
         if self.twice and overall(first) != "disagree":
-            yield from second_order_of(case, subject, self.twice)
+            has_kink = any(check.kind == "kink" for check in first)
+            yield from second_order_of(case, subject, self.twice, has_kink=has_kink)
 
     def _body(self, **primals: Array) -> tuple[Array, Vjp]:
         return self.subject.make_vjp(primals)

@@ -16,6 +16,7 @@ from verify.checks.report import Report
 from verify.trust.field.known import known_of
 from verify.trust.field.subject import LeftOut, Subject
 from verify.user.checker import check
+from verify.user.second_order import MODES
 
 Verdict = Literal["agree", "disagree", "inconclusive", "unsupported", "left out"]
 
@@ -52,6 +53,8 @@ def tried(
     except LateError:
         return _row(subject, order, "inconclusive", f"not done within {timeout:g} seconds")
     took = time.perf_counter() - started
+    if report.verdict == "unsupported" and (reason := _no_second_derivative(report)):
+        return _row(subject, order, "left out", f"no second derivative: {reason}")
     answer = None
     with suppress(LateError), within(timeout):
         answer = gradcheck(subject) if gradcheck else None
@@ -83,6 +86,12 @@ def within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def _no_second_derivative(report: Report) -> str:
+    """Why the engine differentiates a function once and no more, if it says so."""
+    said = (check for check in report.checks if check.against in MODES)
+    return next((check.detail for check in said if check.verdict == "unsupported"), "")
+
+
 def _told(report: Report) -> str:
     """What a row says of a report: where all agrees, nothing."""
     lines = str(report).splitlines()
@@ -91,7 +100,7 @@ def _told(report: Report) -> str:
 
 def _row(subject: Subject | LeftOut, order: int, verdict: Verdict, detail: str) -> FieldRow:
     of_library = version(subject.library)
-    known = known_of(subject.library, of_library, subject.function, subject.dtype)
+    known = known_of(subject.library, of_library, subject.function, subject.dtype, order)
     return FieldRow(
         measured_at=utc_now(),
         library=subject.library,

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from reference_impls.engines.hips.function import from_autograd
+from reference_impls.engines.pytorch.choice import from_torch
 from verify.trust.field.autograd_primitives import subjects as of_autograd
 from verify.trust.field.subject import LeftOut, Subject
 from verify.trust.field.trial import LateError, tried, within
@@ -35,6 +37,18 @@ def test_too_many_entries_are_left_out_with_the_reason() -> None:
     assert [row.verdict for row in rows] == ["agree", "left out", "left out"]
     assert rows[1].detail == "more than 4 entries"
     assert isinstance(found[1], LeftOut)
+
+
+def test_what_its_engine_differentiates_only_once_is_left_out_at_order_two() -> None:
+    def distances(x: torch.Tensor) -> torch.Tensor:
+        return torch.cdist(x, x[:2] + 1)
+
+    primals = (np.random.default_rng(0).standard_normal((4, 3)),)
+    asked = Subject("torch", "cdist", 0, 0, "float64", from_torch(distances), primals)
+    assert tried(asked, 1, 60).verdict == "agree"
+    row = tried(asked, 2, 60)
+    assert row.verdict == "left out"
+    assert "no second derivative: raised NotImplementedError" in row.detail
 
 
 def test_what_does_not_return_is_undecided_in_time() -> None:
