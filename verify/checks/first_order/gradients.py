@@ -122,7 +122,7 @@ class _Look:
 
     @cached_property
     def values(self) -> list[Check]:
-        return compare_values(self.results, self.at_point.allowed)
+        return compare_values(self.results, self.at_point.allowed, self.appeals)
 
     @cached_property
     def sound(self) -> list[Function]:
@@ -232,7 +232,7 @@ def _values(look: _Look, _: Sequence[Check]) -> list[Check]:
 
 
 def _vjps(look: _Look, _: Sequence[Check]) -> list[Check]:
-    return compare_vjps(look.results, look.noises.allowed)
+    return compare_vjps(look.results, look.noises.allowed, look.appeals)
 
 
 def _oracle(look: _Look, _: Sequence[Check]) -> list[Check]:
@@ -256,7 +256,8 @@ def _precision(look: _Look, before: Sequence[Check]) -> list[Check]:
     if not look.by_hand.is_asked_for and Manual.name in blamed(before):
         return []
     refusals = [each.reason for each in look.observed if isinstance(each, Refused)]
-    found = precision_checks(look.case, look.by_hand, look.results, look.noises.allowed)
+    noise = look.noises.allowed
+    found = precision_checks(look.case, look.by_hand, look.results, noise, look.appeals)
     return [undecided(each, refusals[0]) for each in found] if refusals else found
 
 
