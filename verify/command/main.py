@@ -159,6 +159,12 @@ def _complain(message: str, status: int = BAD_INPUT) -> int:
     help="With FILE.py:NAME or --field: seconds that each function may take, with all that it "
     "imports.",
 )
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    help="With FILE.py:NAME: calls of each function that its check may take; what they do not "
+    "suffice for is left out.",
+)
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context
 def main(context: click.Context, /, **_: object) -> int:

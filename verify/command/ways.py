@@ -11,7 +11,7 @@ from verify.command.options import Options
 
 NAMES, FILE = "a NAME", "FILE.py:NAME"
 
-OF_A_FILE = (NAMES, "--seed", "--wrt", "--order", "--csv", "--timeout", "--strict")
+OF_A_FILE = (NAMES, "--seed", "--wrt", "--order", "--csv", "--timeout", "--budget", "--strict")
 """What is read where functions of a file are checked."""
 
 

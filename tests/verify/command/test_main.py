@@ -147,6 +147,8 @@ def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> Non
         (["m.py:f", "--jobs", "2"], ["got --jobs with FILE.py:NAME; it goes with --seeds, "]),
         (["m.py:f", "--order", "3"], ["'--order'", "3", "1<=x<=2"]),
         (["m.py:f", "--timeout", "0"], ["'--timeout'", "0", "x>0"]),
+        (["m.py:f", "--budget", "0"], ["'--budget'", "0", "x>=1"]),
+        (["relu", "--budget", "9"], ["got --budget with the checks of the catalogue; it goes wi"]),
         (["relu", "--wrt", "x"], ["got --wrt with the checks of the catalogue; it goes with FILE"]),
         (["--faults", "--strict"], ["got --strict with --faults; it goes with FILE.py:NAME, "]),
         (["m.py:f", "--faults"], ["got --faults with FILE.py:NAME; it goes with nothing else"]),
@@ -569,8 +571,20 @@ def test_wrt_and_order_are_handed_on_and_stand_in_the_command_that_shows_it_agai
     assert run([f"{path}:by_hand", "--order", "2"]) == 2
     path.write_text("def test(): pass")
     assert run([f"{path}:test", "--wrt", "x"]) == 2
-    said = f"verify: {path} has no test_primals, which --wrt and --order go with"
+    said = f"verify: {path} has no test_primals, which --wrt, --order and --budget go with"
     assert lines(capsys.readouterr().err)[-1] == said
+
+
+def test_a_budget_that_is_too_small_is_told_with_status_3(own_file: Path, capsys: Capture) -> None:
+    assert run([f"{own_file}:waves", "--budget", "12"]) == 3
+    out = capsys.readouterr().out
+    first = (
+        "inconclusive: waves: the budget of 12 evaluations is spent; left out: stability, oracle"
+    )
+    assert out.startswith(first)
+    assert out.endswith(f"again: python -m verify {own_file}:waves --seed 0 --budget 12\n")
+    assert run([f"{own_file}:waves", "--budget", "100"]) == 0
+    assert "budget" not in capsys.readouterr().out
 
 
 def test_csv_keeps_the_checks_of_a_function_of_a_file(own_file: Path, tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def tried(
             "fault": report.diagnosis.fault if report.diagnosis else None,
             "gradcheck": answer,
             "time_s": took,
+            "evaluations": report.evaluations,
         }
     )
 

@@ -19,7 +19,9 @@ def subject(function: Any, name: str = "sin") -> Subject:  # noqa: ANN401 -- aut
 
 def test_a_right_one_agrees() -> None:
     (*found,) = of_autograd("sin", 0, "float64", 200)
-    assert [tried(each, 1, 60).verdict for each in found] == ["agree"] * 3
+    rows = [tried(each, 1, 60) for each in found]
+    assert [row.verdict for row in rows] == ["agree"] * 3
+    assert all(row.evaluations and 10 < row.evaluations <= 40 for row in rows)
 
 
 def test_what_is_known_to_be_wrong_is_said_in_the_row() -> None:
@@ -46,6 +48,7 @@ def test_what_does_not_return_is_undecided_in_time() -> None:
     started = time.monotonic()
     row = tried(subject(endless), 1, 0.3)
     assert (row.verdict, row.detail) == ("inconclusive", "not done within 0.3 seconds")
+    assert row.evaluations is None
     assert time.monotonic() - started < 5
 
 
