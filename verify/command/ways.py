@@ -14,6 +14,12 @@ NAMES, FILE = "a NAME", "FILE.py:NAME"
 OF_A_FILE = (NAMES, "--seed", "--wrt", "--order", "--csv", "--timeout", "--budget", "--strict")
 """What is read where functions of a file are checked."""
 
+OF_THE_CATALOGUE = (
+    *(NAMES, "--dtype", "--size", "--seed", "--timeout"),
+    *("--csv", "--jobs", "--strict"),
+)
+"""What is read where computations are checked, once or seed after seed."""
+
 
 @dataclass(frozen=True)
 class Way:
@@ -49,7 +55,7 @@ WAYS = (
     Way(
         "--seeds",
         lambda asked: asked.seeds is not None,
-        (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs", "--strict"),
+        OF_THE_CATALOGUE,
         "alarms",
     ),
     Way(
@@ -72,7 +78,7 @@ WAYS = (
     Way(
         "the checks of the catalogue",
         lambda _: True,
-        (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs", "--strict"),
+        OF_THE_CATALOGUE,
         "catalogue",
     ),
 )
