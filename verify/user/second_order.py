@@ -40,6 +40,7 @@ def second_order_of(
         def along(primals: Arrays, tangents: Arrays) -> Arrays:
             u = cotangent.astype(primals[case.wrt[0]].dtype)
             directions = arguments.tangents(tangents)
+            subject.meter.count_evaluation()
             products = twice.hvp(arguments.tree(primals), u, directions, mode)
             return gradients_from(products, arguments)
 

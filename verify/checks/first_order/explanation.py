@@ -1,5 +1,6 @@
 """What a gradient is that breaks the contract: of another shape, not finite, or not linear."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,7 +8,16 @@ import numpy as np
 from reference_impls.computation import Arrays, Vjp
 from reference_impls.function import Function
 from verify.checks.case import Case
-from verify.checks.check import NOT_FINITE, NOT_LINEAR, UNKNOWN, WRONG_SHAPE, Check, Violation
+from verify.checks.check import (
+    NOT_FINITE,
+    NOT_LINEAR,
+    UNKNOWN,
+    WRONG_SHAPE,
+    BudgetSpentError,
+    Check,
+    Violation,
+)
+from verify.checks.first_order.left_out import unheard
 from verify.checks.first_order.observation import Broken, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle
 from verify.diagnosis import (
@@ -23,7 +33,12 @@ from verify.oracles.estimate import BLUNT
 
 
 def contract_check(
-    case: Case, function: Function, observed: Observed, oracle: Oracle | NoOracle, *, alone: bool
+    case: Case,
+    function: Function,
+    observed: Observed,
+    oracle: Callable[[], Oracle | NoOracle],
+    *,
+    alone: bool,
 ) -> Check:
     """The check of what was observed, with a diagnosis where an oracle can give one.
 
@@ -31,7 +46,7 @@ def contract_check(
         case: the function and the point.
         function: the implementation.
         observed: of it.
-        oracle: of the function.
+        oracle: gives that of the function; it is asked where something is wrong.
         alone: is there no other implementation?
     """
     check = Check(observed.name, "contract", "the primals", "agree")
@@ -44,11 +59,15 @@ def contract_check(
     if fault.fault == NOT_FINITE and fault.argument == VALUE and alone:
         # Outside the domain of a function that stands alone, there is no telling.
         return replace(wrong, verdict="unsupported", fault="")
-    if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or isinstance(oracle, NoOracle):
+    if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or fault.argument == VALUE:
         return wrong
-    if fault.argument == VALUE:
-        return wrong
-    return _Explanation(case, function, wrong, fault, oracle).check()
+    try:
+        known = oracle()
+        if not isinstance(known, NoOracle):
+            wrong = _Explanation(case, function, wrong, fault, known).check()
+    except BudgetSpentError as spent:
+        return unheard(wrong, fault.sentence, spent)
+    return wrong
 
 
 FINITE = 1e-2

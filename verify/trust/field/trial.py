@@ -1,15 +1,12 @@
 """`check` on somebody else's function, within a time, and what became of it as a row."""
 
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.metadata import version
-from types import FrameType
 from typing import Literal, Protocol
 
+from reference_impls.running.late import LateError, within
 from results.environment import utc_now
 from results.tables import FieldRow
 from verify.checks.report import Report
@@ -27,10 +24,6 @@ class Gradcheck(Protocol):
     def __call__(self, subject: Subject) -> Literal["passes", "fails"]:
         """The answer."""
         ...
-
-
-class LateError(BaseException):
-    """A check took too long. Not an Exception: what a function raises is caught and judged."""
 
 
 def tried(
@@ -63,27 +56,9 @@ def tried(
             "fault": report.diagnosis.fault if report.diagnosis else None,
             "gradcheck": answer,
             "time_s": took,
+            "evaluations": report.evaluations,
         }
     )
-
-
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """A block that is left with `LateError` after so long; only of a process's main thread."""
-
-    def late(_: int, __: FrameType | None) -> None:
-        raise LateError
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _no_second_derivative(report: Report) -> str:
