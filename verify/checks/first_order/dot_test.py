@@ -38,10 +38,8 @@ gradients are then several times that, as in sorts of 10,000 entries and more.""
 FEW_DIGITS = 1e-2
 """Of the terms of ⟨Jᵀu, v⟩: what is known no better than that is not judged."""
 
-
 GROSS = 1e-3
 """Of the value's terms: no rounding that takes fewer than all digits is so large."""
-
 
 BESIDE = (2.0**-44, 2.0**-30)
 """Steps over which the values of a staircase do not move, unless it is at the edge of a step."""
