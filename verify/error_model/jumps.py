@@ -57,7 +57,8 @@ def bends_of(
     """How results jump within `REACH` of float32's roundings; nothing if they cannot be had.
 
     A bend is r(x + d) - 2 r(x) + r(x - d), in float64: where r is smooth it is in proportion to d²,
-    and far below a rounding of float32; where a tie lies on either side, it is the jump.
+    and far below a rounding of float32; where a tie lies on either side, it is the jump, and
+    r(x + d) - r(x - d) is as large: otherwise it does not count.
 
     Args:
         results: arrays by name, from primals of float64.
@@ -75,10 +76,16 @@ def bends_of(
             ahead = cast(moved, np.float64)
             behind = {name: 2 * wide[name] - ahead[name] for name in wide}
             one, other = results(ahead), results(behind)
-            bends.append({n: np.asarray(one[n] - 2 * each + other[n]) for n, each in here.items()})
+            bends.append({n: _bend(one[n], each, other[n]) for n, each in here.items()})
     except Exception:  # noqa: BLE001 -- what is raised at the primals themselves is reported
         return []
     return bends if all(np.isfinite(a).all() for each in bends for a in each.values()) else []
+
+
+def _bend(one: Array, here: Array, other: Array) -> Array:
+    # What differs from both sides alike is no tie, but wrong here alone.
+    bend = one - 2 * here + other
+    return np.where(np.abs(one - other) > np.abs(bend) / 2, bend, 0.0)
 
 
 def largest_bends(bends: Sequence[Arrays]) -> Arrays:

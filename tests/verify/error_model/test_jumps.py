@@ -38,6 +38,16 @@ def test_a_tie_beyond_it_is_not(roundings: int) -> None:
     assert largest(jump_of(X, tie=X * (1 + roundings * U32))) < 0.1 * U32
 
 
+def test_what_is_apart_from_both_sides_alike_is_no_jump() -> None:
+    """As torch's gradient of a determinant at a singular matrix is: it is zero there alone."""
+
+    def results(primals: Arrays) -> Arrays:
+        return {"y": np.where(primals["x"] == X, 0.0, 3.0)}
+
+    (found,) = jumps_of(results, {"x": X}, np.random.default_rng(1)).values()
+    assert largest(found) == 0.0
+
+
 def test_an_entry_is_told_by_itself() -> None:
     tie = np.where(np.arange(X.size) == 7, X, 100.0)
     assert np.flatnonzero(jump_of(X, tie) > U32).tolist() == [7]

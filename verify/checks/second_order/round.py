@@ -1,6 +1,6 @@
 """One round of judging: the answers held against the truth, within the noise."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -57,8 +57,8 @@ class Round:
         noise: the rounding that all of them are allowed.
         oracle: of the gradient, whose size it knows.
         terms: noise beyond that, which residuals speak for: by argument, and of the pairings. None
-            but in the last round.
-        unlimited: all the noise that was measured.
+            but in the last round, and nothing there if S is not linear.
+        unlimited: all the noise that was measured; None where it tells nothing.
     """
 
     question: Question
@@ -85,8 +85,12 @@ class Round:
         if not effort.wide:
             return cls(question, answers, truth, noise, oracle)
         noise = _raised(noise, noise_of_float64(question, answers, effort.wide, rng))
+        last = cls(question, answers, truth, noise, oracle, {})
+        # Of a map that is not linear the residual is no rounding, and neither is S(cv)/c - S(v).
+        if any(last._linearity(each).verdict != "agree" for each in answers):
+            return last
         terms = with_terms(question, answers, noises)
-        return cls(question, answers, truth, noise, oracle, terms, largest_of(noises))
+        return replace(last, terms=terms, unlimited=largest_of(noises))
 
     @property
     def last_checks(self) -> list[Check]:
@@ -110,11 +114,15 @@ class Round:
         ]
         return alone + pairs
 
+    @property
+    def _is_last(self) -> bool:
+        return self.terms is not None
+
     @cached_property
     def _usual(self) -> Arrays:
         """The noise of each entry of S, and of the terms that cancel in it."""
         noise = self.noise.cotangents
-        if self.terms is None:
+        if not self.terms:
             return noise
         return {name: np.maximum(array, self.terms[name]) for name, array in noise.items()}
 
@@ -150,7 +158,7 @@ class Round:
             for name in of_v
         }
         check = _entries(each.name, "linearity", each.combined, wanted, noise)
-        if check.verdict == "disagree" and self.terms and is_rounding(self.question, each):
+        if check.verdict == "disagree" and self._is_last and is_rounding(self.question, each):
             detail = "it differs by rounding, which is as many units in the other dtype"
             return Check(each.name, KIND, check.against, "agree", detail)
         return check
@@ -210,33 +218,35 @@ class Round:
 
     def _of_pairing(self, name: str, against: str, worst: Worst, bar: float = 0.0) -> Check:
         check = _judged(name, against, worst, bar)
-        return self._unless_nothing(check, {worst.argument: self.oracle.size})
+        return self._unless_nothing(check)
 
     @property
     def _noise_of_pairings(self) -> float:
         own = float(self.noise.pairings)
-        return own if self.terms is None else max(own, float(self.terms[PAIRING]))
+        return own if not self.terms else max(own, float(self.terms[PAIRING]))
 
     def _entries(self, name: str, against: str, got: Arrays, expected: Arrays) -> Check:
         """Two S(v), entry by entry."""
-        check = _entries(name, against, got, expected, self._usual)
-        return self._unless_nothing(check, {n: largest(g) for n, g in self.oracle.here.items()})
+        return self._unless_nothing(_entries(name, against, got, expected, self._usual))
 
-    def _unless_nothing(self, check: Check, sizes: Mapping[str, float]) -> Check:
-        """A disagreement about what is less than the rounding of the gradient is none.
-
-        Args:
-            check: of S.
-            sizes: of what S would be if the gradient changed by its size, by argument.
-        """
+    def _unless_nothing(self, check: Check) -> Check:
+        """A disagreement about what is less than the rounding of the gradient is none."""
         worst = check.worst
-        if self.terms is None or check.verdict != "disagree" or worst is None:
+        if not self.terms or check.verdict != "disagree" or worst is None:
             return check
-        nothing = SAFETY * unit_roundoff(self.question.dtype) * sizes[worst.argument]
-        if max(worst.error, worst.scale) > nothing:
+        if max(worst.error, worst.scale) > self._nothing(worst.argument):
             return check
         detail = "it is zero but for rounding in terms of the gradient's size"
         return Check(check.implementation, KIND, check.against, "agree", detail)
+
+    def _nothing(self, argument: str) -> float:
+        """The rounding of what S, or a pairing, would be if the gradient changed by its size."""
+        try:
+            here = self.oracle.here
+        except Exception:  # noqa: BLE001 -- the oracle's own check says that it cannot be had
+            return 0.0
+        size = largest(here[argument]) if argument in here else self.oracle.size
+        return SAFETY * unit_roundoff(self.question.dtype) * size
 
 
 def _raised(noise: Noise, others: Arrays) -> Noise:
