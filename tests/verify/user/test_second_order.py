@@ -220,3 +220,79 @@ def test_near_the_end_of_a_domain_second_derivatives_are_held_against_shorter_st
 
     report = check(from_torch(loss), (p, t), order=2)
     assert report.verdict == "agree", str(report)
+
+
+class OffTwice(torch.autograd.Function):
+    """x itself, whose gradient has a gradient that is off by a factor."""
+
+    @staticmethod
+    def forward(context: Native, x: torch.Tensor, factor: float) -> torch.Tensor:
+        context.factor = factor
+        return x.clone()
+
+    @staticmethod
+    def backward(context: Native, cotangent: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return Off.apply(cotangent, context.factor), None  # type: ignore[no-untyped-call]
+
+
+class Off(torch.autograd.Function):
+    @staticmethod
+    def forward(context: Native, x: torch.Tensor, factor: float) -> torch.Tensor:
+        context.factor = factor
+        return x.clone()
+
+    @staticmethod
+    def backward(context: Native, cotangent: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return cotangent * context.factor, None
+
+
+WHAT_IS_LEFT: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[Any], Array]]] = {
+    "cross entropy": (
+        lambda x: functional.cross_entropy(x, torch.arange(4)),
+        lambda rng: 10 * np.eye(4) + 3 * rng.standard_normal((4, 4)),
+    ),
+    "entropy": (
+        lambda x: -(torch.softmax(x, -1) * torch.log_softmax(x, -1)).sum(),
+        lambda rng: 8 * rng.standard_normal((3, 5)),
+    ),
+    "attention to itself": (
+        lambda x: torch.softmax(x @ x.T, -1) @ x,
+        lambda rng: 3 * rng.standard_normal((4, 5)),
+    ),
+    "layer_norm far from 0": (
+        lambda x: functional.layer_norm(x, (3,)),
+        lambda rng: 10 + rng.standard_normal((2, 3)),
+    ),
+    "logsumexp": (
+        lambda x: torch.logsumexp(x, -1),
+        lambda rng: 20 + 5 * rng.standard_normal((3, 5)),
+    ),
+}
+"""Second derivatives that large terms leave when they cancel."""
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", WHAT_IS_LEFT)
+def test_what_large_terms_leave_is_rounded_as_they_are(name: str, dtype: str) -> None:
+    function, draw = WHAT_IS_LEFT[name]
+    for seed in range(5):
+        x = draw(np.random.default_rng(seed)).astype(dtype)
+        report = check(from_torch(function), x, seed=seed, order=2)
+        assert report.verdict in ("agree", "inconclusive"), str(report)
+        assert dtype == "float32" or report.verdict == "agree", str(report)
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.01, 1 + 1e-7])
+@pytest.mark.parametrize("name", WHAT_IS_LEFT)
+def test_but_a_mistake_is_no_rounding(name: str, factor: float) -> None:
+    function, draw = WHAT_IS_LEFT[name]
+
+    def wrong(x: torch.Tensor) -> torch.Tensor:
+        return function(OffTwice.apply(x, factor))  # type: ignore[no-untyped-call]
+
+    for seed in range(5):
+        x = draw(np.random.default_rng(seed))
+        report = check(from_torch(wrong), x, seed=seed, order=2)
+        assert report.verdict == "disagree", str(report)
+        assert report.diagnosis
+        assert report.diagnosis.fault == "second derivative"

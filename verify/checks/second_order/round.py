@@ -10,6 +10,7 @@ import numpy as np
 from reference_impls.computation import Arrays
 from verify.checks.check import Check, Worst
 from verify.checks.compare import make_worst, worst_entry
+from verify.checks.first_order.dot_test import FEW_DIGITS
 from verify.checks.second_order.answers import KIND, UNSUPPORTED, Answers
 from verify.checks.second_order.noise import Probes, noises_of_second
 from verify.checks.second_order.question import FACTOR, Question
@@ -87,7 +88,7 @@ class Round:
         noise = _raised(noise, noise_of_float64(question, answers, effort.wide, rng))
         last = cls(question, answers, truth, noise, oracle, {})
         # Of a map that is not linear the residual is no rounding, and neither is S(cv)/c - S(v).
-        if any(last._linearity(each).verdict != "agree" for each in answers):
+        if any(last._linearity(each).verdict == "disagree" for each in answers):
             return last
         terms = with_terms(question, answers, noises)
         return replace(last, terms=terms, unlimited=largest_of(noises))
@@ -161,7 +162,7 @@ class Round:
         if check.verdict == "disagree" and self._is_last and is_rounding(self.question, each):
             detail = "it differs by rounding, which is as many units in the other dtype"
             return Check(each.name, KIND, check.against, "agree", detail)
-        return check
+        return self._unless_nothing(check, 2 * (1 + FACTOR))
 
     def _zero_tangent(self, each: Answers) -> Check:
         none = {name: np.zeros_like(array) for name, array in self.noise.cotangents.items()}
@@ -229,14 +230,18 @@ class Round:
         """Two S(v), entry by entry."""
         return self._unless_nothing(_entries(name, against, got, expected, self._usual))
 
-    def _unless_nothing(self, check: Check) -> Check:
-        """A disagreement about what is less than the rounding of the gradient is none."""
+    def _unless_nothing(self, check: Check, times: float = 1.0) -> Check:
+        """A disagreement by less than the rounding of the gradient is none, or undecided."""
         worst = check.worst
-        if not self.terms or check.verdict != "disagree" or worst is None:
+        if not self._is_last or check.verdict != "disagree" or worst is None:
             return check
-        if max(worst.error, worst.scale) > self._nothing(worst.argument):
+        nothing = times * self._nothing(worst.argument)
+        if worst.error > nothing:
             return check
-        detail = "it is zero but for rounding in terms of the gradient's size"
+        if FEW_DIGITS * worst.scale < nothing < worst.scale:
+            detail = "rounding of the gradient leaves less than two digits"
+            return replace(check, verdict="inconclusive", detail=detail)
+        detail = "it differs by less than the rounding of the gradient"
         return Check(check.implementation, KIND, check.against, "agree", detail)
 
     def _nothing(self, argument: str) -> float:
