@@ -1,12 +1,13 @@
 """What a gradient is that breaks the contract: of another shape, not finite, or not linear."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reference_impls.computation import Arrays, Vjp
 from reference_impls.function import Function
-from verify.checks.case import Case
+from verify.checks.case import Case, Result
 from verify.checks.check import NOT_FINITE, NOT_LINEAR, UNKNOWN, WRONG_SHAPE, Check, Violation
 from verify.checks.first_order.observation import Broken, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle
@@ -17,13 +18,20 @@ from verify.diagnosis import (
     diagnose,
     diagnose_shape,
 )
+from verify.diagnosis.rounding import FAULT as DOWNCAST
 from verify.error_model.arrays import index_of, scale_of
 from verify.error_model.noise import VALUE
 from verify.oracles.estimate import BLUNT
 
 
 def contract_check(
-    case: Case, function: Function, observed: Observed, oracle: Oracle | NoOracle, *, alone: bool
+    case: Case,
+    function: Function,
+    observed: Observed,
+    oracle: Oracle | NoOracle,
+    *,
+    alone: bool,
+    is_wrong: Callable[[Result], bool],
 ) -> Check:
     """The check of what was observed, with a diagnosis where an oracle can give one.
 
@@ -33,6 +41,7 @@ def contract_check(
         observed: of it.
         oracle: of the function.
         alone: is there no other implementation?
+        is_wrong: does a dot test convict the gradients at u, whatever is wrong with others?
     """
     check = Check(observed.name, "contract", "the primals", "agree")
     if isinstance(observed, Refused):
@@ -44,11 +53,15 @@ def contract_check(
     if fault.fault == NOT_FINITE and fault.argument == VALUE and alone:
         # Outside the domain of a function that stands alone, there is no telling.
         return replace(wrong, verdict="unsupported", fault="")
-    if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or isinstance(oracle, NoOracle):
+    if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or fault.argument == VALUE:
         return wrong
-    if fault.argument == VALUE:
+    if isinstance(oracle, NoOracle):
         return wrong
-    return _Explanation(case, function, wrong, fault, oracle).check()
+
+    def is_beyond_noise() -> bool:
+        return observed.result is not None and is_wrong(observed.result)
+
+    return _Explanation(case, function, wrong, fault, oracle, is_beyond_noise).check()
 
 
 FINITE = 1e-2
@@ -67,6 +80,7 @@ class _Explanation:
         wrong: the check that found it.
         fault: what it found, in one of the gradients.
         oracle: of the function.
+        is_beyond_noise: does a dot test convict the gradients at u?
     """
 
     case: Case
@@ -74,6 +88,7 @@ class _Explanation:
     wrong: Check
     fault: Violation
     oracle: Oracle
+    is_beyond_noise: Callable[[], bool]
 
     def check(self) -> Check:
         _, vjp = self.function.make_vjp(self.case.primals)
@@ -119,9 +134,13 @@ class _Explanation:
         return self.oracle.for_diagnosis(got, by_values=False)
 
     def _where_not_linear(self, got: Arrays, vjp: Vjp) -> Check:
-        """Rounding to fewer digits is not linear either: what is wrong then is in the numbers."""
+        """Rounding to fewer digits is not linear either: what is wrong then is in the numbers.
+
+        It counts as noise, and has a mark of its own. What else would be told of gradients that are
+        right at u, as far as noise lets it be seen, is their rounding.
+        """
         found = diagnosed(self.case, got, self._truth(got), vjp, self.function)
-        if found.fault == UNKNOWN:
+        if found.fault != DOWNCAST and (found.fault == UNKNOWN or not self.is_beyond_noise()):
             return self.wrong
         detail = f"{told(self.case, found)}; {self.fault.sentence}"
         return replace(self.wrong, detail=detail, fault=found.fault)
