@@ -14,7 +14,7 @@ from results.environment import utc_now
 from results.tables import FieldRow
 from verify.checks.report import Report
 from verify.trust.field.known import known_of
-from verify.trust.field.subject import LeftOut, Subject
+from verify.trust.field.subject import LATE, LeftOut, Subject
 from verify.user.checker import check
 
 Verdict = Literal["agree", "disagree", "inconclusive", "unsupported", "left out"]
@@ -50,7 +50,7 @@ def tried(
         with within(timeout):
             report = check(subject.checkable, subject.primals, seed=subject.seed, order=order)
     except LateError:
-        return _row(subject, order, "inconclusive", f"not done within {timeout:g} seconds")
+        return _row(subject, order, "inconclusive", LATE.format(timeout))
     took = time.perf_counter() - started
     answer = None
     with suppress(LateError), within(timeout):
@@ -66,7 +66,11 @@ def tried(
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """A block that is left with `LateError` after so long; only of a process's main thread."""
+    """A block that is left with `LateError` after so long; only of a process's main thread.
+
+    A signal is heard between two instructions of Python: a call that hangs in compiled code, as of
+    BLAS, is left when it returns, and not before.
+    """
 
     def late(_: int, __: FrameType | None) -> None:
         raise LateError
