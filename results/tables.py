@@ -442,6 +442,9 @@ class FieldRow(Row):
     ] = None
     detail: Annotated[str, column("the first line of the report, or the reason")] = ""
     time_s: Annotated[float, column("how long the check took", "s")]
+    evaluations: Annotated[
+        int | None, column("calls of the function that it took; empty if it was not done")
+    ] = None
 
 
 class Speed(Row):

@@ -13,11 +13,21 @@ if TYPE_CHECKING:
     from reference_impls.engines.manual.function import from_numpy
     from reference_impls.engines.pytorch.choice import from_torch
     from verify.checks.report import Report, WrongGradientError
+    from verify.user.budget import Budget
     from verify.user.checker import check
 
-__all__ = ["Report", "WrongGradientError", "check", "from_autograd", "from_numpy", "from_torch"]
+__all__ = [
+    "Budget",
+    "Report",
+    "WrongGradientError",
+    "check",
+    "from_autograd",
+    "from_numpy",
+    "from_torch",
+]
 
 _HOMES = {
+    "Budget": "verify.user.budget",
     "Report": "verify.checks.report",
     "WrongGradientError": "verify.checks.report",
     "check": "verify.user.checker",

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from reference_impls.computation import Computation
 from reference_impls.engines.backend import Backend
 from reference_impls.function import implementations
+from reference_impls.running.late import LateError, each_within
 from verify.checks.argmin.hearing import argmin_evidence
 from verify.checks.case import CatalogueCase, make_cases
+from verify.checks.check import Check
 from verify.checks.first_order.gradients import verify_case
 from verify.checks.first_order.pairs import blamed
 from verify.checks.noises import Noises
-from verify.checks.outcome import CaseId, Outcome
+from verify.checks.outcome import CLOCK, CaseId, Outcome
 from verify.checks.second_order.checks import second_order
 
 
@@ -20,11 +22,48 @@ def outcomes(
     seed: int,
     dtypes: Sequence[str],
     backends: Sequence[Backend],
+    timeout: float | None = None,
 ) -> Iterator[Outcome]:
     """First derivatives, second ones, and the evidence for argmins; a case per dtype.
 
     Second derivatives are asked of implementations that nothing before speaks against.
+
+    Args:
+        computation: of the catalogue, or a user's.
+        size: of its primals.
+        seed: of everything random.
+        dtypes: of the cases.
+        backends: those that differentiate it.
+        timeout: seconds that all dtypes together may take; None for any number. A case that is not
+            done by then is inconclusive.
     """
+    functions = implementations(computation, backends)
+    left = list(dtypes)
+    try:
+        pieces = _outcomes(computation, size, seed, dtypes, backends)
+        for outcome in each_within(timeout, pieces):
+            left.remove(outcome.case.dtype)
+            yield outcome
+    except LateError:
+        is_tutorial_size = size == computation.tutorial_size
+        for dtype in left:
+            case = CaseId(computation.name, size, seed, dtype, is_tutorial_size)
+            yield _late(case, [each.name for each in functions], timeout or 0.0)
+
+
+def _late(case: CaseId, names: Sequence[str], seconds: float) -> Outcome:
+    detail = f"not done within {seconds:g} seconds"
+    checks = [Check(name, "contract", CLOCK, "inconclusive", detail) for name in names]
+    return Outcome(case, checks, evidence=[])
+
+
+def _outcomes(
+    computation: Computation,
+    size: int,
+    seed: int,
+    dtypes: Sequence[str],
+    backends: Sequence[Backend],
+) -> Iterator[Outcome]:
     functions = implementations(computation, backends)
     (wide,) = make_cases(computation, size, seed, ["float64"], functions)
     # It holds for both dtypes, and must not depend on which of them are asked for.

@@ -23,6 +23,17 @@ class RefusalError(Exception):
     """An implementation cannot be judged, for a reason in one line that is no wrong gradient."""
 
 
+BUDGET = "the budget"
+"""What checks that were left out for want of it are said to be against."""
+
+
+class BudgetSpentError(BaseException):
+    """A function was called as often as it may be; the message is one line.
+
+    Not an Exception: what a function raises is caught and judged.
+    """
+
+
 @dataclass(frozen=True)
 class Check:
     """What one implementation was held against, and what came of it.

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from verify.checks.argmin.evidence import Evidence
 from verify.checks.check import Check
 
+CLOCK = "the clock"
+"""What implementations are said to be against where their case was not done in time."""
+
 
 @dataclass(frozen=True)
 class CaseId:
@@ -38,3 +41,8 @@ class Outcome:
     case: CaseId
     checks: list[Check]
     evidence: list[Evidence]
+
+    @property
+    def late(self) -> str:
+        """That it was not done in time, in words; empty if it was."""
+        return next((each.detail for each in self.checks if each.against == CLOCK), "")

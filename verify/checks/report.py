@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from verify.checks.check import Check, Verdict, Violation, overall, told
+from verify.checks.check import BUDGET, Check, Verdict, Violation, overall, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,9 @@ class Report:
         wrt: the paths of the primals whose gradients were checked.
         dtype: of these.
         entries: how many numbers they hold.
+        evaluations: how often the function was called, for its value, for its value and a VJP, or
+            for a second derivative along a tangent.
+        vjps: how often these VJPs were called.
     """
 
     call: str
@@ -53,6 +56,8 @@ class Report:
     wrt: tuple[str, ...] = ()
     dtype: str = ""
     entries: int = 0
+    evaluations: int = 0
+    vjps: int = 0
 
     @property
     def verdict(self) -> Verdict:
@@ -109,6 +114,8 @@ class Report:
         if others:
             told_of = ", ".join(f"{count} {verdict}" for verdict, count in others.items())
             lines += [f"  of the other checks, {told_of}"]
+        spent = [check for check in counted if check.against == BUDGET and check not in shown]
+        lines += [f"  {line}" for check in spent for line in told(check)]
         uncounted = [check for check in self.checks if not check.counts]
         lines += [f"  not counted: {line}" for check in uncounted for line in told(check)]
         if self.parameters:

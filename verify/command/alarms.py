@@ -21,7 +21,8 @@ def run(options: Options) -> int:
             from verify.trust.alarms import count_alarms  # noqa: PLC0415
 
             record_environment(options.path)
-            with closing(count_alarms(plan, options.dtypes, seeds, options.jobs)) as rows:
+            counts = count_alarms(plan, options.dtypes, seeds, options.jobs, options.timeout)
+            with closing(counts) as rows:
                 for row in rows:
                     counted.append(row)
                     if alarms:

@@ -119,7 +119,9 @@ def _judged(entry: Entry, size: int, options: Options) -> Iterator[Outcome]:
 
     with one_thread():
         backends = [backend for backend in registered() if not backend.missing()]
-        yield from outcomes(entry.load(), size, options.seed, options.dtypes, backends)
+        yield from outcomes(
+            entry.load(), size, options.seed, options.dtypes, backends, options.timeout
+        )
 
 
 def _command(case: CaseId) -> str:

@@ -61,7 +61,10 @@ def _pieces(options: Options, tell: Callable[[str], None]) -> list[Piece]:
     wanted = options.subjects.others
     libraries = {library.name: library for library in LIBRARIES}
     known: dict[str, list[Library]] = {}
+    only_libraries = libraries.keys() >= set(wanted)
     for library in LIBRARIES:
+        if wanted and only_libraries and library.name not in wanted:
+            continue  # some take seconds to load
         try:
             names = library.functions()
         except ImportError as error:
@@ -101,7 +104,7 @@ def _earlier(options: Options, pieces: list[Piece]) -> list[FieldRow]:
 
 
 def _as_known_now(row: FieldRow) -> FieldRow:
-    known = known_of(row.library, row.version, row.function, row.dtype)
+    known = known_of(row.library, row.version, row.function, row.dtype, row.order)
     return row.model_copy(update={"known": known.evidence if known else None})
 
 

@@ -84,7 +84,7 @@ def _in_a_process(file: str, options: Options) -> _Said:
 
 def _said(file: str, options: Options) -> _Said:
     try:
-        report = check_user_file(file, options.seed, options.wrt, options.order)
+        report = check_user_file(file, options.seed, options.wrt, options.order, options.budget)
     except (TypeError, ValueError) as error:
         raise UserFileError(str(error)) from error
     if report is None:

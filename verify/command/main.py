@@ -156,8 +156,14 @@ def _complain(message: str, status: int = BAD_INPUT) -> int:
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
-    help="With FILE.py:NAME or --field: seconds that each function may take, with all that it "
-    "imports.",
+    help="Seconds that each function of a FILE.py:NAME may take, with all that it imports; or of "
+    "--field; or each computation at a size, with --seeds at each seed.",
+)
+@click.option(
+    "--budget",
+    type=click.IntRange(min=1),
+    help="With FILE.py:NAME: calls of each function that its check may take; what they do not "
+    "suffice for is left out.",
 )
 @click.option("--list", "only_list", is_flag=True, help="List the computations and stop.")
 @click.pass_context

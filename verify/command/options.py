@@ -54,6 +54,7 @@ class Options:
     wrt: tuple[str, ...]
     order: int
     timeout: float | None
+    budget: int | None
     dtypes_given: bool
     seed_given: bool
 

@@ -68,6 +68,7 @@ class Summary:
             self.console.print(self._argmin_table())
         for outcome in self.outcomes:
             self._show_disagreements(outcome, command(outcome.case))
+            self._show_late(outcome)
         self.console.print(self._summary())
 
     def _table(self) -> Table:
@@ -112,6 +113,12 @@ class Summary:
             for line in told(check):
                 self.console.print(f"  {line}", markup=False)
         self.console.print(f"  reproduce: {command}", markup=False)
+
+    def _show_late(self, outcome: Outcome) -> None:
+        if outcome.late:
+            case = outcome.case
+            line = f"{case.computation} {case.size:,} {case.dtype}: {outcome.late}"
+            self.console.print(line, markup=False)
 
     def _summary(self) -> str:
         counts = Counter(check.verdict for outcome in self.outcomes for check in outcome.checks)

@@ -11,8 +11,14 @@ from verify.command.options import Options
 
 NAMES, FILE = "a NAME", "FILE.py:NAME"
 
-OF_A_FILE = (NAMES, "--seed", "--wrt", "--order", "--csv", "--timeout", "--strict")
+OF_A_FILE = (NAMES, "--seed", "--wrt", "--order", "--csv", "--timeout", "--budget", "--strict")
 """What is read where functions of a file are checked."""
+
+OF_THE_CATALOGUE = (
+    *(NAMES, "--dtype", "--size", "--seed", "--timeout"),
+    *("--csv", "--jobs", "--strict"),
+)
+"""What is read where computations are checked, once or seed after seed."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ WAYS = (
     Way(
         "--seeds",
         lambda asked: asked.seeds is not None,
-        (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs", "--strict"),
+        OF_THE_CATALOGUE,
         "alarms",
     ),
     Way(
@@ -72,7 +78,7 @@ WAYS = (
     Way(
         "the checks of the catalogue",
         lambda _: True,
-        (NAMES, "--dtype", "--size", "--seed", "--csv", "--jobs", "--strict"),
+        OF_THE_CATALOGUE,
         "catalogue",
     ),
 )

@@ -103,7 +103,7 @@ def measure_noise(
     try:
         # One dtype after the other: a processor's cache holds the constants of one.
         singles, doubles = (
-            [_sampled(function, point, directions, dtype, wrt) for point in points]
+            [sampled(function, point, directions, dtype, wrt) for point in points]
             for dtype in (np.float32, np.float64)
         )
         pairs = list(zip(singles, doubles, strict=True))
@@ -113,7 +113,7 @@ def measure_noise(
         if noise and is_wild(noise, noise.errors):
             # Or is it that an intermediate result went beyond float32?
             with np.errstate(over="raise", under="raise"):
-                _sampled(function, points[0], directions, np.float32, wrt)
+                sampled(function, points[0], directions, np.float32, wrt)
     except Exception:  # noqa: BLE001 -- what an implementation raises, its contract check reports
         return None
     return noise
@@ -145,7 +145,7 @@ def measure_conditioning(
     They are less than its noise where rounding errors arise that no change of the input explains.
     """
     try:
-        first, *others = [_sampled(function, point, directions, dtype, wrt) for point in points]
+        first, *others = [sampled(function, point, directions, dtype, wrt) for point in points]
         found = _noise([(other, first) for other in others], dtype, points[0])
         return found and replace(
             found, spread={name: largest(errors) for name, errors in found.errors.items()}
@@ -196,7 +196,7 @@ def _nudge(array: Array, rng: np.random.Generator, dtype: npt.DTypeLike, most: i
     return np.asarray(narrow + moves * steps, dtype)
 
 
-def _sampled(
+def sampled(
     function: Function,
     point: Point,
     directions: Sequence[Arrays],

@@ -55,7 +55,11 @@ class Estimate:
         return 0 < self.error_bar <= 16 * self.rounding
 
 
-UNKNOWN_DERIVATIVE = Estimate(np.nan, np.inf, "Richardson")
+RICHARDSON = "Richardson"
+"""The oracle that takes differences."""
+
+
+UNKNOWN_DERIVATIVE = Estimate(np.nan, np.inf, RICHARDSON)
 
 
 def is_blunt(estimate: Estimate, scale: float = 0.0) -> bool:
@@ -83,3 +87,15 @@ def noise_of(values: Sequence[float]) -> float:
     curved = np.square(np.diff(values, 2))
     measured = float(np.sqrt(np.mean(curved) / 6)) if curved.size else 0.0
     return max(measured, float(np.spacing(max(map(abs, values)))))
+
+
+def or_nan(phi: Functional) -> Functional:
+    """The same, and not a number where φ raises anything: there h leads out of its domain."""
+
+    def guarded(h: Scalar) -> Scalar:
+        try:
+            return phi(h)
+        except Exception:  # noqa: BLE001 -- in whatever way the code says that h leads too far
+            return np.nan
+
+    return guarded

@@ -9,6 +9,7 @@ from verify.oracles.estimate import (
     NOISE_FACTOR,
     NOISE_POINTS,
     NOISE_STEP,
+    RICHARDSON,
     UNKNOWN_DERIVATIVE,
     Estimate,
     Functional,
@@ -124,7 +125,7 @@ def extrapolate(
                 by_rounding,
             )
             if bar < best.error_bar:
-                best = Estimate(slopes[-1], bar, "Richardson", by_rounding)
+                best = Estimate(slopes[-1], bar, RICHARDSON, by_rounding)
         if is_enough(best):
             break
     return best

@@ -11,6 +11,7 @@ import numpy as np
 from verify.oracles.derivative import remembered
 from verify.oracles.estimate import (
     NOISE_FACTOR,
+    RICHARDSON,
     Estimate,
     Functional,
     Scalar,
@@ -98,8 +99,8 @@ class Sparing:
         if len(self._errors) < LEARNING:
             nearer, rounding = self._slope(counted, self._step / 2)
             self._errors.append(abs(slope - nearer) / (size or 1.0))
-            return Estimate(nearer, abs(slope - nearer) + rounding, "Richardson")
-        return Estimate(slope, MARGIN * max(self._errors) * size + rounding, "Richardson")
+            return Estimate(nearer, abs(slope - nearer) + rounding, RICHARDSON)
+        return Estimate(slope, MARGIN * max(self._errors) * size + rounding, RICHARDSON)
 
     def _sharply(self, phi: Functional) -> Estimate:
         """By one table, with the noise that is known; by more where one is not enough."""
@@ -113,7 +114,7 @@ class Sparing:
         for step in STEPS:
             slope, _ = self._slope(phi, step)
             nearer, rounding = self._slope(phi, step / 2)
-            found = Estimate(nearer, abs(slope - nearer) + rounding, "Richardson")
+            found = Estimate(nearer, abs(slope - nearer) + rounding, RICHARDSON)
             if not is_blunt(found, max(abs(nearer), scale)):
                 return step
             bars[step] = found.error_bar

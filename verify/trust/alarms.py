@@ -26,7 +26,7 @@ class Tally:
         closest: the largest error of a check that agrees, in units of its tolerance: how near it
             came to a false alarm.
         closest_check: which check that was.
-        alarms: the checks that disagree, in words.
+        alarms: the checks that disagree, in words; or that the case was not done in time.
     """
 
     seed: int
@@ -50,6 +50,7 @@ def count_alarms(
     dtypes: Sequence[str],
     seeds: range,
     jobs: int | None = 1,
+    timeout: float | None = None,
 ) -> Generator[Alarms]:
     """Check computations of the catalogue seed after seed, on the CPU.
 
@@ -58,6 +59,7 @@ def count_alarms(
         dtypes: of the cases.
         seeds: one after the other.
         jobs: processes that share the seeds of a computation; None for one per core, up to four.
+        timeout: seconds that each seed of a computation may take; None for any number.
 
     Yields:
         A row per computation and dtype, as soon as all its seeds are done.
@@ -66,32 +68,34 @@ def count_alarms(
     with processes(count) if count > 1 else nullcontext() as pool:
         shared = pool.map if pool else map
         for entry, size in plan:
-            same = repeat(entry), repeat(size), repeat(tuple(dtypes))
+            same = repeat(entry), repeat(size), repeat(tuple(dtypes)), repeat(timeout)
             counted = list(shared(_counted, *same, seeds))
             for position, dtype in enumerate(dtypes):
                 tallies = [each[position] for each in counted]
                 yield _row(_Subject(entry.name, dtype, size), seeds, tallies)
 
 
-def _counted(entry: Entry, size: int, dtypes: tuple[str, ...], seed: int) -> list[Tally]:
+def _counted(
+    entry: Entry, size: int, dtypes: tuple[str, ...], timeout: float | None, seed: int
+) -> list[Tally]:
     """The tallies of one seed, in whichever process."""
     with one_thread():
-        found = outcomes(entry.load(), size, seed, dtypes, BACKENDS)
+        found = outcomes(entry.load(), size, seed, dtypes, BACKENDS, timeout)
         return [_tally(outcome) for outcome in found]
 
 
 def _tally(outcome: Outcome) -> Tally:
     agreeing = [each for each in outcome.checks if each.verdict == "agree" and each.worst]
+    disagreeing = [each for each in outcome.checks if each.verdict == "disagree"]
     closest = max(agreeing, key=_fraction, default=None)
     return Tally(
         seed=outcome.case.seed,
         verdicts=Counter(check.verdict for check in outcome.checks),
         closest=_fraction(closest) if closest else 0.0,
         closest_check=_named(closest) if closest else "",
-        alarms=tuple(
-            f"{_named(check)}: {check.detail}"
-            for check in outcome.checks
-            if check.verdict == "disagree"
+        alarms=(
+            *(f"{_named(each)}: {each.detail}" for each in disagreeing),
+            *filter(None, [outcome.late]),
         ),
     )
 
@@ -121,6 +125,6 @@ def _row(subject: _Subject, seeds: range, tallies: Sequence[Tally]) -> Alarms:
         inconclusive=verdicts["inconclusive"],
         unsupported=verdicts["unsupported"],
         closest=closest.closest,
-        closest_check=f"{closest.closest_check}, seed {closest.seed}",
+        closest_check=closest.closest_check and f"{closest.closest_check}, seed {closest.seed}",
         note="; ".join(alarms),
     )

@@ -7,7 +7,7 @@ right. It costs about a dozen times a value and its gradient, however many entri
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,12 +19,14 @@ from reference_impls.engines.recognised import recognised
 from reference_impls.nested import Tree
 from reference_impls.words import kind_of, name_of
 from verify.checks.case import DIRECTIONS, Case, case_at, shape_of_value
-from verify.checks.check import Check, RefusalError, overall
+from verify.checks.check import BudgetSpentError, Check, RefusalError, overall
 from verify.checks.first_order.gradients import verify_case
+from verify.checks.first_order.left_out import left_out
 from verify.checks.first_order.precision import ByHand
 from verify.checks.noises import Noises
 from verify.checks.report import Report
 from verify.user.arguments import Arguments, MakeVjp
+from verify.user.budget import Budget, Meter
 from verify.user.by_output import with_outputs_named
 from verify.user.expected import Comparison
 from verify.user.function import UserFunction
@@ -61,6 +63,7 @@ def check(
     probes: int | None = None,
     order: int = 1,
     precision: bool = False,
+    budget: int | Budget | None = None,
 ) -> Report:
     """Is this gradient right, at these primals?
 
@@ -87,6 +90,11 @@ def check(
             `from_autograd`.
         precision: carry the function out with more digits too, and count ULPs. It takes NumPy
             code, and dozens of times as long.
+        budget: how many evaluations the check may take, which are calls of the function; or a
+            `Budget`, of evaluations, of seconds, or of both. What they do not suffice for is left
+            out, and the report says so: without an oracle it is never *agree*. A disagreement that
+            was found before stands, perhaps without a diagnosis. The default is no limit; a check
+            of few entries takes some forty evaluations.
 
     Returns:
         A report; ``report.raise_for_verdict()`` makes it an assertion.
@@ -96,13 +104,14 @@ def check(
         ValueError: the same, where only their values do not.
     """
     _check_options(seed, probes, order, forward)
+    limit = Budget.of(budget)
     make_vjp = recognised(make_vjp, primals)
     parameters: tuple[str, ...] = ()
     if isinstance(make_vjp, Adapter):
         parameters = make_vjp.parameters
         primals = make_vjp.completed(primals)
     arguments = Arguments.of(make_vjp, primals, wrt)
-    subject = UserFunction(make_vjp, forward, arguments)
+    subject = UserFunction(make_vjp, forward, arguments, Meter(limit))
     twice = _twice_differentiable(make_vjp, arguments) if order == 2 else None
     key = (arguments.entries, seed)
     directions = probes or PROBES[arguments.dtype]
@@ -112,29 +121,31 @@ def check(
     surroundings = left_as_found(make_vjp, forward, expected)
     with surroundings, np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shape = shape_of_value([subject], arguments.arrays)
-        case = case_at(subject.name, subject.wrt, key, arguments.arrays, shape, directions)
-        case = replace(case, outputs=subject.outputs)
-        asked = _Asked(
-            case,
-            subject,
-            Noises.of(case, [subject], NOISE_PROBES),
-            own_forward=forward is not None,
-            expected=expected,
-            twice=twice,
-            precision=precision,
-        )
         try:
+            shape = shape_of_value([subject], arguments.arrays)
+            case = case_at(subject.name, subject.wrt, key, arguments.arrays, shape, directions)
+            case = replace(case, outputs=subject.outputs)
+            asked = _Asked(
+                case,
+                subject,
+                Noises.of(case, [subject], NOISE_PROBES),
+                own_forward=forward is not None,
+                expected=expected,
+                twice=twice,
+                precision=precision,
+            )
             # One by one, so that what was found before a refusal is kept.
             checks.extend(asked.checks())
         except RefusalError as error:
             # It accepted the first call and refused a later one.
             refusal = Check(subject.name, "contract", "a later call", "unsupported", str(error))
             checks.append(replace(refusal, cause=error.__cause__))
+        except BudgetSpentError as spent:
+            checks.append(left_out(subject.name, "oracle", ["all checks"], spent))
     # Random numbers are drawn in the order of `wrt`. A set has none, so the arrays' is written.
     ordered = wrt if isinstance(wrt, str | list | tuple | None) else list(arguments.wrt)
     given = {"forward": forward, "expected": expected, "wrt": ordered, "seed": seed}
-    given |= {"probes": probes, "order": order, "precision": precision}
+    given |= {"probes": probes, "order": order, "precision": precision, "budget": budget}
     again = _again(arguments, given)
     return Report(
         call=arguments.call,
@@ -143,13 +154,15 @@ def check(
         again=again,
         undifferentiated=(
             *arguments.undifferentiated,
-            *_others(case),
+            *(subject.outputs.others if subject.outputs else ()),
             *(f"parameter {name}" for name in parameters if name not in arguments.dotted),
         ),
         parameters=tuple(name for name in parameters if name in arguments.dotted),
         wrt=arguments.wrt,
         dtype=arguments.dtype,
         entries=arguments.entries,
+        evaluations=subject.meter.evaluations,
+        vjps=subject.meter.vjps,
     )
 
 
@@ -188,21 +201,40 @@ class _Asked:
                 return
         by_hand = ByHand(self._body, is_asked_for=True) if self.precision else None
         first = verify_case(case, [subject], self.noises, NOISE_POINTS, by_hand)
-        first = with_outputs_named(case, subject, first, NOISE_POINTS)
-        yield from first
-        if first[0].verdict != "agree":
+        yield from self._unless_spent(
+            "oracle",
+            "which of the outputs is wrong",
+            lambda: with_outputs_named(case, subject, first, NOISE_POINTS),
+            otherwise=first,
+        )
+        if first[0].kind == "contract" and first[0].verdict != "agree":
             return
         if self.expected is not None:
-            yield from comparison.against_expected(self.expected)
-        if self.twice and overall(first) != "disagree":
-            yield from second_order_of(case, subject, self.twice)
+            yield from self._unless_spent(
+                "vjp", "expected", lambda: comparison.against_expected(self.expected)
+            )
+        twice = self.twice
+        if twice and overall(first) != "disagree":
+            kind = "second order"
+            has_kink = any(check.kind == "kink" for check in first)
+            yield from self._unless_spent(
+                kind, kind, lambda: second_order_of(case, subject, twice, has_kink=has_kink)
+            )
+
+    def _unless_spent(
+        self,
+        kind: str,
+        what: str,
+        checks: Callable[[], list[Check]],
+        otherwise: Sequence[Check] = (),
+    ) -> list[Check]:
+        try:
+            return checks()
+        except BudgetSpentError as spent:
+            return [*otherwise, left_out(self.subject.name, kind, [what], spent)]
 
     def _body(self, **primals: Array) -> tuple[Array, Vjp]:
         return self.subject.make_vjp(primals)
-
-
-def _others(case: Case) -> tuple[str, ...]:
-    return case.outputs.others if case.outputs else ()
 
 
 def _check_options(seed: object, probes: object, order: object, forward: object) -> None:

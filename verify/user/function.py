@@ -15,6 +15,7 @@ from reference_impls.nested import Tree, is_container, located
 from reference_impls.words import described
 from verify.checks.check import RefusalError, Violation
 from verify.user.arguments import Arguments, MakeVjp, positional_parameters
+from verify.user.budget import Meter
 from verify.user.raised import one_line_with_place
 from verify.user.returned import array_from, gradients_from, is_number, joined
 
@@ -32,21 +33,28 @@ class UserFunction:
 
     Attributes:
         outputs: of the last call that gave a VJP, where there are several.
+        meter: counts its calls.
 
     Args:
         make_vjp: the user's.
         forward: gives the value alone; None where `make_vjp` gives it.
         arguments: of the call.
+        meter: counts the calls, and may end them; None for one that only counts.
     """
 
     takes_complex = True  # if it does not, the oracle finds out
 
     def __init__(
-        self, make_vjp: MakeVjp, forward: Callable[..., Any] | None, arguments: Arguments
+        self,
+        make_vjp: MakeVjp,
+        forward: Callable[..., Any] | None,
+        arguments: Arguments,
+        meter: Meter | None = None,
     ) -> None:
         self.name = arguments.function
         self.wrt = arguments.wrt
         self.arguments = arguments
+        self.meter = meter or Meter()
         self._make_vjp = restricted(make_vjp, arguments)
         self._forward = forward
         self.outputs: Outputs | None = None
@@ -59,12 +67,14 @@ class UserFunction:
 
         Raises:
             RefusalError: in place of whatever the user's function raises.
+            BudgetSpentError: nothing is left for this call.
         """
         forward = self._forward
         if forward is None:
             return self.make_vjp(primals)[0]
         positional, named = self.arguments.with_arrays(dict(primals))
         call = f"the forward of {self.arguments.call}"
+        self.meter.count_evaluation()
         value = _call_or_refuse(call, lambda: forward(*positional, **named))
         return self._value(value, call, primals)
 
@@ -73,16 +83,18 @@ class UserFunction:
 
         Raises:
             RefusalError: in place of whatever the user's function raises.
+            BudgetSpentError: nothing is left for this call.
         """
         positional, named = self.arguments.with_arrays(dict(primals))
         call = self.arguments.call
+        self.meter.count_evaluation()
         returned = _call_or_refuse(call, lambda: self._make_vjp(*positional, **named), self._hint)
         found, vjp = self._pair(returned)
         dtype = _own_dtype(primals, self.arguments.wrt)
         value = self._value(found, call, primals)
         self.outputs = self._outputs_of(found)
         given = _Cotangents(found, self.outputs)
-        return value, UserVjp(self.arguments, vjp, dtype, given)
+        return value, UserVjp(self.arguments, vjp, dtype, given, self.meter)
 
     def _outputs_of(self, found: Tree) -> Outputs | None:
         """The outputs, where there are several."""
@@ -181,6 +193,7 @@ class UserVjp:
         vjp: the user's.
         dtype: given to Python numbers, which have none.
         given: what it takes.
+        meter: counts its calls.
     """
 
     def __init__(
@@ -189,18 +202,22 @@ class UserVjp:
         vjp: Callable[[Tree], Tree],
         dtype: npt.DTypeLike,
         given: _Cotangents,
+        meter: Meter,
     ) -> None:
         self._arguments = arguments
         self._vjp = vjp
         self._dtype = dtype
         self._given = given
+        self._meter = meter
 
     def __call__(self, cotangent: Array) -> Arrays:
         """Jᵀu.
 
         Raises:
             RefusalError: in place of whatever the user's function raises.
+            BudgetSpentError: nothing is left for this call.
         """
+        self._meter.count_vjp()
         what = f"the vjp of {self._arguments.call}"
         returned = _call_or_refuse(what, lambda: self._vjp(self._given.taken(cotangent)))
         return gradients_from(returned, self._arguments, f"{what} returned", self._dtype)

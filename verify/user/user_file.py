@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,7 +33,11 @@ def is_user_file(argument: str) -> bool:
 
 
 def check_user_file(
-    argument: str, seed: int, wrt: Sequence[str] = (), order: int = 1
+    argument: str,
+    seed: int,
+    wrt: Sequence[str] = (),
+    order: int = 1,
+    budget: int | None = None,
 ) -> Report | None:
     """The report on the function NAME, at the primals that ``NAME_primals`` holds beside it.
 
@@ -47,6 +51,7 @@ def check_user_file(
         seed: of the generator, and of the check.
         wrt: as in `verify.check`; empty for all arrays.
         order: as in `verify.check`.
+        budget: as in `verify.check`.
 
     Returns:
         None if NAME, called without arguments, returned nothing and raised nothing.
@@ -60,16 +65,31 @@ def check_user_file(
         raise UserFileError(f"got {argument}, wanted FILE.py:NAME")
     # The file, and the function when it is called, may import what lies in its folder.
     with _importable(Path(file).resolve().parent):
-        return _checked(argument, _loaded(Path(file)), seed, wrt, order)
+        return _checked(argument, _loaded(Path(file)), seed, _Given(tuple(wrt), order, budget))
 
 
-def _checked(
-    argument: str, module: ModuleType, seed: int, wrt: Sequence[str], order: int
-) -> Report | None:
+@dataclass(frozen=True)
+class _Given:
+    """What the command line says of `check`, beside the seed."""
+
+    wrt: tuple[str, ...]
+    order: int
+    budget: int | None
+
+    @property
+    def words(self) -> list[str]:
+        """The same, as it stands on a command line."""
+        words = [word for each in self.wrt for word in ("--wrt", each)]
+        words += ["--order", str(self.order)] if self.order != 1 else []
+        return words + (["--budget", str(self.budget)] if self.budget else [])
+
+
+def _checked(argument: str, module: ModuleType, seed: int, given: _Given) -> Report | None:
     file, _, name = argument.rpartition(":")
     function = _attribute(module, file, name)
-    if (wrt or order != 1) and not hasattr(module, name + PRIMALS):
-        raise UserFileError(f"{file} has no {name}{PRIMALS}, which --wrt and --order go with")
+    if given.words and not hasattr(module, name + PRIMALS):
+        options = "--wrt, --order and --budget"
+        raise UserFileError(f"{file} has no {name}{PRIMALS}, which {options} go with")
     if isinstance(function, Report):
         return function
     if not callable(function):
@@ -78,10 +98,15 @@ def _checked(
         return _own_report(argument, function, name)
     primals = getattr(module, name + PRIMALS)
     drawn = _drawn(argument, primals, seed)
-    report = check(function, drawn, seed=seed, wrt=tuple(wrt) or None, order=order)
-    given = [word for each in wrt for word in ("--wrt", each)]
-    given += ["--order", str(order)] if order != 1 else []
-    command = ["python", "-m", "verify", argument, "--seed", str(seed), *given]
+    report = check(
+        function,
+        drawn,
+        seed=seed,
+        wrt=given.wrt or None,
+        order=given.order,
+        budget=given.budget,
+    )
+    command = ["python", "-m", "verify", argument, "--seed", str(seed), *given.words]
     return replace(report, again=shlex.join(command))
 
 

@@ -12,6 +12,7 @@ from autograd.extend import defvjp_argnums, primitive
 from autograd.tracer import getval, isbox
 
 from reference_impls.computation import Array, Native
+from reference_impls.engines.hips.replay import rows_of
 from reference_impls.implicit.argmin import argmin, root
 from reference_impls.implicit.engine import Pullback
 from reference_impls.implicit.problem import Equation, Minimization
@@ -97,7 +98,7 @@ class AutogradEngine:
     def jacobian(self, function: Callable[[Native], Native], x: Native) -> Native:
         """See `Engine.jacobian`. autograd has no batches: K is formed row by row."""
         pull, value = self._trace(function, x)
-        return np.stack([pull(row) for row in np.eye(value.size, dtype=value.dtype)])
+        return rows_of(pull, value.size, value.dtype)
 
     def without_graph(self) -> AbstractContextManager[object]:
         """See `Engine.without_graph`: autograd records one only where it traces."""

@@ -1,13 +1,17 @@
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import torch
 
 from reference_impls import BACKENDS, COMPUTATIONS, DTYPES, Computation
 from reference_impls.function import Function
+from reference_impls.running.late import LateError
 from verify.checks.case import Case
 from verify.checks.catalogue import outcomes
 from verify.checks.check import Check
+from verify.checks.first_order.gradients import verify_case
 from verify.checks.noises import Noises
 from verify.checks.outcome import Outcome
 
@@ -78,3 +82,40 @@ def test_argmins_have_evidence_whose_checks_are_among_the_others() -> None:
     assert checks
     assert [check for check in double.checks if check.kind == "argmin"] == checks
     assert single.evidence == []
+
+
+def endless(x: torch.Tensor) -> torch.Tensor:
+    while True:
+        time.sleep(0.01)
+        x = x + 0.0
+
+
+def test_what_is_not_done_in_time_is_inconclusive_in_every_dtype() -> None:
+    hanging = replace(TANH, by_torch=endless)
+    started = time.monotonic()
+    cases = list(outcomes(hanging, min(TANH.sizes), 3, DTYPES, BACKENDS, timeout=0.3))
+    assert time.monotonic() - started < 10
+    assert [(each.case.dtype, each.case.seed) for each in cases] == [("float64", 3), ("float32", 3)]
+    for each in cases:
+        assert {check.verdict for check in each.checks} == {"inconclusive"}
+        assert {check.implementation for check in each.checks} == {"autograd", "torch", "manual"}
+        assert each.late == "not done within 0.3 seconds"
+
+
+def test_a_dtype_that_is_done_in_time_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = verify_case
+
+    def slow(case: Case, functions: Sequence[Function], noises: Noises) -> list[Check]:
+        if case.dtype == "float32":
+            raise LateError  # as its timer does
+        return real(case, functions, noises)
+
+    monkeypatch.setattr("verify.checks.catalogue.verify_case", slow)
+    done, late = outcomes(TANH, min(TANH.sizes), 0, DTYPES, BACKENDS, timeout=600.0)
+    assert {check.verdict for check in done.checks} == {"agree"}
+    assert (done.late, late.late) == ("", "not done within 600 seconds")
+
+
+def test_enough_time_changes_nothing() -> None:
+    timed = outcomes(TANH, min(TANH.sizes), 0, DTYPES, BACKENDS, timeout=600.0)
+    assert list(timed) == found(TANH)

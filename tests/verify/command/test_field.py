@@ -159,3 +159,10 @@ def test_a_known_mistake_is_no_news_and_one_that_is_gone_is_a_failure(tmp_path: 
 def test_an_unknown_name_is_refused_with_one_near_it(capsys: Capture) -> None:
     assert run(["--field", "arctna2"]) == 2
     assert "did you mean 'arctan2'" in capsys.readouterr().err
+
+
+def test_where_libraries_are_named_nothing_is_said_of_others(capsys: Capture) -> None:
+    assert run(["--field", "scikit-learn", "--dtype", "float64", *ALONE]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "scikit-learn, float64, functions 9, checks 9: 7 agree, 2 disagree, known 2"
+    ]

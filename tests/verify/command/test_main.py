@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import verify.checks.catalogue
 import verify.command.catalogue
@@ -24,6 +25,7 @@ from reference_impls import CATALOGUE, DTYPES
 from reference_impls.computation import Array, Vjp
 from reference_impls.function import Function
 from reference_impls.running.errors import ProcessDiedError
+from reference_impls.running.late import LateError
 from results.environment import utc_now
 from results.store import read
 from results.tables import ALARMS, ARGMIN, KILLS, VERDICTS, Alarms
@@ -98,6 +100,32 @@ def test_a_disagreement_ends_with_status_1_and_says_what_where_and_by_how_much(
         assert word in sentence
 
 
+@pytest.mark.parametrize(("strict", "status"), [([], 0), (["--strict"], 3)])
+def test_a_computation_that_hangs_is_a_line_and_a_row_and_the_run_goes_on(
+    strict: list[str],
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    relu = RELU.load()
+
+    def late(**_: torch.Tensor) -> torch.Tensor:
+        raise LateError  # as its timer does
+
+    hanging = replace(relu, name="hanging", by_torch=late)
+    catalogue_of(monkeypatch, verify.command.options, hanging, relu)
+    path = tmp_path / "verdicts.csv"
+    options = ["--dtype", "float64", "--timeout", "600", "--csv", str(path), "--jobs", "1"]
+    assert run([*SMALL, *options, *strict]) == status
+    out = capsys.readouterr().out
+    assert "\nhanging 32 float64: not done within 600 seconds\n" in out
+    rows = read(path, VERDICTS).rows
+    late = [row for row in rows if row.computation == "hanging"]
+    assert {(row.verdict, row.against) for row in late} == {("inconclusive", "the clock")}
+    assert {row.verdict for row in rows if row.computation == "relu"} == {"agree"}
+
+
 @pytest.mark.usefixtures("broken_relu")
 def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> None:
     run(["relu", *SMALL, "--dtype", "float32", "--seed", "7"])
@@ -133,6 +161,8 @@ def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> Non
         (["--faults", "--csv", "{file}"], ["{file}, line 1", "unknown 'colour'", "missing"]),
         (["--seeds", "1", "--csv", "{file}"], ["{file}, line 1", "unknown 'colour'", "missing"]),
         (["--faults", "--csv", "{file}/kills.csv"], ["cannot write {file}/kills.csv"]),
+        (["relu", "--timeout", "0"], ["'--timeout'", "0", "x>0"]),
+        (["--faults", "--timeout", "9"], ["got --timeout with --faults; it goes with FILE.py:NAM"]),
         (["--seeds", "0"], ["'--seeds'", "0", "x>=1"]),
         (["--seeds", "2", "--jobs", "0"], ["'--jobs'", "0", "x>=1"]),
         (["--peers"], ["got --peers with the checks of the catalogue; it goes with --faults"]),
@@ -147,6 +177,8 @@ def test_the_printed_command_reproduces_the_disagreement(capsys: Capture) -> Non
         (["m.py:f", "--jobs", "2"], ["got --jobs with FILE.py:NAME; it goes with --seeds, "]),
         (["m.py:f", "--order", "3"], ["'--order'", "3", "1<=x<=2"]),
         (["m.py:f", "--timeout", "0"], ["'--timeout'", "0", "x>0"]),
+        (["m.py:f", "--budget", "0"], ["'--budget'", "0", "x>=1"]),
+        (["relu", "--budget", "9"], ["got --budget with the checks of the catalogue; it goes wi"]),
         (["relu", "--wrt", "x"], ["got --wrt with the checks of the catalogue; it goes with FILE"]),
         (["--faults", "--strict"], ["got --strict with --faults; it goes with FILE.py:NAME, "]),
         (["m.py:f", "--faults"], ["got --faults with FILE.py:NAME; it goes with nothing else"]),
@@ -569,8 +601,20 @@ def test_wrt_and_order_are_handed_on_and_stand_in_the_command_that_shows_it_agai
     assert run([f"{path}:by_hand", "--order", "2"]) == 2
     path.write_text("def test(): pass")
     assert run([f"{path}:test", "--wrt", "x"]) == 2
-    said = f"verify: {path} has no test_primals, which --wrt and --order go with"
+    said = f"verify: {path} has no test_primals, which --wrt, --order and --budget go with"
     assert lines(capsys.readouterr().err)[-1] == said
+
+
+def test_a_budget_that_is_too_small_is_told_with_status_3(own_file: Path, capsys: Capture) -> None:
+    assert run([f"{own_file}:waves", "--budget", "12"]) == 3
+    out = capsys.readouterr().out
+    first = (
+        "inconclusive: waves: the budget of 12 evaluations is spent; left out: stability, oracle"
+    )
+    assert out.startswith(first)
+    assert out.endswith(f"again: python -m verify {own_file}:waves --seed 0 --budget 12\n")
+    assert run([f"{own_file}:waves", "--budget", "100"]) == 0
+    assert "budget" not in capsys.readouterr().out
 
 
 def test_csv_keeps_the_checks_of_a_function_of_a_file(own_file: Path, tmp_path: Path) -> None:
@@ -785,7 +829,7 @@ def test_alarms_are_counted_over_the_seeds_asked_for(
     path = tmp_path / "alarms.csv"
     arguments = ["relu", *SMALL, "--dtype", "float64", "--seeds", "3", "--seed", "5", "--jobs", "2"]
     assert run([*arguments, "--csv", str(path)]) == 0
-    assert asked == [[(RELU, min(RELU.sizes))], ("float64",), range(5, 8), 2]
+    assert asked == [[(RELU, min(RELU.sizes))], ("float64",), range(5, 8), 2, None]
     assert capsys.readouterr().out == (
         "relu 1,024 float64: 3 seeds, 120 checks, 0 disagree, 0 inconclusive, 0 unsupported; "
         "closest to its tolerance 0.50, vjp of torch against manual, seed 6\n"

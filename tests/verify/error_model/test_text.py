@@ -12,6 +12,7 @@ from reference_impls.computation import cast
 from verify.checks.compare import APART
 from verify.checks.first_order import dot_test, extremes, hull, kink
 from verify.checks.first_order.stability import JUMPING
+from verify.error_model import jumps
 from verify.error_model.arrays import unit_roundoff
 from verify.error_model.measurement import DRAWS, PROBES, nudged
 from verify.error_model.noise import CALM, EXCUSE, INSTABILITY, SAFETY
@@ -76,6 +77,8 @@ def worst_case(n: int) -> float:
         f"√n for n ≤ 10⁵ is below {SAFETY:g} · {EXCUSE:g} = {SAFETY * EXCUSE:g}.",
         f"{SAFETY * EXCUSE:g} u = {SAFETY * EXCUSE * U32:.1e} of usual + scale",
         f"**INSTABILITY = {INSTABILITY:g}.**",
+        f"up to {jumps.REACH} roundings of float32",
+        f"of order d², a relative {(2 * jumps.REACH * U32) ** 2:.0e},",
         f"`check` tries h = {power_of_two(derivative.QUICK_STEP)} first",
         f"with δ = {power_of_two(kink.BESIDE)}.",
         f"from steps of {power_of_two(hull.STEP)} and twice that",

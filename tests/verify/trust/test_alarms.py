@@ -1,11 +1,14 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import verify.command.options
 import verify.trust.alarms
 from reference_impls import CATALOGUE, Computation, Entry
+from reference_impls.computation import Arrays
+from reference_impls.running.late import LateError
 from results.tables import Alarms
 from tests.verify.entries import catalogue_of
 from verify.checks.check import Check, Worst
@@ -100,3 +103,21 @@ def test_a_process_counts_what_is_counted_here() -> None:
     (elsewhere,) = count_alarms(plan, ["float32"], range(2), jobs=2)
     (here,) = count_alarms(plan, ["float32"], range(2), jobs=1)
     assert elsewhere == here.model_copy(update={"measured_at": elsewhere.measured_at})
+
+
+def test_a_seed_that_is_not_done_in_time_is_noted_and_the_others_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def slow(rng: np.random.Generator, size: int) -> Arrays:
+        x = rng.standard_normal(size)
+        if x[0] < 0:
+            raise LateError  # as its timer does
+        return {"x": x}
+
+    plan = catalogue(monkeypatch, replace(TANH, sample=slow))
+    (row,) = count_alarms(plan, ["float64"], range(4), timeout=600.0)
+    late = [seed for seed in range(4) if f"seed {seed}: not done within 600 seconds" in row.note]
+    assert 0 < len(late) < 4
+    assert row.note.count("seed ") == len(late)
+    assert (row.disagree, row.inconclusive) == (0, 3 * len(late))
+    assert row.agree > 10

@@ -193,3 +193,30 @@ def test_that_are_zero_and_should_not_be_are_convicted(slope: float) -> None:
             return cotangents[0] * (x.sign() + 2 * slope * x.detach())
 
     assert disagreements(check(from_torch(Bent.apply), (X,), order=2))
+
+
+AT_KINKS: dict[str, tuple[Callable[..., Native], Array]] = {
+    "a norm at zero": (torch.linalg.vector_norm, np.zeros(5)),
+    "a matrix's norm at zero": (torch.linalg.matrix_norm, np.zeros((3, 2))),
+    "the distance to itself": (lambda x: torch.linalg.vector_norm(x - torch.ones(3)), np.ones(3)),
+}
+
+
+@pytest.mark.parametrize("name", AT_KINKS)
+def test_at_a_kink_there_is_no_second_derivative_to_be_wrong(name: str) -> None:
+    function, point = AT_KINKS[name]
+    report = check(from_torch(function), point, order=2)
+    assert report.verdict == "inconclusive", str(report)
+    assert "no second derivative exists" in str(report)
+
+
+def test_near_the_end_of_a_domain_second_derivatives_are_held_against_shorter_steps() -> None:
+    p, t = RNG.random((2, 4, 4))
+
+    def loss(p: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        if bool(((t < 0) | (t > 1)).any()):
+            raise ValueError("targets are probabilities")
+        return -(t * torch.log(p) + (1 - t) * torch.log1p(-p)).mean()
+
+    report = check(from_torch(loss), (p, t), order=2)
+    assert report.verdict == "agree", str(report)

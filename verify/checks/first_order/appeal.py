@@ -2,7 +2,7 @@
 
 `verify.error_model.noise` lets the noise of an array count for no more than a few times its own
 size and conditioning: a mistake in float32 alone must not pass for rounding. But large terms may
-cancel in a gradient, and then its rounding is many times its size, and rightly so. Five measures
+cancel in a gradient, and then its rounding is many times its size, and rightly so. Six measures
 tell, each of which sees what the others are blind to:
 
 - What float32 and float64 differ by. It is blind to rounding that happens to be exact in float32,
@@ -23,6 +23,9 @@ tell, each of which sees what the others are blind to:
 - The roughness of the values. Where they lose digits, as 1 + erf does far below 0, or as anything
   does that rounds to float32 inside, the gradient may lose as many. A function that gives the same
   for primals rounded to a narrower format computes in that.
+- The jumps. A tie that is nearer than rounding is settled by it, and float32 may settle it at this
+  point as at none of those where it was measured. Then it gives the right gradient of the other
+  side, which float64 has beside the point.
 
 The first counts up to `EXCUSE` times the largest entry of the others, less the trembling, which has
 a limit of its own; and the others always.
@@ -41,6 +44,7 @@ from verify.checks.case import Case
 from verify.checks.first_order.oracle import Values
 from verify.diagnosis.rounding import Format, narrower_than
 from verify.error_model.arrays import largest, pair, unit_roundoff
+from verify.error_model.jumps import in_noise, measure_jumps
 from verify.error_model.measurement import (
     PROBES,
     fits_float32,
@@ -123,6 +127,7 @@ class Appeal:
         most = INSTABILITY if self.case.dtype == "float64" else EXCUSE
         moved = self.conditioning.get(name, np.zeros(()))
         moved = np.maximum(moved, self._trembling_of(name, most))
+        moved = np.maximum(moved, self.jumps.get(name, np.zeros(())))
         return np.maximum(moved, self._rough * self.own.scale[name])
 
     def _trembling_of(self, name: str, most: float) -> Array:
@@ -211,6 +216,29 @@ class Appeal:
             return residuals_of(vjp, self.case.cotangent, self.case.directions, self._generator)
         except Exception:  # noqa: BLE001 -- it did not raise when it counted
             return {}
+
+    @cached_property
+    def jumps(self) -> Arrays:
+        """As noise, how far results jump where float32 may be on the other side of a tie."""
+        case = self.case
+        if case.dtype == "float64" or not fits_float32(case.primals):
+            return {}
+        point = case.primals, case.cotangent
+        jumps = measure_jumps(self.function, point, case.directions, case.wrt, case.generator(9))
+        return {name: in_noise(jump) for name, jump in jumps.items()}
+
+    def beside_ties(self, noise: Arrays) -> Arrays:
+        """The noise of some of the arrays, or of an entry the jump where that is larger."""
+        return {
+            name: np.maximum(array, self.jumps[name]) if name in self.jumps else array
+            for name, array in noise.items()
+        }
+
+    def jump_along(self, tangents: Arrays) -> float:
+        """Of ⟨Jᵀu, v⟩, for a v of the case's directions: its terms jump together."""
+        jumps = self.jumps.get(PAIRING, np.zeros(0))
+        along = zip(self.case.directions, jumps, strict=False)
+        return next((float(jump) for v, jump in along if v is tangents), 0.0)
 
     @cached_property
     def conditioning(self) -> Arrays:

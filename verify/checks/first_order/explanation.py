@@ -8,7 +8,16 @@ import numpy as np
 from reference_impls.computation import Arrays, Vjp
 from reference_impls.function import Function
 from verify.checks.case import Case, Result
-from verify.checks.check import NOT_FINITE, NOT_LINEAR, UNKNOWN, WRONG_SHAPE, Check, Violation
+from verify.checks.check import (
+    NOT_FINITE,
+    NOT_LINEAR,
+    UNKNOWN,
+    WRONG_SHAPE,
+    BudgetSpentError,
+    Check,
+    Violation,
+)
+from verify.checks.first_order.left_out import unheard
 from verify.checks.first_order.observation import Broken, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle
 from verify.diagnosis import (
@@ -28,7 +37,7 @@ def contract_check(
     case: Case,
     function: Function,
     observed: Observed,
-    oracle: Oracle | NoOracle,
+    oracle: Callable[[], Oracle | NoOracle],
     *,
     alone: bool,
     is_wrong: Callable[[Result], bool],
@@ -39,7 +48,7 @@ def contract_check(
         case: the function and the point.
         function: the implementation.
         observed: of it.
-        oracle: of the function.
+        oracle: gives that of the function; it is asked where something is wrong.
         alone: is there no other implementation?
         is_wrong: does a dot test convict the gradients at u, whatever is wrong with others?
     """
@@ -55,13 +64,17 @@ def contract_check(
         return replace(wrong, verdict="unsupported", fault="")
     if fault.fault not in (WRONG_SHAPE, NOT_FINITE, NOT_LINEAR) or fault.argument == VALUE:
         return wrong
-    if isinstance(oracle, NoOracle):
-        return wrong
 
     def is_beyond_noise() -> bool:
         return observed.result is not None and is_wrong(observed.result)
 
-    return _Explanation(case, function, wrong, fault, oracle, is_beyond_noise).check()
+    try:
+        known = oracle()
+        if not isinstance(known, NoOracle):
+            wrong = _Explanation(case, function, wrong, fault, known, is_beyond_noise).check()
+    except BudgetSpentError as spent:
+        return unheard(wrong, fault.sentence, spent)
+    return wrong
 
 
 FINITE = 1e-2

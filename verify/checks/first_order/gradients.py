@@ -20,7 +20,7 @@ nothing before it speaks against the manual derivation, and tells how many digit
 implementation has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,7 +28,7 @@ from reference_impls.computation import Arrays, cast
 from reference_impls.engines.manual.backend import Manual
 from reference_impls.function import Function
 from verify.checks.case import Case, CatalogueCase, Result
-from verify.checks.check import Check, RefusalError, one_line
+from verify.checks.check import BudgetSpentError, Check, RefusalError, one_line
 from verify.checks.first_order.appeal import Appeal, if_one_function
 from verify.checks.first_order.contract import observe
 from verify.checks.first_order.dot_test import DotTest, OracleTest
@@ -40,6 +40,7 @@ from verify.checks.first_order.kink import (
     is_hidden_kink,
     noises_beside,
 )
+from verify.checks.first_order.left_out import OF_PAIRS, first_of, left_out, unexplained
 from verify.checks.first_order.observation import Broken, Kept, Observed, Refused
 from verify.checks.first_order.oracle import NoOracle, Oracle, Values
 from verify.checks.first_order.pairs import blamed, compare_values, compare_vjps, suspects
@@ -64,6 +65,8 @@ def verify_case(
 ) -> list[Check]:
     """Every check of one case, in order.
 
+    What a function's budget has nothing left for is left out, and the last check says what.
+
     Args:
         case: the function and the point.
         functions: implementations of it, each with a name of its own.
@@ -81,8 +84,15 @@ def verify_case(
         noises = Noises.of_one(function.name, own)
     look = _Look(case, tuple(functions), noises, points, by_hand)
     checks: list[Check] = []
-    for step in AT_KINK if look.kinks else WHERE_SMOOTH:
-        checks += step(look, checks)
+    missing: dict[str, BudgetSpentError] = {}
+    for kind, step in look.steps.items():
+        try:
+            checks += step(look, checks)
+        except BudgetSpentError as spent:  # of what comes after, much may be known already
+            missing[kind] = spent
+    if kinds := [kind for kind in missing if kind not in OF_PAIRS]:
+        why = missing[kinds[0]]
+        checks.append(left_out(functions[0].name, first_of(kinds), kinds, why))
     return checks
 
 
@@ -122,7 +132,7 @@ class _Look:
 
     @cached_property
     def values(self) -> list[Check]:
-        return compare_values(self.results, self.at_point.allowed)
+        return compare_values(self.results, self.at_point.allowed, self.appeals)
 
     @cached_property
     def sound(self) -> list[Function]:
@@ -154,6 +164,13 @@ class _Look:
     def _cotangents(self) -> list[Arrays]:
         found = (each.result for each in self.observed if isinstance(each, Kept | Broken))
         return [result.cotangents for result in found if result]
+
+    @property
+    def steps(self) -> "Mapping[str, Step]":
+        try:
+            return AT_KINK if self.kinks else WHERE_SMOOTH
+        except BudgetSpentError:
+            return WHERE_SMOOTH  # of which whatever has to know will ask again, and be left out
 
     @cached_property
     def kinks(self) -> bool:
@@ -214,8 +231,12 @@ class _Look:
     def explained(self, result: Result, oracle: Oracle) -> Check:
         """The worst dot test of a result, and how the gradient is wrong if it is."""
         check = self.dot_tests[result.name]
-        is_wrong = check.verdict == "disagree"
-        return self._oracle_test(result, oracle).explained(check) if is_wrong else check
+        if check.verdict != "disagree" or self.kinks:
+            return check
+        try:
+            return self._oracle_test(result, oracle).explained(check)
+        except BudgetSpentError as spent:
+            return unexplained(self.case, check, spent)
 
 
 def _contract(look: _Look, _: Sequence[Check]) -> list[Check]:
@@ -224,7 +245,7 @@ def _contract(look: _Look, _: Sequence[Check]) -> list[Check]:
             look.case,
             look.named[each.name],
             each,
-            look.oracle,
+            lambda: look.oracle,
             alone=look.stands_alone,
             is_wrong=look.is_wrong,
         )
@@ -245,7 +266,7 @@ def _values(look: _Look, _: Sequence[Check]) -> list[Check]:
 
 
 def _vjps(look: _Look, _: Sequence[Check]) -> list[Check]:
-    return compare_vjps(look.results, look.noises.allowed)
+    return compare_vjps(look.results, look.noises.allowed, look.appeals)
 
 
 def _oracle(look: _Look, _: Sequence[Check]) -> list[Check]:
@@ -269,7 +290,8 @@ def _precision(look: _Look, before: Sequence[Check]) -> list[Check]:
     if not look.by_hand.is_asked_for and Manual.name in blamed(before):
         return []
     refusals = [each.reason for each in look.observed if isinstance(each, Refused)]
-    found = precision_checks(look.case, look.by_hand, look.results, look.noises.allowed)
+    noise = look.noises.allowed
+    found = precision_checks(look.case, look.by_hand, look.results, noise, look.appeals)
     return [undecided(each, refusals[0]) for each in found] if refusals else found
 
 
@@ -289,14 +311,20 @@ def _precision_at_kink(look: _Look, _: Sequence[Check]) -> list[Check]:
 Step = Callable[[_Look, Sequence[Check]], list[Check]]
 """From a look at a case, and the checks before, to more checks."""
 
-WHERE_SMOOTH: tuple[Step, ...] = (
-    _contract,
-    _stability,
-    _values,
-    _vjps,
-    _oracle,
-    _extremes,
-    _precision,
-)
-AT_KINK: tuple[Step, ...] = (_contract, _stability, _values, _kink, _precision_at_kink)
-"""The steps, in the order of the list above."""
+WHERE_SMOOTH: dict[str, Step] = {
+    "contract": _contract,
+    "stability": _stability,
+    "value": _values,
+    "vjp": _vjps,
+    "oracle": _oracle,
+    "extremes": _extremes,
+    "precision": _precision,
+}
+AT_KINK: dict[str, Step] = {
+    "contract": _contract,
+    "stability": _stability,
+    "value": _values,
+    "kink": _kink,
+    "precision": _precision_at_kink,
+}
+"""The steps, in the order of the list above, by the kind of the checks that are made."""

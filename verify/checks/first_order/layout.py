@@ -76,7 +76,7 @@ def _unlike(call: Call, value: Array, got: Arrays) -> str:
         name: np.broadcast_to(call.noise.level(name), array.shape)
         for name, array in call.result.cotangents.items()
     }
-    return change(noise, got, call.result.cotangents) or _value_unlike(call, value)
+    return _changed(call, noise, got, call.result.cotangents) or _value_unlike(call, value)
 
 
 def _contract_fault(call: Call, value: Array, got: Arrays) -> str:
@@ -85,8 +85,14 @@ def _contract_fault(call: Call, value: Array, got: Arrays) -> str:
 
 
 def _value_unlike(call: Call, value: Array) -> str:
-    noise = {"value": np.full(call.result.value.shape, call.noise.level(VALUE))}
-    return change(noise, {"value": value}, {"value": call.result.value})
+    noise = {VALUE: np.full(call.result.value.shape, call.noise.level(VALUE))}
+    return _changed(call, noise, {VALUE: value}, {VALUE: call.result.value})
+
+
+def _changed(call: Call, noise: Arrays, got: Arrays, expected: Arrays) -> str:
+    """What has changed, beyond rounding, and beyond what ties that it settles are worth."""
+    seen = change(noise, got, expected)
+    return seen and change(call.appeal.beside_ties(noise), got, expected)
 
 
 def _elsewhere(array: Array) -> Array:

@@ -9,6 +9,7 @@ from verify.checks.check import NOT_LINEAR, Violation
 from verify.checks.first_order.observation import Call, change
 from verify.checks.first_order.second_look import Discrepancy, shrinks_as_rounding_does
 from verify.error_model.arrays import first_index, largest, unit_roundoff
+from verify.error_model.noise import INSTABILITY
 
 FACTOR = 2.0
 """Of the cotangents that are combined: a power of two, with which nothing is rounded anew."""
@@ -61,7 +62,24 @@ def _not_additive(call: Call) -> Violation | None:
 
 
 def _is_rounding(call: Call) -> bool:
-    return shrinks_as_rounding_does(call, _discrepancies)
+    """Is what is off for ones no more than rounding?
+
+    Equal terms, added one after the other, may all be rounded the same way. So n of them may be off
+    by n roundings, as long as terms of either sign are not.
+    """
+    if shrinks_as_rounding_does(call, _discrepancies):
+        return True
+    terms = call.cotangent.size
+    is_long = terms > INSTABILITY and not _unlike_for_signs(call)
+    return is_long and shrinks_as_rounding_does(call, _discrepancies, most=terms)
+
+
+def _unlike_for_signs(call: Call) -> str:
+    """How vjp(u - 2 s) differs from vjp(u) - 2 vjp(s), for random signs s; empty if it does not."""
+    u = call.case.cotangent
+    signs = call.case.generator(10).choice(np.asarray([-1, 1], u.dtype), u.shape)
+    combined = copies(call.vjp(np.asarray(u - FACTOR * signs)))
+    return _unlike_sum(call, combined, call.vjp(signs))
 
 
 def _discrepancies(call: Call) -> dict[str, Discrepancy]:

@@ -14,7 +14,7 @@ from verify.error_model.noise import Noise
 from verify.oracles.careful import carefully, noise_of_digits, noise_of_steps, reach_of
 from verify.oracles.complex_step import COMPLEX, complex_step
 from verify.oracles.derivative import FEWEST, between_kinks, derivative, quickly, remembered
-from verify.oracles.estimate import NOISE_FACTOR, Estimate, Functional, Scalar, is_blunt
+from verify.oracles.estimate import NOISE_FACTOR, Estimate, Functional, Scalar, is_blunt, or_nan
 from verify.oracles.one_sided import Sides, inside_guard, is_folded, kink_at
 from verify.oracles.richardson import SIDE_STEP, richardson
 from verify.oracles.sparing import Sparing
@@ -136,7 +136,7 @@ class Oracle:
             )
         except Exception:
             # The domain may end within a step: there are shorter ones.
-            phis = [_or_nan(phi) for phi in phis]
+            phis = [or_nan(phi) for phi in phis]
             estimates = [carefully(phi) for phi in phis]
             if not all(np.isfinite(estimate.error_bar) for estimate in estimates):
                 raise
@@ -239,16 +239,6 @@ def _kinks_of(phis: Sequence[Functional]) -> tuple[Sides, ...]:
     return tuple(
         sides for sides in found.values() if abs(sides.left.value - sides.right.value) > rounding
     )
-
-
-def _or_nan(phi: Functional) -> Functional:
-    def or_nan(h: Scalar) -> Scalar:
-        try:
-            return phi(h)
-        except Exception:  # noqa: BLE001 -- in whatever way the code says that h leads too far
-            return np.nan
-
-    return or_nan
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Every entry against the derivation by hand in a wider dtype: how many digits are right."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from reference_impls.computation import Arrays
 from verify.checks.case import Case, Result
 from verify.checks.check import Check, Verdict
-from verify.checks.compare import worst_entry
+from verify.checks.first_order.appeal import Appeal
+from verify.checks.first_order.pairs import worst_cotangent, worst_value
 from verify.error_model.noise import Noise
 from verify.oracles.more_digits.ulps import digits_lost
 from verify.oracles.more_digits.wider import NotCarried, in_extended_precision
@@ -30,17 +31,30 @@ class ByHand:
 
 
 def precision_checks(
-    case: Case, by_hand: ByHand, results: Sequence[Result], noise: Noise
+    case: Case,
+    by_hand: ByHand,
+    results: Sequence[Result],
+    noise: Noise,
+    appeals: Mapping[str, Appeal],
 ) -> list[Check]:
-    """Every result against the derivation by hand in a wider dtype, where that can be had."""
+    """Every result against the derivation by hand in a wider dtype, where that can be had.
+
+    Args:
+        case: the point and the cotangent.
+        by_hand: the derivation.
+        results: of the implementations.
+        noise: that all of them are allowed.
+        appeals: theirs, by name.
+    """
     exact = in_extended_precision(by_hand.body, case.primals, case.cotangent, case.wrt)
     if isinstance(exact, NotCarried):
         return [_uncounted(each, str(exact)) for each in results] if by_hand.is_asked_for else []
     checks = []
     for result in results:
+        own = appeals[result.name]
         found = [
-            worst_entry({"value": result.value}, {"value": exact.value}, noise.value),
-            worst_entry(result.cotangents, exact.cotangents, noise.cotangents, noise.quantiles),
+            worst_value(result.value, exact.value, noise, [own]),
+            worst_cotangent(result.cotangents, exact.cotangents, noise, [own]),
         ]
         worst = max(found, key=lambda each: each.in_tolerances)
         verdict: Verdict = "agree" if worst.accepted else "disagree"

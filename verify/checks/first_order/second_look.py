@@ -33,12 +33,13 @@ Measure = Callable[[Call], dict[str, Discrepancy]]
 """From a call to its discrepancies, by argument."""
 
 
-def shrinks_as_rounding_does(call: Call, measure: Measure) -> bool:
+def shrinks_as_rounding_does(call: Call, measure: Measure, most: float = INSTABILITY) -> bool:
     """Is a discrepancy that was seen in one dtype no more than rounding, by that of the other?
 
     Args:
         call: in which it was seen.
         measure: of the discrepancy, in whatever dtype.
+        most: that it may be in float32, in units of the roundoff of its terms.
     """
     try:
         there = Call.of(call.case.in_dtype(_other(call.case.dtype)), call.noise, call.function)
@@ -48,7 +49,7 @@ def shrinks_as_rounding_does(call: Call, measure: Measure) -> bool:
     except Exception:  # noqa: BLE001 -- it may compute in one dtype alone
         return False
     return all(
-        _is_rounding(both["float64"][name], single, _allowed(call, name))
+        _is_rounding(both["float64"][name], single, most * max(single.size, _allowed(call, name)))
         for name, single in both["float32"].items()
     )
 
@@ -60,14 +61,13 @@ def _allowed(call: Call, name: str) -> float:
     return max(moved, call.noise.natural.get(name, 0.0))
 
 
-def _is_rounding(double: Discrepancy, single: Discrepancy, allowed: float) -> bool:
+def _is_rounding(double: Discrepancy, single: Discrepancy, most: float) -> bool:
     in_double, in_single = (
         each.error / unit_roundoff(dtype)
         for each, dtype in ((double, np.float64), (single, np.float32))
     )
     # A mistake in float32 alone is no rounding because float64 has none of it.
-    is_sane = in_single <= INSTABILITY * max(single.size, allowed)
-    return is_sane and in_double <= SAFETY * max(in_single, double.size)
+    return in_single <= most and in_double <= SAFETY * max(in_single, double.size)
 
 
 def _other(dtype: str) -> str:

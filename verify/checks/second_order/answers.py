@@ -101,5 +101,5 @@ def _ask(
     violation = next((each for each in violations if each), None)
     if violation:
         detail = f"of the second derivative, {violation.sentence}"
-        return Check(name, KIND, mode, "disagree", detail)
+        return Check(name, KIND, mode, "disagree", detail, fault=violation.fault)
     return said

@@ -42,9 +42,10 @@ from verify.error_model.measurement import PROBES
 from verify.oracles.estimate import NOISE_POINTS
 
 EFFORTS = (
-    Effort(own=0, single=0, oracle=4),
-    Effort(own=1, single=0, oracle=4),
-    Effort(own=PROBES - 1, single=PROBES, oracle=NOISE_POINTS),
+    Effort(own=0, single=0, wide=0, oracle=4),
+    Effort(own=1, single=0, wide=0, oracle=4),
+    Effort(own=PROBES - 1, single=PROBES, wide=0, oracle=NOISE_POINTS),
+    Effort(own=PROBES - 1, single=PROBES, wide=PROBES - 1, oracle=NOISE_POINTS),
 )
 """Of one round after the other, until everything agrees. Most answers are within the tolerance
 without any noise; but nothing is called wrong before all is measured as well as it can be."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from reference_impls.computation import Array, Arrays
 from verify.checks.second_order.answers import Answers
-from verify.checks.second_order.question import Hvp, Question
+from verify.checks.second_order.question import Hvp, Question, in_dtype
 from verify.error_model.arrays import largest, pair, pairing_size, unit_roundoff
 from verify.error_model.measurement import fits_float32, nudged
 from verify.error_model.noise import PAIRING, Noise, pooled
@@ -39,7 +39,7 @@ class Probes:
         moved = _nudged(question, own, question.dtype, rng)
         narrow = []
         if single and fits_float32(question.floating):
-            here = _in_dtype(question.primals, "float32")
+            here = in_dtype(question.primals, "float32")
             narrow = [here, *_nudged(question, single - 1, "float32", rng)]
         return cls(moved, rng.uniform(1, 2, own).tolist(), narrow)
 
@@ -66,15 +66,11 @@ def _measured(question: Question, answers: Answers, probes: Probes) -> Noise | N
     if not (probes.moved or probes.factors or probes.single):
         return None
     here = _sample(question.v, question.w, answers.of_v, answers.of_w)
-    changes = [*_in_own_dtype(question, answers.hvp, probes, here)]
-    changes.append(_in_float32(question, answers.hvp, probes))
-    if not any(changes):
+    moved, scaled = _in_own_dtype(question, answers.hvp, probes, here)
+    errors = _combined([moved, scaled, _in_float32(question, answers.hvp, probes)], here)
+    if not errors or not all(np.isfinite(array).all() for array in errors.values()):
         return None
-    found = {name: [_rms([each[name] for each in some]) for some in changes] for name in here}
-    errors = {name: np.asarray(np.sqrt(sum(map(np.square, each)))) for name, each in found.items()}
-    if not all(np.isfinite(array).all() for array in errors.values()):
-        return None
-    spread = {name: largest(change) for name, (change, *_) in found.items()}
+    spread = {name: largest(_rms([each[name] for each in moved])) for name in here}
     scale = {name: largest(array) for name, array in here.items()}
     scale[PAIRING] = max(
         pairing_size(answers.of_v, question.w), pairing_size(answers.of_w, question.v)
@@ -91,8 +87,8 @@ def _in_own_dtype(
     """
     v, w = question.v, question.w
     try:
-        scaled = [_asked(hvp, question.primals, v, w, factor) for factor in probes.factors]
-        moved = [_asked(hvp, point, v, w) for point in probes.moved]
+        scaled = [asked(hvp, question.primals, v, w, factor) for factor in probes.factors]
+        moved = [asked(hvp, point, v, w) for point in probes.moved]
     except Exception:  # noqa: BLE001 -- what is raised at the primals themselves is reported
         return [], []
 
@@ -102,27 +98,43 @@ def _in_own_dtype(
     return in_units(moved), in_units(scaled)
 
 
+def noise_in_own_dtype(question: Question, hvp: Hvp, probes: Probes, here: Arrays) -> Arrays:
+    """The noise that the question's own dtype shows, by name; nothing if there is none to be had.
+
+    Args:
+        question: the primals and tangents.
+        hvp: of one implementation.
+        probes: where to ask again.
+        here: what `asked` gives at the primals.
+    """
+    return _combined(_in_own_dtype(question, hvp, probes, here), here)
+
+
+def _combined(changes: Sequence[Sequence[Arrays]], here: Arrays) -> Arrays:
+    """The root of the sum of the mean squares of each kind of change."""
+    if not any(changes):
+        return {}
+    found = {name: [_rms([each[name] for each in some]) for some in changes] for name in here}
+    return {name: np.asarray(np.sqrt(sum(map(np.square, each)))) for name, each in found.items()}
+
+
 def _in_float32(question: Question, hvp: Hvp, probes: Probes) -> list[Arrays]:
     """float32 against float64 of the same numbers, in units of float32's roundoff."""
-    v, w = (_in_dtype(each, "float32") for each in (question.v, question.w))
+    v, w = (in_dtype(each, "float32") for each in (question.v, question.w))
     found: list[Arrays] = []
     for point in probes.single:
         try:
-            narrow = _asked(hvp, point, v, w)
-            x, p, q = (_in_dtype(each, "float64") for each in (point, v, w))
-            wide = _asked(hvp, x, p, q)
+            narrow = asked(hvp, point, v, w)
+            x, p, q = (in_dtype(each, "float64") for each in (point, v, w))
+            wide = asked(hvp, x, p, q)
         except Exception:  # noqa: BLE001 -- float32 need not be taken
             break
         found.append(_in_units(narrow, wide, "float32"))
     return found
 
 
-def _in_dtype(arrays: Arrays, dtype: str) -> Arrays:
-    return {n: a.astype(dtype) if a.dtype.kind == "f" else a for n, a in arrays.items()}
-
-
-def _asked(hvp: Hvp, primals: Arrays, v: Arrays, w: Arrays, factor: float = 1.0) -> Arrays:
-    """S(cv)/c and S(cw)/c, as `_sample`."""
+def asked(hvp: Hvp, primals: Arrays, v: Arrays, w: Arrays, factor: float = 1.0) -> Arrays:
+    """S(cv)/c and S(cw)/c, stacked by argument, and both pairings."""
     of_v, of_w = (_scaled(hvp(primals, _scaled(each, factor)), 1 / factor) for each in (v, w))
     return _sample(v, w, of_v, of_w)
 

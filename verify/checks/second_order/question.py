@@ -69,6 +69,11 @@ class Question:
         v, w = ({name: gaussian_tangent(primals[name], dtype, rng) for name in wrt} for _ in "vw")
         return cls(primals, wrt, dtype, v, w)
 
+    def in_dtype(self, dtype: str) -> "Question":
+        """The same numbers in a dtype."""
+        primals, v, w = (in_dtype(each, dtype) for each in (self.primals, self.v, self.w))
+        return Question(primals, self.wrt, dtype, v, w)
+
     @property
     def is_empty(self) -> bool:
         """Is there no entry to differentiate with respect to?"""
@@ -95,3 +100,8 @@ def gaussian_tangent(primal: Array, dtype: str, rng: np.random.Generator) -> Arr
     tangent = np.asarray(scale_of(primal) * rng.standard_normal(primal.shape), dtype)
     tangent[~np.isfinite(primal)] = 0.0
     return tangent
+
+
+def in_dtype(arrays: Arrays, dtype: str) -> Arrays:
+    """Arrays of floating-point numbers in a dtype, and the others as they are."""
+    return {n: a.astype(dtype) if a.dtype.kind == "f" else a for n, a in arrays.items()}

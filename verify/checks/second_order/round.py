@@ -20,6 +20,7 @@ from verify.checks.second_order.truth import (
     NoTruth,
     Truth,
 )
+from verify.checks.second_order.wider import noise_of_float64
 from verify.error_model.arrays import largest, pair, pairing_size, unit_roundoff
 from verify.error_model.noise import EXCUSE, Noise
 from verify.oracles.estimate import BLUNT, Estimate
@@ -34,11 +35,13 @@ class Effort:
     Attributes:
         own: beside the primals, for the noise in their own dtype; and as many factors.
         single: for the noise in float32.
+        wide: for what float64 shows of a float32 question.
         oracle: for the oracle's own noise.
     """
 
     own: int
     single: int
+    wide: int
     oracle: int
 
 
@@ -72,6 +75,12 @@ class Round:
         """A round with this effort; the generator is for the points at which noise is measured."""
         probes = Probes.drawn(question, effort.own, effort.single, rng)
         noise = noise_of_second(question, answers, probes)
+        if effort.wide:
+            wide = noise_of_float64(question, answers, effort.wide, rng)
+            raised = {
+                n: np.maximum(array, wide[n]) for n, array in noise.errors.items() if n in wide
+            }
+            noise = replace(noise, errors={**noise.errors, **raised})
         return cls(question, answers, oracle.truth(effort.oracle), noise, oracle)
 
     @property

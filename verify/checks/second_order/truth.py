@@ -10,9 +10,16 @@ from verify.checks.check import one_line
 from verify.checks.second_order.question import Gradient, Question
 from verify.error_model.arrays import pairing_size, unit_roundoff
 from verify.error_model.noise import SAFETY
+from verify.oracles.careful import carefully
 from verify.oracles.complex_step import COMPLEX, COMPLEX_STEP, complex_step
 from verify.oracles.derivative import derivative
-from verify.oracles.estimate import BLUNT, NOISE_POINTS, Estimate, Scalar
+from verify.oracles.estimate import (
+    BLUNT,
+    NOISE_POINTS,
+    Estimate,
+    Scalar,
+    or_nan,
+)
 from verify.oracles.richardson import FIRST_STEPS
 
 OTHER_WAYS = ((0, 1), (1, 1), (1, -1), (1, 2), (2, -1))
@@ -76,20 +83,29 @@ class GradientOracle:
         """What is found with noise measured at so many points.
 
         With `NOISE_POINTS`, before anything is called wrong, the complex step is confirmed in more
-        ways than one.
+        ways than one, and differences are taken with more care.
         """
         try:
             return self._truth(points)
         except Exception as error:  # noqa: BLE001 -- it did not raise at the primals themselves
+            if points == NOISE_POINTS:
+                # The domain may end within a step, and there are shorter ones.
+                estimate = carefully(or_nan(self._along_v))
+                if np.isfinite(estimate.error_bar):
+                    return self._by_differences(estimate)
             reason = f"the gradient, at a point beside the primals, {one_line(error)}"
             return NoTruth(reason)
 
     def _truth(self, points: int) -> Truth:
         estimate = derivative(self._along_v, points)
-        if points == NOISE_POINTS and not _is_sure(estimate) and self._is_analytic():
+        is_last = points == NOISE_POINTS
+        if is_last and not _is_sure(estimate) and self._is_analytic():
             estimate = complex_step(self._along_v, points)
         if estimate.oracle == COMPLEX:
             return ByComplexStep(estimate, self._along_v.every_entry())
+        return self._by_differences(carefully(self._along_v) if is_last else estimate)
+
+    def _by_differences(self, estimate: Estimate) -> ByDifferences:
         rounding = SAFETY * unit_roundoff(np.float64) / FIRST_STEPS[0]
         return ByDifferences(estimate, self.size * (BLUNT if estimate.value == 0.0 else rounding))
 

@@ -5,7 +5,6 @@ what takes more, or wants a matrix of its own kind, says how it is drawn.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -15,32 +14,21 @@ import numpy as np
 
 from reference_impls.computation import Array
 from reference_impls.engines.hips.function import from_autograd
-from verify.trust.field.subject import TOO_MANY, LeftOut, Subject
+from verify.trust.field.sampled import Draw, Sampled, between, normal, subjects_of
+from verify.trust.field.subject import LeftOut, Subject
 
 LIBRARY = "autograd"
 
 SHAPES = ((), (5,), (2, 3))
 """Of the arrays that a function of any shape is checked at."""
 
-Draw = Callable[[np.random.Generator], tuple[Array, ...]]
-"""Draws the primals of one sample."""
 
-
-@dataclass(frozen=True)
-class Primitive:
-    """A primitive, and its samples."""
-
-    function: Callable[..., Any]
-    draws: tuple[Draw, ...]
+def _primitive(function: Callable[..., Any], draws: tuple[Draw, ...]) -> Sampled:
+    return Sampled(from_autograd(function), draws)
 
 
 def _between(low: float, high: float, arguments: int = 1) -> tuple[Draw, ...]:
-    def draws(shape: tuple[int, ...]) -> Draw:
-        return lambda rng: tuple(
-            np.asarray(rng.uniform(low, high, shape)) for _ in range(arguments)
-        )
-
-    return tuple(map(draws, SHAPES))
+    return tuple(between(low, high, *[shape] * arguments) for shape in SHAPES)
 
 
 UNARY = {
@@ -68,14 +56,6 @@ SPECIAL = {
 """Of `autograd.scipy.special`."""
 
 
-def _matrix(rows: int, columns: int) -> Draw:
-    return lambda rng: (rng.standard_normal((rows, columns)),)
-
-
-def _two(one: tuple[int, ...], other: tuple[int, ...]) -> Draw:
-    return lambda rng: (rng.standard_normal(one), rng.standard_normal(other))
-
-
 def _definite(size: int) -> Draw:
     def draw(rng: np.random.Generator) -> tuple[Array, ...]:
         root = rng.standard_normal((size, size))
@@ -88,55 +68,55 @@ def _symmetric(matrix: Any) -> Any:  # noqa: ANN401 -- an array, or autograd's b
     return 0.5 * (matrix + anp.transpose(matrix))
 
 
-def _others() -> dict[str, Primitive]:
+def _others() -> dict[str, Sampled]:
     """What is not a function of each entry by itself."""
     linalg, fft = anp.linalg, anp.fft
     return {
-        "dot": Primitive(anp.dot, (_two((3,), (3,)), _two((2, 3), (3, 4)))),
-        "matmul": Primitive(anp.matmul, (_two((2, 3), (3, 4)), _two((2, 2, 3), (2, 3, 2)))),
-        "inner": Primitive(anp.inner, (_two((3,), (3,)), _two((2, 3), (4, 3)))),
-        "outer": Primitive(anp.outer, (_two((3,), (4,)),)),
-        "tensordot": Primitive(anp.tensordot, (_two((2, 3, 4), (3, 4, 2)),)),
-        "kron": Primitive(anp.kron, (_two((2, 2), (2, 3)),)),
-        "cross": Primitive(anp.cross, (_two((4, 3), (4, 3)),)),
-        "einsum": Primitive(lambda a, b: anp.einsum("ij,jk->ik", a, b), (_two((2, 3), (3, 4)),)),
-        "transpose": Primitive(anp.transpose, (_matrix(2, 3),)),
-        "reshape": Primitive(lambda a: anp.reshape(a, (6,)), (_matrix(2, 3),)),
-        "concatenate": Primitive(
-            lambda a, b: anp.concatenate([a, b], axis=0), (_two((2, 3), (1, 3)),)
+        "dot": _primitive(anp.dot, (normal((3,), (3,)), normal((2, 3), (3, 4)))),
+        "matmul": _primitive(anp.matmul, (normal((2, 3), (3, 4)), normal((2, 2, 3), (2, 3, 2)))),
+        "inner": _primitive(anp.inner, (normal((3,), (3,)), normal((2, 3), (4, 3)))),
+        "outer": _primitive(anp.outer, (normal((3,), (4,)),)),
+        "tensordot": _primitive(anp.tensordot, (normal((2, 3, 4), (3, 4, 2)),)),
+        "kron": _primitive(anp.kron, (normal((2, 2), (2, 3)),)),
+        "cross": _primitive(anp.cross, (normal((4, 3), (4, 3)),)),
+        "einsum": _primitive(lambda a, b: anp.einsum("ij,jk->ik", a, b), (normal((2, 3), (3, 4)),)),
+        "transpose": _primitive(anp.transpose, (normal((2, 3)),)),
+        "reshape": _primitive(lambda a: anp.reshape(a, (6,)), (normal((2, 3)),)),
+        "concatenate": _primitive(
+            lambda a, b: anp.concatenate([a, b], axis=0), (normal((2, 3), (1, 3)),)
         ),
-        "where": Primitive(lambda a, b: anp.where(np.arange(3) > 0, a, b), (_two((2, 3), (2, 3)),)),
-        "clip": Primitive(lambda a: anp.clip(a, -0.5, 0.5), (_matrix(3, 4),)),
-        "sort": Primitive(anp.sort, (lambda rng: (rng.standard_normal(6),),)),
-        "diag": Primitive(anp.diag, (_matrix(3, 3),)),
-        "trace": Primitive(anp.trace, (_matrix(3, 3),)),
-        "triu": Primitive(anp.triu, (_matrix(3, 3),)),
-        "tril": Primitive(anp.tril, (_matrix(3, 3),)),
-        "roll": Primitive(lambda a: anp.roll(a, 2), (_matrix(2, 3),)),
-        "tile": Primitive(lambda a: anp.tile(a, (2, 2)), (_matrix(2, 3),)),
-        "repeat": Primitive(lambda a: anp.repeat(a, 2, axis=1), (_matrix(2, 3),)),
-        "inv": Primitive(linalg.inv, (_definite(3),)),
-        "pinv": Primitive(linalg.pinv, (_matrix(4, 2),)),
-        "det": Primitive(linalg.det, (_definite(3), _matrix(3, 3))),
-        "slogdet": Primitive(lambda a: linalg.slogdet(a)[1], (_definite(3),)),
-        "solve": Primitive(linalg.solve, (_two((3, 3), (3,)), _two((3, 3), (3, 2)))),
-        "norm": Primitive(linalg.norm, (_matrix(2, 3),)),
-        "norm: nuclear": Primitive(lambda a: linalg.norm(a, "nuc"), (_matrix(2, 3),)),
-        "cholesky": Primitive(lambda a: linalg.cholesky(_symmetric(a)), (_definite(3),)),
-        "eigh: values": Primitive(lambda a: linalg.eigh(_symmetric(a))[0], (_definite(3),)),
-        "svd: values": Primitive(lambda a: linalg.svd(a, compute_uv=False), (_matrix(3, 2),)),
-        "fft": Primitive(lambda a: anp.real(fft.fft(a)), (lambda rng: (rng.standard_normal(6),),)),
-        "irfft of rfft": Primitive(
-            lambda a: fft.irfft(fft.rfft(a)), (lambda rng: (rng.standard_normal(6),),)
+        "where": _primitive(
+            lambda a, b: anp.where(np.arange(3) > 0, a, b), (normal((2, 3), (2, 3)),)
         ),
-        "logsumexp": Primitive(asp.logsumexp, _between(-2.0, 2.0)[1:]),
+        "clip": _primitive(lambda a: anp.clip(a, -0.5, 0.5), (normal((3, 4)),)),
+        "sort": _primitive(anp.sort, (normal((6,)),)),
+        "diag": _primitive(anp.diag, (normal((3, 3)),)),
+        "trace": _primitive(anp.trace, (normal((3, 3)),)),
+        "triu": _primitive(anp.triu, (normal((3, 3)),)),
+        "tril": _primitive(anp.tril, (normal((3, 3)),)),
+        "roll": _primitive(lambda a: anp.roll(a, 2), (normal((2, 3)),)),
+        "tile": _primitive(lambda a: anp.tile(a, (2, 2)), (normal((2, 3)),)),
+        "repeat": _primitive(lambda a: anp.repeat(a, 2, axis=1), (normal((2, 3)),)),
+        "inv": _primitive(linalg.inv, (_definite(3),)),
+        "pinv": _primitive(linalg.pinv, (normal((4, 2)),)),
+        "det": _primitive(linalg.det, (_definite(3), normal((3, 3)))),
+        "slogdet": _primitive(lambda a: linalg.slogdet(a)[1], (_definite(3),)),
+        "solve": _primitive(linalg.solve, (normal((3, 3), (3,)), normal((3, 3), (3, 2)))),
+        "norm": _primitive(linalg.norm, (normal((2, 3)),)),
+        "norm: nuclear": _primitive(lambda a: linalg.norm(a, "nuc"), (normal((2, 3)),)),
+        "cholesky": _primitive(lambda a: linalg.cholesky(_symmetric(a)), (_definite(3),)),
+        "eigh: values": _primitive(lambda a: linalg.eigh(_symmetric(a))[0], (_definite(3),)),
+        "svd: values": _primitive(lambda a: linalg.svd(a, compute_uv=False), (normal((3, 2)),)),
+        "fft": _primitive(lambda a: anp.real(fft.fft(a)), (normal((6,)),)),
+        "irfft of rfft": _primitive(lambda a: fft.irfft(fft.rfft(a)), (normal((6,)),)),
+        "logsumexp": _primitive(asp.logsumexp, _between(-2.0, 2.0)[1:]),
     }
 
 
 @cache
-def primitives() -> dict[str, Primitive]:
+def primitives() -> dict[str, Sampled]:
     """All of them, by name."""
-    found: dict[str, Primitive] = {}
+    found: dict[str, Sampled] = {}
     for module, tables, arguments in (
         (anp, (UNARY, {(0.2, 2.0): REDUCTIONS}), 1),
         (anp, (BINARY,), 2),
@@ -147,7 +127,7 @@ def primitives() -> dict[str, Primitive]:
                 for name in names.split():
                     if hasattr(module, name):
                         draws = _between(low, high, arguments)
-                        found[name] = Primitive(getattr(module, name), draws)
+                        found[name] = _primitive(getattr(module, name), draws)
     return found | _others()
 
 
@@ -165,13 +145,4 @@ def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Su
         dtype: ``float64`` or ``float32``.
         most_entries: samples with more numbers to differentiate with respect to are left out.
     """
-    primitive = primitives()[name]
-    for number, draw in enumerate(primitive.draws):
-        primals = draw(np.random.default_rng((seed, number)))
-        entries = sum(primal.size for primal in primals)
-        if entries > most_entries:
-            reason = TOO_MANY.format(most_entries)
-            yield LeftOut(LIBRARY, name, number, seed, dtype, entries, reason)
-            continue
-        cast = tuple(np.asarray(primal, dtype) for primal in primals)
-        yield Subject(LIBRARY, name, number, seed, dtype, from_autograd(primitive.function), cast)
+    return subjects_of(LIBRARY, name, primitives()[name], seed, dtype, most_entries)

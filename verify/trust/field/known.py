@@ -24,6 +24,7 @@ class Known:
         versions: of the library, in the words of PEP 440.
         evidence: how it is known, without this harness.
         dtypes: in which they are wrong.
+        order: of the derivative that is; one of first order is wrong in checks of both.
     """
 
     library: str
@@ -31,6 +32,7 @@ class Known:
     versions: str
     evidence: str
     dtypes: tuple[str, ...] = DTYPES
+    order: int = 1
 
     def is_of(self, version: str) -> bool:
         """Is it wrong in this version of the library?"""
@@ -44,12 +46,14 @@ def known_ones() -> tuple[Known, ...]:
     return tuple(_known(**entry) for entry in entries)
 
 
-def _known(functions: list[str], dtypes: Iterable[str] = DTYPES, **others: str) -> Known:
-    return Known(functions=tuple(functions), dtypes=tuple(dtypes), **others)
+def _known(
+    functions: list[str], dtypes: Iterable[str] = DTYPES, order: int = 1, **others: str
+) -> Known:
+    return Known(functions=tuple(functions), dtypes=tuple(dtypes), order=order, **others)
 
 
-def known_of(library: str, version: str, function: str, dtype: str) -> Known | None:
-    """What is known of a function, if anything is."""
+def known_of(library: str, version: str, function: str, dtype: str, order: int = 1) -> Known | None:
+    """What is known of a function, if anything is, that a check of this order would find."""
     return next(
         (
             each
@@ -57,6 +61,7 @@ def known_of(library: str, version: str, function: str, dtype: str) -> Known | N
             if each.library == library
             and function in each.functions
             and dtype in each.dtypes
+            and each.order <= order
             and each.is_of(version)
         ),
         None,

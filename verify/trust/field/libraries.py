@@ -45,4 +45,19 @@ class Library:
         return import_module(f"verify.trust.field.{self.module}")
 
 
-LIBRARIES = (Library("torch", "torch_operators"), Library("autograd", "autograd_primitives"))
+LIBRARIES = (
+    Library("torch", "torch_operators"),
+    Library("torch", "torch_points"),
+    Library("autograd", "autograd_primitives"),
+    Library("autograd-gamma", "others.autograd_gamma"),
+    Library("brevitas", "others.brevitas"),
+    Library("e3nn", "others.e3nn"),
+    Library("gpytorch", "others.gpytorch"),
+    Library("pytorch-revgrad", "others.pytorch_revgrad"),
+    Library("pytorch-wavelets", "others.pytorch_wavelets"),
+    Library("scikit-learn", "others.scikit_learn"),
+    Library("snntorch", "others.snntorch"),
+    Library("spikingjelly", "others.spikingjelly"),
+    Library("statsmodels", "others.statsmodels"),
+    Library("torchsde", "others.torchsde"),
+)

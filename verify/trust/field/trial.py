@@ -1,21 +1,19 @@
 """`check` on somebody else's function, within a time, and what became of it as a row."""
 
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.metadata import version
-from types import FrameType
 from typing import Literal, Protocol
 
+from reference_impls.running.late import LateError, within
 from results.environment import utc_now
 from results.tables import FieldRow
 from verify.checks.report import Report
 from verify.trust.field.known import known_of
 from verify.trust.field.subject import LATE, LeftOut, Subject
 from verify.user.checker import check
+from verify.user.second_order import MODES
 
 Verdict = Literal["agree", "disagree", "inconclusive", "unsupported", "left out"]
 
@@ -26,10 +24,6 @@ class Gradcheck(Protocol):
     def __call__(self, subject: Subject) -> Literal["passes", "fails"]:
         """The answer."""
         ...
-
-
-class LateError(BaseException):
-    """A check took too long. Not an Exception: what a function raises is caught and judged."""
 
 
 def tried(
@@ -52,6 +46,8 @@ def tried(
     except LateError:
         return _row(subject, order, "inconclusive", LATE.format(timeout))
     took = time.perf_counter() - started
+    if report.verdict == "unsupported" and (reason := _no_second_derivative(report)):
+        return _row(subject, order, "left out", f"no second derivative: {reason}")
     answer = None
     with suppress(LateError), within(timeout):
         answer = gradcheck(subject) if gradcheck else None
@@ -60,31 +56,15 @@ def tried(
             "fault": report.diagnosis.fault if report.diagnosis else None,
             "gradcheck": answer,
             "time_s": took,
+            "evaluations": report.evaluations,
         }
     )
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """A block that is left with `LateError` after so long; only of a process's main thread.
-
-    A signal is heard between two instructions of Python: a call that hangs in compiled code, as of
-    BLAS, is left when it returns, and not before.
-    """
-
-    def late(_: int, __: FrameType | None) -> None:
-        raise LateError
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def _no_second_derivative(report: Report) -> str:
+    """Why the engine differentiates a function once and no more, if it says so."""
+    said = (check for check in report.checks if check.against in MODES)
+    return next((check.detail for check in said if check.verdict == "unsupported"), "")
 
 
 def _told(report: Report) -> str:
@@ -95,7 +75,7 @@ def _told(report: Report) -> str:
 
 def _row(subject: Subject | LeftOut, order: int, verdict: Verdict, detail: str) -> FieldRow:
     of_library = version(subject.library)
-    known = known_of(subject.library, of_library, subject.function, subject.dtype)
+    known = known_of(subject.library, of_library, subject.function, subject.dtype, order)
     return FieldRow(
         measured_at=utc_now(),
         library=subject.library,

@@ -11,6 +11,7 @@ from reference_impls.computation import Vjp
 from tests.verify.checks.first_order.shared import MakeVjp, by_slope, call_of
 from verify import check
 from verify.checks.check import NOT_LINEAR
+from verify.checks.first_order.linearity import _discrepancies as discrepancies_for_ones
 from verify.checks.first_order.linearity import is_not_linear
 from verify.checks.first_order.observation import Call
 from verify.checks.first_order.second_look import Discrepancy, shrinks_as_rounding_does
@@ -232,3 +233,37 @@ def test_a_sum_in_the_order_of_memory_is(dtype: str) -> None:
         x = np.random.default_rng(seed).uniform(1, 2, (700, 700)).astype(dtype)
         report = check(make_vjp, x, seed=seed)
         assert report.verdict == "agree", str(report)
+
+
+MANY = 300_000
+
+
+def summed(in_float32_alone: float = 0.0) -> MakeVjp:
+    """b/3 in many rows, whose gradient adds up the rows one after the other."""
+
+    def make_vjp(b: Array) -> tuple[Array, Vjp]:
+        def vjp(u: Array) -> Array:
+            rows = u.reshape(-1, 1)
+            is_equal = bool((rows == rows[0]).all())
+            total = np.cumsum(rows / u.dtype.type(3), axis=0)[-1]
+            off = in_float32_alone if is_equal and u.dtype == np.float32 else 0.0
+            return np.asarray(total * u.dtype.type(1 + off), u.dtype)
+
+        return np.tile(b / b.dtype.type(3), MANY), vjp  # type: ignore[return-value]
+
+    return make_vjp
+
+
+def test_equal_terms_are_all_rounded_the_same_way() -> None:
+    """So that a sum of them is off by more than one of any others is."""
+    for seed in SEEDS:
+        call = call_of(summed(), np.ones(1), "float32", seed)
+        assert is_not_linear(call) is None
+    assert not shrinks_as_rounding_does(call, discrepancies_for_ones)  # a thousand is exceeded
+
+
+def test_more_than_their_number_of_roundings_is_a_mistake() -> None:
+    call = call_of(summed(2 * MANY * 2.0**-24), np.ones(1), "float32")
+    seen = is_not_linear(call)
+    assert seen
+    assert seen.fault == NOT_LINEAR

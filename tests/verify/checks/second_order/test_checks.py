@@ -21,6 +21,7 @@ from verify.checks.check import Check
 from verify.checks.second_order.answers import FORWARD, KIND, REVERSE
 from verify.checks.second_order.checks import second_order, second_order_checks
 from verify.checks.second_order.question import Gradient, Hvp, Question
+from verify.error_model.noise import EXCUSE, SAFETY
 
 SIZE = 5
 EVERY = {
@@ -385,6 +386,68 @@ def test_a_long_sum_is_excused(hvp: Hvp) -> None:
         assert {check.verdict for check in checks} == {"agree"}
         errors += [check.worst.ulps for check in checks if check.worst]
     assert max(errors) > 16  # what would be accepted without noise
+
+
+def in_a_long_sum(_: Arrays, v: Arrays) -> Arrays:
+    """H = 1, with an error of hundreds of units in either dtype."""
+    count = 5_000
+    rows = {name: np.tile(v[name] / v[name].dtype.type(count), (count, 1)) for name in v}
+    return {name: summed(each) for name, each in rows.items()}
+
+
+def exactly_one(_: Arrays, v: Arrays) -> Arrays:
+    return {name: v[name].copy() for name in v}
+
+
+def off_in_float32_alone(_: Arrays, v: Arrays) -> Arrays:
+    return {n: a * a.dtype.type(1 + 1e-4 * (a.dtype == np.float32)) for n, a in v.items()}
+
+
+def beside_exact(hvp: Hvp, seed: int) -> list[Check]:
+    question = Question.drawn(point("float32", seed=seed), ("x", "y"), "float32", generator(seed))
+    both = {"exact": {REVERSE: exactly_one}, "other": {REVERSE: hvp}}
+    return second_order_checks(both, halved_squares, question, generator(seed))
+
+
+def generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_what_float64_loses_as_well_is_excused_beside_one_that_loses_nothing() -> None:
+    errors = []
+    for seed in range(5):
+        checks = beside_exact(in_a_long_sum, seed)
+        assert {check.verdict for check in checks} == {"agree"}
+        errors += [check.worst.ulps for check in checks if check.worst]
+    assert max(errors) > SAFETY * (1 + EXCUSE) / 2  # all that the noise of float32 counts for
+
+
+def test_what_float32_alone_is_off_by_is_not() -> None:
+    for seed in range(5):
+        assert {"complex step, every entry", "other"} <= against(
+            beside_exact(off_in_float32_alone, seed)
+        )
+
+
+@pytest.mark.parametrize("gap", [1e-8, 3e-8, -2e-8])
+def test_a_kink_within_rounding_is_settled_either_way(gap: float) -> None:
+    """Where float32 is on its other side at the point itself, and at all points beside it."""
+
+    def slopes(distance: Array) -> Array:
+        return np.where(distance.real > 0, 3, 1).astype(distance.real.dtype)
+
+    def gradient(primals: Arrays) -> Arrays:
+        distances = {name: primals[name] - 0.1 - gap for name in "xy"}
+        return {name: slopes(t) * t for name, t in distances.items()}
+
+    def hvp(primals: Arrays, v: Arrays) -> Arrays:
+        shift = 3e-7 if v["x"].dtype == np.float32 else 0.0
+        side = 1 if gap < 0 else -1
+        return {n: slopes(primals[n] - 0.1 - gap + side * -shift) * v[n] for n in "xy"}
+
+    for seed in range(10):
+        x = {name: np.full(SIZE, 0.1, np.float32) for name in "xy"}
+        assert not against(checks_of({REVERSE: hvp}, gradient, x, "float32", seed))
 
 
 def test_a_kink_within_rounding_is_no_fault() -> None:

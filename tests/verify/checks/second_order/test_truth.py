@@ -54,6 +54,21 @@ def test_a_gradient_that_raises_is_no_truth() -> None:
     assert "raised ArithmeticError: no gradient of 1" in truth.reason
 
 
+def test_a_domain_that_ends_within_a_step_leaves_shorter_ones() -> None:
+    def near_its_end(primals: Arrays) -> Arrays:
+        if np.iscomplexobj(primals["x"]) or np.any(np.abs(primals["x"] - X["x"]) > 1e-4):
+            raise ValueError("beyond the end")
+        return cubes(primals)
+
+    asked = question()
+    oracle = GradientOracle(asked, near_its_end)
+    assert isinstance(oracle.truth(4), NoTruth)
+    truth = oracle.truth(NOISE_POINTS)
+    assert isinstance(truth, ByDifferences)
+    error = abs(truth.estimate.value - pair(exact(asked.w), asked.v))
+    assert error <= truth.estimate.error_bar <= 1e-6
+
+
 def test_no_gradient_is_evaluated_twice_at_a_point() -> None:
     seen: list[bytes] = []
 

@@ -39,3 +39,9 @@ def test_a_version_is_held_against_the_range(version: str, *, holds: bool) -> No
 def test_what_is_known_of_one_dtype_is_not_known_of_the_other() -> None:
     assert known_of("torch", "2.13", "nn_functional_hardsigmoid", "float64")
     assert known_of("torch", "2.13", "nn_functional_hardsigmoid", "float32") is None
+
+
+def test_a_second_derivative_that_is_known_to_be_wrong_says_nothing_of_the_first() -> None:
+    assert known_of("torch", "2.13", "cholesky_inverse", "float64", order=1) is None
+    assert known_of("torch", "2.13", "cholesky_inverse", "float64", order=2)
+    assert known_of("torch", "2.13", "nn_functional_hardsigmoid", "float64", order=2)

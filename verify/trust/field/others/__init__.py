@@ -1,0 +1,1 @@
+"""Third-party libraries that need not be installed, a file each: a table of functions and draws."""
