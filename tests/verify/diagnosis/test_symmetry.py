@@ -81,18 +81,18 @@ def solved(A: torch.Tensor) -> torch.Tensor:
 
 
 IN_THE_TRIANGLE_NOT_READ = {
-    "cholesky": (torch.linalg.cholesky, np.triu, 0),
-    "of a batch": (torch.linalg.cholesky, np.triu, ...),
-    "upper": (lambda A: torch.linalg.cholesky(A, upper=True), np.tril, 0),
-    "eigenvalues": (torch.linalg.eigvalsh, np.triu, 0),
-    "inverse": (solved, np.triu, 0),
+    "cholesky": (torch.linalg.cholesky, np.triu, SPD[0]),
+    "of a batch": (torch.linalg.cholesky, np.triu, SPD),
+    "upper": (lambda A: torch.linalg.cholesky(A, upper=True), np.tril, SPD[0]),
+    "eigenvalues": (torch.linalg.eigvalsh, np.triu, SPD[0]),
+    "inverse": (solved, np.triu, SPD[0]),
 }
 
 
 @each_dtype
 @pytest.mark.parametrize("name", IN_THE_TRIANGLE_NOT_READ)
 def test_a_gradient_in_the_triangle_that_is_not_read_is_transposed(name: str, dtype: str) -> None:
-    function, not_read, which = IN_THE_TRIANGLE_NOT_READ[name]
+    function, not_read, point = IN_THE_TRIANGLE_NOT_READ[name]
     right = from_torch(function)
 
     def wrong(A: Array) -> tuple[Array, Vjp]:
@@ -105,7 +105,7 @@ def test_a_gradient_in_the_triangle_that_is_not_read_is_transposed(name: str, dt
 
         return value, vjp_of_one_triangle
 
-    report = check(wrong, {"A": SPD[which].astype(dtype)})
+    report = check(wrong, {"A": point.astype(dtype)})
     assert report.verdict == "disagree"
     assert report.diagnosis
     assert report.diagnosis.fault == "transpose"

@@ -195,7 +195,7 @@ def with_cotangents(forward: Torch, change: Torch) -> Torch:
                 leaf = x.detach().requires_grad_()
                 return torch.autograd.grad(forward(leaf), leaf, change(u))[0]
 
-    return Changed.apply  # type: ignore[no-any-return]
+    return Changed.apply
 
 
 @each_dtype
