@@ -40,7 +40,7 @@ import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays, Vjp, cast, copies
 from reference_impls.function import Function
-from verify.checks.case import Case
+from verify.checks.case import Case, Stream
 from verify.checks.first_order.oracle import Values
 from verify.diagnosis.rounding import Format, narrower_than
 from verify.error_model.arrays import largest, pair, unit_roundoff
@@ -97,7 +97,7 @@ class Appeal:
         case = self.case
         if self.own.apart or not fits_float32(case.primals):
             return None
-        points = nudged(case.primals, case.cotangent, case.generator(8), PROBES)
+        points = nudged(case.primals, case.cotangent, case.generator(Stream.BETWEEN_DTYPES), PROBES)
         return measure_noise(self.function, points, case.directions, case.wrt)
 
     def _limit(self, name: str) -> float:
@@ -213,7 +213,8 @@ class Appeal:
     def _residuals(self) -> Arrays:
         try:
             _, vjp = self.function.make_vjp(copies(self.case.primals))
-            return residuals_of(vjp, self.case.cotangent, self.case.directions, self._generator)
+            rng = self.case.generator(Stream.RESIDUALS)
+            return residuals_of(vjp, self.case.cotangent, self.case.directions, rng)
         except Exception:  # noqa: BLE001 -- it did not raise when it counted
             return {}
 
@@ -224,7 +225,8 @@ class Appeal:
         if case.dtype == "float64" or not fits_float32(case.primals):
             return {}
         point = case.primals, case.cotangent
-        jumps = measure_jumps(self.function, point, case.directions, case.wrt, case.generator(9))
+        rng = case.generator(Stream.TIES)
+        jumps = measure_jumps(self.function, point, case.directions, case.wrt, rng)
         return {name: in_noise(jump) for name, jump in jumps.items()}
 
     def beside_ties(self, noise: Arrays) -> Arrays:
@@ -246,25 +248,21 @@ class Appeal:
         case = self.case
         if not fits_float32(case.primals):
             return self._trembling
-        moved = self._movement(np.float32)
+        moved = self._movement(np.float32, Stream.CONDITIONING)
         ratio = unit_roundoff(np.float64) / unit_roundoff(np.float32)
         return {name: ratio * errors for name, errors in moved.items()} or self._trembling
 
     @cached_property
     def _trembling(self) -> Arrays:
         """The same over a rounding of float64, which all the rounding inside shows in as well."""
-        return self._movement(np.float64)
+        return self._movement(np.float64, Stream.TREMBLING)
 
-    def _movement(self, dtype: npt.DTypeLike) -> Arrays:
+    def _movement(self, dtype: npt.DTypeLike, stream: Stream) -> Arrays:
         case = self.case
         wide = cast(case.primals, np.float64), case.cotangent.astype(np.float64)
-        points = nudged(*wide, self._generator, PROBES + 1, dtype)
+        points = nudged(*wide, case.generator(stream), PROBES + 1, dtype)
         moved = measure_conditioning(self.function, points, case.directions, np.float64, case.wrt)
         return moved.errors if moved else {}
-
-    @property
-    def _generator(self) -> np.random.Generator:
-        return self.case.generator(6)
 
 
 def if_one_function(case: Case, function: Function, noise: Noise) -> Noise:
@@ -283,7 +281,7 @@ def if_one_function(case: Case, function: Function, noise: Noise) -> Noise:
     appeal = Appeal(case, function, noise)
     if INSTABILITY * appeal.roughness * noise.size(VALUE) > noise.typical[VALUE]:
         return noise
-    rng = case.generator(7)
+    rng = case.generator(Stream.ONE_DTYPE)
     wide = cast(case.primals, np.float64), case.cotangent.astype(np.float64)
     points = nudged(*wide, rng, PROBES + 1, np.float64)
     alone = measure_conditioning(function, points, case.directions, np.float64, case.wrt)

@@ -7,7 +7,7 @@ import numpy as np
 
 from reference_impls.computation import Arrays, Vjp
 from reference_impls.function import Function
-from verify.checks.case import Case, Result
+from verify.checks.case import Case, Result, Stream
 from verify.checks.check import (
     NOT_FINITE,
     NOT_LINEAR,
@@ -166,7 +166,7 @@ class _Explanation:
             case.primals[name].shape,
             self._truth(got),
             dtype=case.dtype,
-            rng=case.generator(2),
+            rng=case.generator(Stream.FURTHER),
             primals=case.primals,
         )
         if not seen:
@@ -191,7 +191,7 @@ def diagnosed(
         cotangent=case.cotangent,
         vjp=vjp,
         dtype=case.dtype,
-        rng=case.generator(2),
+        rng=case.generator(Stream.FURTHER),
         primals=case.primals,
         around=Surroundings(case.primals, case.cotangent, function.forward, function.make_vjp),
     )
