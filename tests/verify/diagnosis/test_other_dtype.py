@@ -117,4 +117,4 @@ def test_that_float32_is_rounded_and_float64_is_not_is_no_dependence_on_the_dtyp
             {"x": x}, u, lambda at: function(at["x"])[0], lambda at: function(at["x"])
         ),
     )
-    assert found.fault == "unknown"
+    assert found.fault in ("unknown", "lost digits")
