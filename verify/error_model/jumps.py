@@ -1,6 +1,7 @@
 """Ties that rounding settles: how far results jump beside a point."""
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -15,14 +16,18 @@ REACH = int(EXCUSE * SAFETY)
 nearer may be settled either way."""
 
 
-def measure_jumps(
+ASIDE = 4 * REACH * unit_roundoff(np.float32)
+"""Of a jump, the share by which it may be another at x than beside x, where it was seen."""
+
+
+def measure_bends(
     function: Function,
     point: Point,
     directions: Sequence[Arrays],
     wrt: Sequence[str],
     rng: np.random.Generator,
-) -> Arrays:
-    """`jumps_of` f, Jᵀu and ⟨Jᵀu, v⟩, by the names of `Noise.errors`.
+) -> list[Arrays]:
+    """`bends_of` f, Jᵀu and ⟨Jᵀu, v⟩, by the names of `Noise.errors`.
 
     Args:
         function: the implementation.
@@ -36,16 +41,23 @@ def measure_jumps(
     def results(moved: Arrays) -> Arrays:
         return sampled(function, (moved, cotangent), directions, np.float64, wrt)
 
-    return jumps_of(results, primals, rng)
+    return bends_of(results, primals, rng)
 
 
 def jumps_of(
     results: Callable[[Arrays], Arrays], primals: Arrays, rng: np.random.Generator
 ) -> Arrays:
-    """How far results jump within `REACH` of float32's roundings; nothing if they cannot be had.
+    """By name, of every entry, the largest of its `bends_of`, without its sign."""
+    return largest_bends(bends_of(results, primals, rng))
 
-    Seen in the bend r(x + d) - 2 r(x) + r(x - d), in float64: where r is smooth it is in proportion
-    to d², and far below a rounding of float32; where a tie lies on either side, it is the jump.
+
+def bends_of(
+    results: Callable[[Arrays], Arrays], primals: Arrays, rng: np.random.Generator
+) -> list[Arrays]:
+    """How results jump within `REACH` of float32's roundings; nothing if they cannot be had.
+
+    A bend is r(x + d) - 2 r(x) + r(x - d), in float64: where r is smooth it is in proportion to d²,
+    and far below a rounding of float32; where a tie lies on either side, it is the jump.
 
     Args:
         results: arrays by name, from primals of float64.
@@ -53,22 +65,26 @@ def jumps_of(
         rng: of the roundings.
 
     Returns:
-        By name, of every entry, the largest jump that was seen.
+        For each of a few d, the bends by name.
     """
     wide = cast(primals, np.float64)
     try:
         here = results(wide)
-        most: Arrays = {name: np.zeros(array.shape) for name, array in here.items()}
+        bends = []
         for moved, _ in nudged(primals, np.ones(()), rng, PROBES, most=REACH):
             ahead = cast(moved, np.float64)
             behind = {name: 2 * wide[name] - ahead[name] for name in wide}
             one, other = results(ahead), results(behind)
-            for name, array in here.items():
-                bend = np.abs(one[name] - 2 * array + other[name])
-                np.maximum(most[name], bend, out=most[name])
+            bends.append({n: np.asarray(one[n] - 2 * each + other[n]) for n, each in here.items()})
     except Exception:  # noqa: BLE001 -- what is raised at the primals themselves is reported
-        return {}
-    return {name: each for name, each in most.items() if np.isfinite(each).all()}
+        return []
+    return bends if all(np.isfinite(a).all() for each in bends for a in each.values()) else []
+
+
+def largest_bends(bends: Sequence[Arrays]) -> Arrays:
+    """By name, of every entry, the largest of its bends, without its sign."""
+    names = bends[0] if bends else ()
+    return {n: reduce(np.maximum, [np.abs(each[n]) for each in bends]) for n in names}
 
 
 def in_noise(jump: Array) -> Array:

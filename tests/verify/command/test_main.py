@@ -121,8 +121,8 @@ def test_a_computation_that_hangs_is_a_line_and_a_row_and_the_run_goes_on(
     out = capsys.readouterr().out
     assert "\nhanging 32 float64: not done within 600 seconds\n" in out
     rows = read(path, VERDICTS).rows
-    late = [row for row in rows if row.computation == "hanging"]
-    assert {(row.verdict, row.against) for row in late} == {("inconclusive", "the clock")}
+    missing = [row for row in rows if row.computation == "hanging"]
+    assert {(row.verdict, row.against) for row in missing} == {("inconclusive", "the clock")}
     assert {row.verdict for row in rows if row.computation == "relu"} == {"agree"}
 
 

@@ -136,11 +136,36 @@ def layer_in_a_layer(of: Library) -> Layer:
     return lambda a, b: of.argmin(outer, of.zeros(a, 1), a, b, solver=solver)
 
 
+def all_at_once(of: Library) -> Layer:
+    """A batch of points (2, 3) and an offset, each on a plane of its own, in dicts and lists."""
+
+    def cost(y: Native, params: Native, penalty: Native) -> Native:
+        targets, weights = params["data"]
+        near = (of.np.exp(weights) * (y["points"] - targets) ** 2).sum()
+        return near + of.np.exp(penalty) * ((y["offset"] - y["points"].sum()) ** 2).sum()
+
+    def planes(y: Native, params: Native, penalty: Native) -> Native:
+        return [(y["points"] @ params["normal"]) - params["level"] + 0 * penalty]
+
+    def layer(params: Native, penalty: Native) -> Native:
+        start = {"points": of.zeros(penalty, 2, 3), "offset": of.zeros(penalty)}
+        return of.argmin(cost, start, params, penalty, constraint=planes)["points"]
+
+    return layer
+
+
 LAYERS: dict[str, tuple[Callable[[Library], Layer], tuple[Tree, ...]]] = {
     "different shapes": (different_shapes, (draw(5, 3), draw(5, 2), np.array(0.3))),
     "batched": (batched, (draw(4, 3), draw(4, 1))),
     "nested": (nested, ({"a": draw(3), "rest": [draw(2), draw(2)]},)),
     "constrained": (constrained, (draw(3), np.array([0.4]))),
+    "all at once": (
+        all_at_once,
+        (
+            {"data": [draw(2, 3), draw(2, 1)], "normal": draw(3), "level": draw(2)},
+            np.array(-0.4),
+        ),
+    ),
     "root": (root, (draw(3, 3) + 3 * np.eye(3), draw(3))),
     "by conjugate gradients": (by_conjugate_gradients, (draw(2), 1 + draw(2) ** 2)),
     "in a loss": (in_a_loss, (draw(3), np.array(2.0))),
@@ -166,10 +191,41 @@ def test_layers_agree_in_both_orders(library: str, name: str) -> None:
 
 
 @each_library
-@pytest.mark.parametrize("name", ["different shapes", "batched", "constrained", "root"])
+@pytest.mark.parametrize(
+    "name", ["different shapes", "batched", "nested", "constrained", "all at once", "root"]
+)
 def test_layers_agree_in_single_precision(library: str, name: str) -> None:
     report = checked(library, name, "float32")
     assert report.verdict == "agree", str(report)
+
+
+class Ridge(torch.nn.Module):
+    """A layer behind a linear one, with a penalty that is a parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 3, dtype=torch.float64)
+        self.penalty = torch.nn.Parameter(torch.tensor(0.2, dtype=torch.float64))
+
+    def forward(self, x: Native, y: Native) -> Native:
+        return different_shapes(LIBRARIES["torch"])(self.linear(x), y, self.penalty)
+
+
+def test_a_layer_in_a_module_agrees_and_its_parameters_are_checked() -> None:
+    x, y = (torch.tensor(draw(5, columns)) for columns in (4, 2))
+    report = check(Ridge(), (x, y), order=2)
+    assert report.verdict == "agree", str(report)
+    assert {"linear.weight", "linear.bias", "penalty"} <= set(report.parameters)
+
+
+@each_library
+@pytest.mark.parametrize("name", ["x", "penalty"])
+def test_a_layer_is_differentiated_in_one_of_its_parameters(library: str, name: str) -> None:
+    make, primals = LAYERS["different shapes"]
+    of = LIBRARIES[library]
+    report = check(of.adapt(make(of)), primals, wrt=name, order=2)
+    assert report.verdict == "agree", str(report)
+    assert report.wrt == (name,)
 
 
 right_vjp = Root.vjp
@@ -194,12 +250,10 @@ def not_summed(found: Cotangents, leaves: Sequence[Native]) -> Cotangents:
     return [*found[:-1], found[-1] + 0 * leaves[-2]]
 
 
+PLANTED_IN = ("different shapes", "batched", "nested", "constrained", "all at once", "root")
+
 MISTAKES = [
-    (lost_minus, "different shapes"),
-    (lost_minus, "constrained"),
-    (damped, "batched"),
-    (damped, "root"),
-    (dropped, "nested"),
+    *((mistake, name) for mistake in (lost_minus, damped, dropped) for name in PLANTED_IN),
     (dropped, "by conjugate gradients"),
 ]
 
@@ -261,7 +315,7 @@ def test_k_for_its_transpose_is_convicted(library: str, monkeypatch: pytest.Monk
 
 
 @each_library
-@pytest.mark.parametrize("name", ["different shapes", "batched", "root"])
+@pytest.mark.parametrize("name", ["different shapes", "batched", "all at once", "root"])
 def test_an_adjoint_without_a_graph_is_convicted_at_order_two_alone(
     library: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 `verify.error_model.noise` lets the noise of an array count for no more than a few times its own
 size and conditioning: a mistake in float32 alone must not pass for rounding. But large terms may
-cancel in a gradient, and then its rounding is many times its size, and rightly so. Six measures
+cancel in a gradient, and then its rounding is many times its size, and rightly so. Five measures
 tell, each of which sees what the others are blind to:
 
 - What float32 and float64 differ by. It is blind to rounding that happens to be exact in float32,
@@ -23,12 +23,13 @@ tell, each of which sees what the others are blind to:
 - The roughness of the values. Where they lose digits, as 1 + erf does far below 0, or as anything
   does that rounds to float32 inside, the gradient may lose as many. A function that gives the same
   for primals rounded to a narrower format computes in that.
-- The jumps. A tie that is nearer than rounding is settled by it, and float32 may settle it at this
-  point as at none of those where it was measured. Then it gives the right gradient of the other
-  side, which float64 has beside the point.
 
 The first counts up to `EXCUSE` times the largest entry of the others, less the trembling, which has
 a limit of its own; and the others always.
+
+Jumps are no noise. A tie that is nearer than rounding is settled by it, and float32 may settle it
+at this point as at none of those where noise was measured. Then it gives the right gradient of the
+other side, which float64 has beside the point: that much, and no more, it may be off by.
 """
 
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ from verify.checks.case import Case, Stream
 from verify.checks.first_order.oracle import Values
 from verify.diagnosis.rounding import Format, narrower_than
 from verify.error_model.arrays import largest, pair, unit_roundoff
-from verify.error_model.jumps import in_noise, measure_jumps
+from verify.error_model.jumps import in_noise, largest_bends, measure_bends
 from verify.error_model.measurement import (
     PROBES,
     fits_float32,
@@ -127,7 +128,6 @@ class Appeal:
         most = INSTABILITY if self.case.dtype == "float64" else EXCUSE
         moved = self.conditioning.get(name, np.zeros(()))
         moved = np.maximum(moved, self._trembling_of(name, most))
-        moved = np.maximum(moved, self.jumps.get(name, np.zeros(())))
         return np.maximum(moved, self._rough * self.own.scale[name])
 
     def _trembling_of(self, name: str, most: float) -> Array:
@@ -221,13 +221,16 @@ class Appeal:
     @cached_property
     def jumps(self) -> Arrays:
         """As noise, how far results jump where float32 may be on the other side of a tie."""
+        return {name: in_noise(jump) for name, jump in largest_bends(self._bends).items()}
+
+    @cached_property
+    def _bends(self) -> list[Arrays]:
         case = self.case
         if case.dtype == "float64" or not fits_float32(case.primals):
-            return {}
+            return []
         point = case.primals, case.cotangent
         rng = case.generator(Stream.TIES)
-        jumps = measure_jumps(self.function, point, case.directions, case.wrt, rng)
-        return {name: in_noise(jump) for name, jump in jumps.items()}
+        return measure_bends(self.function, point, case.directions, case.wrt, rng)
 
     def beside_ties(self, noise: Arrays) -> Arrays:
         """The noise of some of the arrays, or of an entry the jump where that is larger."""
@@ -236,11 +239,11 @@ class Appeal:
             for name, array in noise.items()
         }
 
-    def jump_along(self, tangents: Arrays) -> float:
-        """Of ⟨Jᵀu, v⟩, for a v of the case's directions: its terms jump together."""
-        jumps = self.jumps.get(PAIRING, np.zeros(0))
-        along = zip(self.case.directions, jumps, strict=False)
-        return next((float(jump) for v, jump in along if v is tangents), 0.0)
+    def jumps_along(self, tangents: Arrays) -> list[float]:
+        """By how much ⟨Jᵀu, v⟩ jumps, with its sign, for a v of the case's directions."""
+        directions = self.case.directions
+        place = next((k for k, v in enumerate(directions) if v is tangents), None)
+        return [] if place is None else [float(bend[PAIRING][place]) for bend in self._bends]
 
     @cached_property
     def conditioning(self) -> Arrays:

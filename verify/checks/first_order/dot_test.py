@@ -5,7 +5,7 @@
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from verify.checks.compare import make_worst
 from verify.checks.first_order.appeal import Appeal
 from verify.checks.first_order.explanation import diagnosed, told
 from verify.checks.first_order.oracle import Oracle
+from verify.checks.first_order.ties import on_either_side
 from verify.diagnosis import Derivative
 from verify.diagnosis.symmetry import symmetrised
 from verify.error_model.arrays import pair, pairing_norm, unit_roundoff
@@ -37,10 +38,8 @@ gradients are then several times that, as in sorts of 10,000 entries and more.""
 FEW_DIGITS = 1e-2
 """Of the terms of ⟨Jᵀu, v⟩: what is known no better than that is not judged."""
 
-
 GROSS = 1e-3
 """Of the value's terms: no rounding that takes fewer than all digits is so large."""
-
 
 BESIDE = (2.0**-44, 2.0**-30)
 """Steps over which the values of a staircase do not move, unless it is at the edge of a step."""
@@ -201,14 +200,16 @@ class OracleTest:
         """The verdict of the second look, and how many digits are left."""
         check = self.test.against(tangents, estimate, measured)
         if check.verdict == "disagree" and not self._is_gross(check):
-            heard = max(measured, self.appeal.jump_along(tangents))
-            check = self._heard.against(tangents, estimate, heard)
-            check = self._unless_in_doubt(check, tangents, estimate, heard)
+            check = self._heard.against(tangents, estimate, measured)
+            check = self._unless_in_doubt(check, tangents, estimate, measured)
         if check.verdict != "agree" and self._is_constant(tangents, estimate):
             detail = "zero, and so is every change of the value beside the point"
             return replace(check, verdict="agree", detail=detail)
         size = max(self.test.noise.natural[PAIRING], estimate.moved)
         check = self._not_beyond_a_guard(_with_digits(check, size), tangents)
+        if check.verdict == "disagree":
+            against = partial(self.test.against, tangents, measured=measured)
+            check = on_either_side(check, estimate, self.appeal.jumps_along(tangents), against)
         inside = self.appeal.computes_in if check.verdict == "disagree" else None
         if inside and SAFETY * inside.unit > FEW_DIGITS:
             detail = f"it computes in {inside.name}, and its values show too few digits"
@@ -233,10 +234,9 @@ class OracleTest:
         size = GROSS * self.test.noise.natural[PAIRING]
         if worst is None or worst.error <= max(FEW_DIGITS * worst.scale, size):
             return False
-        # What large terms leave when they cancel has no digit in float32, and shows in this alone;
-        # and beside a tie, float32 may have all of another gradient.
-        units = EXCUSE * self.appeal.terms(PAIRING), *self.appeal.jumps.get(PAIRING, ())
-        return 2 * worst.ulps * worst.scale > SAFETY * max(units)
+        # What large terms leave when they cancel has no digit in float32, and shows in this alone.
+        residual = unit_roundoff(self.test.case.dtype) * self.appeal.terms(PAIRING)
+        return worst.error > SAFETY * EXCUSE * residual
 
     def _is_constant(self, tangents: Arrays, estimate: Estimate) -> bool:
         """Is it zero where φ is constant, and no derivative from further away to be trusted?"""

@@ -51,6 +51,7 @@ from verify.checks.first_order.precision import (
     undecided,
 )
 from verify.checks.first_order.stability import stability_check
+from verify.checks.first_order.ties import TIE
 from verify.checks.noises import Noises
 from verify.diagnosis.other_dtype import values_apart
 from verify.oracles.estimate import NOISE_POINTS
@@ -176,8 +177,13 @@ class _Look:
     def kinks(self) -> bool:
         if isinstance(self.oracle, NoOracle):
             return False
-        accused = any(check.verdict == "disagree" for check in self.dot_tests.values())
-        return bool(self.oracle.kinks) or (accused and is_hidden_kink(self.case, self.oracle))
+        doubted = any(map(self._is_doubted, self.dot_tests.values()))
+        return bool(self.oracle.kinks) or (doubted and is_hidden_kink(self.case, self.oracle))
+
+    @staticmethod
+    def _is_doubted(check: Check) -> bool:
+        """Accused, or not accused for the jump of a tie alone, which is a kink where it is at x."""
+        return check.verdict == "disagree" or check.detail == TIE
 
     @cached_property
     def dot_tests(self) -> dict[str, Check]:

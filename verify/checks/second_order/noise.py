@@ -16,7 +16,7 @@ from verify.checks.second_order.answers import Answers
 from verify.checks.second_order.question import Hvp, Question, in_dtype
 from verify.error_model.arrays import largest, pair, pairing_size, unit_roundoff
 from verify.error_model.measurement import fits_float32, nudged
-from verify.error_model.noise import PAIRING, Noise, pooled
+from verify.error_model.noise import PAIRING, Noise
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,13 @@ class Probes:
         return cls(moved, rng.uniform(1, 2, own).tolist(), narrow)
 
 
-def noise_of_second(question: Question, answers: Sequence[Answers], probes: Probes) -> Noise:
-    """Of S(v) and S(w), by argument, and of both pairings: what all implementations are allowed."""
+def noises_of_second(question: Question, answers: Sequence[Answers], probes: Probes) -> list[Noise]:
+    """Of S(v) and S(w), by argument, and of both pairings: that of each implementation.
+
+    It is none at all where nothing can be measured, or nothing is to be.
+    """
     measured = (_measured(question, each, probes) for each in answers)
-    noises = [noise for noise in measured if noise]
-    return pooled(noises) if noises else _silence(question)
+    return [noise for noise in measured if noise] or [_silence(question)]
 
 
 def _silence(question: Question) -> Noise:

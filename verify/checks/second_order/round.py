@@ -1,6 +1,6 @@
 """One round of judging: the answers held against the truth, within the noise."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -11,8 +11,9 @@ from reference_impls.computation import Arrays
 from verify.checks.check import Check, Worst
 from verify.checks.compare import make_worst, worst_entry
 from verify.checks.second_order.answers import KIND, UNSUPPORTED, Answers
-from verify.checks.second_order.noise import Probes, noise_of_second
+from verify.checks.second_order.noise import Probes, noises_of_second
 from verify.checks.second_order.question import FACTOR, Question
+from verify.checks.second_order.terms import is_rounding, with_terms
 from verify.checks.second_order.truth import (
     ByComplexStep,
     ByDifferences,
@@ -22,7 +23,7 @@ from verify.checks.second_order.truth import (
 )
 from verify.checks.second_order.wider import noise_of_float64
 from verify.error_model.arrays import largest, pair, pairing_size, unit_roundoff
-from verify.error_model.noise import EXCUSE, Noise
+from verify.error_model.noise import EXCUSE, PAIRING, SAFETY, Noise, largest_of, pooled
 from verify.oracles.estimate import BLUNT, Estimate
 
 EVERY_ENTRY = "complex step, every entry"
@@ -55,6 +56,9 @@ class Round:
         truth: what no engine computed.
         noise: the rounding that all of them are allowed.
         oracle: of the gradient, whose size it knows.
+        terms: noise beyond that, which residuals speak for: by argument, and of the pairings. None
+            but in the last round.
+        unlimited: all the noise that was measured.
     """
 
     question: Question
@@ -62,6 +66,8 @@ class Round:
     truth: Truth
     noise: Noise
     oracle: GradientOracle
+    terms: Arrays | None = None
+    unlimited: Noise | None = None
 
     @classmethod
     def measured(
@@ -74,29 +80,43 @@ class Round:
     ) -> "Round":
         """A round with this effort; the generator is for the points at which noise is measured."""
         probes = Probes.drawn(question, effort.own, effort.single, rng)
-        noise = noise_of_second(question, answers, probes)
-        if effort.wide:
-            wide = noise_of_float64(question, answers, effort.wide, rng)
-            raised = {
-                n: np.maximum(array, wide[n]) for n, array in noise.errors.items() if n in wide
-            }
-            noise = replace(noise, errors={**noise.errors, **raised})
-        return cls(question, answers, oracle.truth(effort.oracle), noise, oracle)
+        noises = noises_of_second(question, answers, probes)
+        noise, truth = pooled(noises), oracle.truth(effort.oracle)
+        if not effort.wide:
+            return cls(question, answers, truth, noise, oracle)
+        noise = _raised(noise, noise_of_float64(question, answers, effort.wide, rng))
+        terms = with_terms(question, answers, noises)
+        return cls(question, answers, truth, noise, oracle, terms, largest_of(noises))
+
+    @property
+    def last_checks(self) -> list[Check]:
+        """`checks`, and undecided where in float64 all the noise leaves no digit."""
+        checks = self.checks
+        if self.question.dtype != "float64" or not self.unlimited:
+            return checks
+        in_doubt = replace(self, noise=self.unlimited).checks
+        return [
+            doubt if check.verdict == "disagree" and doubt.verdict == "inconclusive" else check
+            for check, doubt in zip(checks, in_doubt, strict=True)
+        ]
 
     @property
     def checks(self) -> list[Check]:
         """Of each implementation by itself, then of each pair of them."""
         alone = [check for each in self.answers for check in self._checks(each)]
         pairs = [
-            _entries(one.name, other.name, one.of_v, other.of_v, self._usual)
+            self._entries(one.name, other.name, one.of_v, other.of_v)
             for one, other in combinations(self.answers, 2)
         ]
         return alone + pairs
 
     @cached_property
     def _usual(self) -> Arrays:
-        """The noise of each entry of S."""
-        return self.noise.cotangents
+        """The noise of each entry of S, and of the terms that cancel in it."""
+        noise = self.noise.cotangents
+        if self.terms is None:
+            return noise
+        return {name: np.maximum(array, self.terms[name]) for name, array in noise.items()}
 
     def _checks(self, each: Answers) -> list[Check]:
         return [
@@ -106,7 +126,7 @@ class Round:
             self._symmetry(each),
             *self._against_truth(each),
             *(
-                _entries(each.name, mode, of_v, each.of_v, self._usual)
+                self._entries(each.name, mode, of_v, each.of_v)
                 for mode, of_v in each.others.items()
             ),
         ]
@@ -115,7 +135,7 @@ class Round:
         # The same question again: bad conditioning is no excuse, another order of summation is.
         noise = {
             name: np.minimum(array, EXCUSE * largest(each.of_v[name]))
-            for name, array in self._usual.items()
+            for name, array in self.noise.cotangents.items()
         }
         return _entries(each.name, "a second call", each.again, each.of_v, noise)
 
@@ -124,20 +144,24 @@ class Round:
         wanted = {name: of_v[name] - of_v[name].dtype.type(FACTOR) * of_w[name] for name in of_v}
         # Each term is rounded by itself.
         noise = {
-            name: (1 + FACTOR) * self._usual[name]
+            name: (1 + FACTOR) * self.noise.cotangents[name]
             + np.abs(of_v[name])
             + FACTOR * np.abs(of_w[name])
             for name in of_v
         }
-        return _entries(each.name, "linearity", each.combined, wanted, noise)
+        check = _entries(each.name, "linearity", each.combined, wanted, noise)
+        if check.verdict == "disagree" and self.terms and is_rounding(self.question, each):
+            detail = "it differs by rounding, which is as many units in the other dtype"
+            return Check(each.name, KIND, check.against, "agree", detail)
+        return check
 
     def _zero_tangent(self, each: Answers) -> Check:
-        none = {name: np.zeros_like(array) for name, array in self._usual.items()}
+        none = {name: np.zeros_like(array) for name, array in self.noise.cotangents.items()}
         return _entries(each.name, "zero tangent", each.of_zero, self.question.zero, none)
 
     def _symmetry(self, each: Answers) -> Check:
         mirrored = Estimate(pair(each.of_v, self.question.w), 0.0, "symmetry")
-        check = _judged(each.name, mirrored.oracle, self._pairing(each, mirrored))
+        check = self._of_pairing(each.name, mirrored.oracle, self._pairing(each, mirrored))
         worst = check.worst
         if (
             check.verdict == "inconclusive"
@@ -155,12 +179,12 @@ class Round:
             case ByDifferences(estimate, still):
                 return [self._against_estimate(each, estimate, still)]
             case ByComplexStep(estimate, of_v):
-                every_entry = _entries(each.name, EVERY_ENTRY, each.of_v, of_v, self._usual)
+                every_entry = self._entries(each.name, EVERY_ENTRY, each.of_v, of_v)
                 return [self._against_estimate(each, estimate, 0.0), every_entry]
 
     def _against_estimate(self, each: Answers, estimate: Estimate, still: float) -> Check:
         worst = self._pairing(each, estimate)
-        check = _judged(each.name, estimate.oracle, worst, estimate.error_bar)
+        check = self._of_pairing(each.name, estimate.oracle, worst, estimate.error_bar)
         blunt = max(worst.tolerance - estimate.error_bar, BLUNT * worst.scale, still)
         if check.verdict == "agree" and estimate.error_bar > blunt:
             detail = f"the oracle's error bar is {estimate.error_bar:.1e}"
@@ -179,10 +203,45 @@ class Round:
             units=(
                 unit_roundoff(dtype),
                 max(scale, float(np.finfo(dtype).tiny)),
-                float(self.noise.pairings),
+                self._noise_of_pairings,
             ),
             error_bar=expected.error_bar,
         )
+
+    def _of_pairing(self, name: str, against: str, worst: Worst, bar: float = 0.0) -> Check:
+        check = _judged(name, against, worst, bar)
+        return self._unless_nothing(check, {worst.argument: self.oracle.size})
+
+    @property
+    def _noise_of_pairings(self) -> float:
+        own = float(self.noise.pairings)
+        return own if self.terms is None else max(own, float(self.terms[PAIRING]))
+
+    def _entries(self, name: str, against: str, got: Arrays, expected: Arrays) -> Check:
+        """Two S(v), entry by entry."""
+        check = _entries(name, against, got, expected, self._usual)
+        return self._unless_nothing(check, {n: largest(g) for n, g in self.oracle.here.items()})
+
+    def _unless_nothing(self, check: Check, sizes: Mapping[str, float]) -> Check:
+        """A disagreement about what is less than the rounding of the gradient is none.
+
+        Args:
+            check: of S.
+            sizes: of what S would be if the gradient changed by its size, by argument.
+        """
+        worst = check.worst
+        if self.terms is None or check.verdict != "disagree" or worst is None:
+            return check
+        nothing = SAFETY * unit_roundoff(self.question.dtype) * sizes[worst.argument]
+        if max(worst.error, worst.scale) > nothing:
+            return check
+        detail = "it is zero but for rounding in terms of the gradient's size"
+        return Check(check.implementation, KIND, check.against, "agree", detail)
+
+
+def _raised(noise: Noise, others: Arrays) -> Noise:
+    raised = {n: np.maximum(array, others[n]) for n, array in noise.errors.items() if n in others}
+    return replace(noise, errors={**noise.errors, **raised})
 
 
 def _entries(name: str, against: str, got: Arrays, expected: Arrays, noise: Arrays) -> Check:

@@ -115,7 +115,12 @@ class GradientOracle:
 
         Tangents are at the scale of the primals, so that most do.
         """
-        return pairing_size(self._along_v.gradient(0.0), self._w)
+        return pairing_size(self.here, self._w)
+
+    @property
+    def here(self) -> Arrays:
+        """The gradient at the primals."""
+        return self._along_v.gradient(0.0)
 
     def _is_analytic(self) -> bool:
         """Is the complex step found valid along any of a few other ways from the same point?

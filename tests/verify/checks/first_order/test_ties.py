@@ -60,7 +60,7 @@ def of_layer(
     )
 
 
-LAYERS = {
+LAYERS: dict[str, tuple[Activation, Activation, Activation]] = {
     "relu": (torch.relu, lambda z: np.where(z.real > 0, z, 0 * z), lambda z: z.real > 0),
     "abs": (torch.abs, lambda z: np.where(z.real > 0, z, -z), lambda z: np.where(z > 0, 1, -1)),
     "cut": (

@@ -405,7 +405,7 @@ def off_in_float32_alone(_: Arrays, v: Arrays) -> Arrays:
 
 def beside_exact(hvp: Hvp, seed: int) -> list[Check]:
     question = Question.drawn(point("float32", seed=seed), ("x", "y"), "float32", generator(seed))
-    both = {"exact": {REVERSE: exactly_one}, "other": {REVERSE: hvp}}
+    both: dict[str, dict[str, Hvp]] = {"exact": {REVERSE: exactly_one}, "other": {REVERSE: hvp}}
     return second_order_checks(both, halved_squares, question, generator(seed))
 
 
