@@ -20,21 +20,21 @@ DIRECTIONS = 2
 
 
 class Stream(IntEnum):
-    """What is drawn at random for a case: for each, other numbers than for the others."""
+    """What is drawn at random for a case: for each, other numbers than for the others.
+
+    Where a number has several uses, they draw the same numbers.
+    """
 
     POINT = 1  # the cotangent and the directions; where they end, the roundings of the first noise
     FURTHER = 2  # directions of a diagnosis, of an argmin's evidence, of second derivatives
     HULL = 3  # rays at a kink
     ANEW = 4  # roundings of a second noise; directions of a user's second derivatives
     STABILITY = 5  # roundings, for whoever lost digits
-    RESIDUALS = 6  # cotangents, with whose sum a VJP is asked
+    DOUBT = 6  # before anybody is accused: rays for kinks, cotangents for residuals, roundings
     ONE_DTYPE = 7  # roundings, where float32 has another function's values
     BETWEEN_DTYPES = 8  # roundings, for whoever is accused
     TIES = 9  # roundings that may take the other side
     SIGNS = 10  # cotangents of ones and minus ones
-    FOLDS = 11  # rays, for a kink that none of them shows
-    CONDITIONING = 12  # roundings of float32
-    TREMBLING = 13  # roundings of float64
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -213,7 +213,7 @@ class Appeal:
     def _residuals(self) -> Arrays:
         try:
             _, vjp = self.function.make_vjp(copies(self.case.primals))
-            rng = self.case.generator(Stream.RESIDUALS)
+            rng = self.case.generator(Stream.DOUBT)
             return residuals_of(vjp, self.case.cotangent, self.case.directions, rng)
         except Exception:  # noqa: BLE001 -- it did not raise when it counted
             return {}
@@ -251,19 +251,19 @@ class Appeal:
         case = self.case
         if not fits_float32(case.primals):
             return self._trembling
-        moved = self._movement(np.float32, Stream.CONDITIONING)
+        moved = self._movement(np.float32)
         ratio = unit_roundoff(np.float64) / unit_roundoff(np.float32)
         return {name: ratio * errors for name, errors in moved.items()} or self._trembling
 
     @cached_property
     def _trembling(self) -> Arrays:
         """The same over a rounding of float64, which all the rounding inside shows in as well."""
-        return self._movement(np.float64, Stream.TREMBLING)
+        return self._movement(np.float64)
 
-    def _movement(self, dtype: npt.DTypeLike, stream: Stream) -> Arrays:
+    def _movement(self, dtype: npt.DTypeLike) -> Arrays:
         case = self.case
         wide = cast(case.primals, np.float64), case.cotangent.astype(np.float64)
-        points = nudged(*wide, case.generator(stream), PROBES + 1, dtype)
+        points = nudged(*wide, case.generator(Stream.DOUBT), PROBES + 1, dtype)
         moved = measure_conditioning(self.function, points, case.directions, np.float64, case.wrt)
         return moved.errors if moved else {}
 

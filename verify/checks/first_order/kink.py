@@ -47,7 +47,7 @@ def noises_beside(case: Case, functions: Sequence[Function], at_kink: Noises) ->
 
 def is_hidden_kink(case: Case, oracle: Oracle) -> bool:
     """Is there a kink that no ray shows, as at the median of three entries that are equal?"""
-    rng = case.generator(Stream.FOLDS)
+    rng = case.generator(Stream.DOUBT)
     tangents = [random_ray(case.primals, case.wrt, rng) for _ in range(TANGENTS)]
     try:
         return oracle.is_folded(rng.standard_normal((RAYS, TANGENTS)), tangents)
