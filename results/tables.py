@@ -54,7 +54,12 @@ class Verdict(Row):
     computation: Annotated[str, column("name of the computation")]
     implementation: Annotated[str, column("who was checked: autograd, torch, manual or another")]
     device: Annotated[str, column("where it ran: cpu or cuda")]
-    dtype: Annotated[str, column("of the primals: float64 or float32")]
+    dtype: Annotated[
+        str,
+        column(
+            "of the primals: float64 or float32; unknown if a user's function was ended before that"
+        ),
+    ]
     size: Annotated[int, column("size given to the computation's sample")]
     tutorial_size: Annotated[bool, column("is this the tutorial's own size")]
     seed: Annotated[int, column("of the generator of primals and cotangents")]

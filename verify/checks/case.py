@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Self
 
 import numpy as np
@@ -16,6 +17,24 @@ from verify.error_model.measurement import fits_float32
 
 DIRECTIONS = 2
 """Each is blind to the faults orthogonal to it, which a Gaussian direction never quite is."""
+
+
+class Stream(IntEnum):
+    """What is drawn at random for a case: for each, other numbers than for the others.
+
+    Where a number has several uses, they draw the same numbers.
+    """
+
+    POINT = 1  # the cotangent and the directions; where they end, the roundings of the first noise
+    FURTHER = 2  # directions of a diagnosis, of an argmin's evidence, of second derivatives
+    HULL = 3  # rays at a kink
+    ANEW = 4  # roundings of a second noise; directions of a user's second derivatives
+    STABILITY = 5  # roundings, for whoever lost digits
+    DOUBT = 6  # before anybody is accused: rays for kinks, cotangents for residuals, roundings
+    ONE_DTYPE = 7  # roundings, where float32 has another function's values
+    BETWEEN_DTYPES = 8  # roundings, for whoever is accused
+    TIES = 9  # roundings that may take the other side
+    SIGNS = 10  # cotangents of ones and minus ones
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +69,11 @@ class Case:
         """A value by the names of f's outputs; under ``value`` where there is one."""
         return self.outputs.named(value) if self.outputs else {"value": value}
 
-    def generator(self, stream: int) -> np.random.Generator:
+    def generator(self, stream: Stream) -> np.random.Generator:
         """A random generator of this case's own, whatever its dtype.
 
         Args:
-            stream: a number for what is drawn: the same numbers are drawn for it each time.
+            stream: what is drawn: the same numbers are drawn for it each time.
         """
         return generator(self.name, self.size, self.seed, stream)
 
@@ -74,7 +93,7 @@ class Case:
         It goes on where the cotangent and the directions ended, as it did when one function drew
         all three: so the noise of earlier runs is measured again to the last bit.
         """
-        rng = self.generator(_POINT)
+        rng = self.generator(Stream.POINT)
         entries = sum(self.primals[name].size for name in self.wrt)
         rng.standard_normal(self.cotangent.size + len(self.directions) * entries)
         return rng
@@ -100,10 +119,6 @@ class Result:
     cotangents: Arrays
 
 
-_POINT = 1
-"""The stream that a case's cotangent and directions are drawn from."""
-
-
 def case_at(
     name: str,
     wrt: Sequence[str],
@@ -124,7 +139,7 @@ def case_at(
     """
     size, seed = key
     cotangent, tangents = _drawn(
-        generator(name, size, seed, _POINT), shape, primals, wrt, directions
+        generator(name, size, seed, Stream.POINT), shape, primals, wrt, directions
     )
     dtype = primals[wrt[0]].dtype
     return Case(

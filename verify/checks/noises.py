@@ -8,7 +8,7 @@ import numpy as np
 
 from reference_impls.computation import Arrays
 from reference_impls.function import Function
-from verify.checks.case import Case
+from verify.checks.case import Case, Stream
 from verify.error_model.measurement import PROBES, measure_noises
 from verify.error_model.noise import FUNCTIONAL, PAIRING, VALUE, Noise, largest_of, pooled
 
@@ -69,7 +69,7 @@ class Noises:
             functions: the implementations.
         """
         point = primals, case.cotangent.astype(np.float64)
-        rng = case.generator(4)
+        rng = case.generator(Stream.ANEW)
         each = measure_noises(functions, point, case.directions, rng, PROBES, case.wrt)
         return cls(each, pooled(list(each.values()))) if each else None
 

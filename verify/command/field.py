@@ -18,11 +18,15 @@ from verify.command.appending import appender_for, record_environment
 from verify.command.console import make_console, progress
 from verify.command.options import Options
 from verify.command.outcome import interrupted
+from verify.trust.field.known import known_of
 from verify.trust.field.libraries import LIBRARIES, Library
-from verify.trust.field.subject import is_too_many
+from verify.trust.field.subject import is_too_many, seconds_in_vain
 
 ENTRIES, TIMEOUT = 200, 60.0
 """Unless the command line says otherwise: numbers to differentiate with respect to, and seconds."""
+
+HAVE_GRADCHECK = ("torch",)
+"""The libraries whose functions torch's gradcheck takes."""
 
 Piece = tuple[Library, str, str]
 """A library, one of its functions, and a dtype."""
@@ -85,20 +89,33 @@ def _pieces(options: Options, tell: Callable[[str], None]) -> list[Piece]:
 def _earlier(options: Options, pieces: list[Piece]) -> list[FieldRow]:
     """The rows of a run that was interrupted, which are not computed again.
 
-    Those of another version of the library say nothing of this one. And what was left out at fewer
-    entries is asked for now.
+    Those of another version of the library say nothing of this one. What is known is looked up now.
     """
     if options.path is None or not options.path.is_file():
         return []
-    most = options.most_entries or ENTRIES
     wanted = {(library.name, version(library.name), name, dtype) for library, name, dtype in pieces}
-    return [
-        row
+    latest = {
+        (row.library, row.function, row.dtype, row.sample): row
         for row in read(options.path, FIELD).rows
         if (row.library, row.version, row.function, row.dtype) in wanted
         and (row.seed, row.order) == (options.seed, options.order)
-        and not (row.verdict == "left out" and is_too_many(row.detail) and row.entries <= most)
-    ]
+    }
+    return [_as_known_now(row) for row in latest.values() if not _is_asked_again(row, options)]
+
+
+def _as_known_now(row: FieldRow) -> FieldRow:
+    known = known_of(row.library, row.version, row.function, row.dtype, row.order)
+    return row.model_copy(update={"known": known.evidence if known else None})
+
+
+def _is_asked_again(row: FieldRow, options: Options) -> bool:
+    """Would this run say more: of more entries, in more time, or with gradcheck's answer?"""
+    if row.verdict == "left out":
+        return is_too_many(row.detail) and row.entries <= (options.most_entries or ENTRIES)
+    seconds = seconds_in_vain(row.detail)
+    if seconds is not None:
+        return (options.timeout or TIMEOUT) > seconds
+    return options.peers and row.library in HAVE_GRADCHECK and row.gradcheck is None
 
 
 def _found(pieces: list[Piece], earlier: list[FieldRow], options: Options) -> Generator[FieldRow]:
@@ -130,7 +147,7 @@ def _rows_of(
     """All the rows of one function in one dtype, in whichever process."""
     from verify.trust.field.trial import by_gradcheck, tried  # noqa: PLC0415 -- it loads the engines
 
-    gradcheck = by_gradcheck if options.peers and library.name == "torch" else None
+    gradcheck = by_gradcheck if options.peers and library.name in HAVE_GRADCHECK else None
     most = options.most_entries or ENTRIES
     with one_thread():
         return [

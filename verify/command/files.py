@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reference_impls.running.errors import ProcessDiedError
 from verify.checks import check
-from verify.checks.outcome import CaseId
+from verify.checks.outcome import CLOCK, CaseId
 from verify.checks.report import Report
 from verify.command.console import make_console
 from verify.command.options import Options
@@ -16,6 +16,10 @@ from verify.user.user_file import UserFileError, check_user_file
 if TYPE_CHECKING:
     from results.store import Appender
     from results.tables import Verdict
+
+
+UNKNOWN = "unknown"
+"""The dtype, in its row, of a function that was ended before it was known."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def _within(file: str, options: Options) -> _Said:
         died = f"{file}: its process ended before its work was done, killed perhaps"
         raise ProcessDiedError(died) from None
     late = f"inconclusive: {file} did not return within {options.timeout:g} seconds"
-    return _Said(late, "inconclusive")
+    return _Said(late, "inconclusive", _late_rows(file, options))
 
 
 def _in_a_process(file: str, options: Options) -> _Said:
@@ -98,3 +102,15 @@ def _rows(file: str, report: Report) -> "list[Verdict]":
 
     case = CaseId(file, report.entries, report.seed, report.dtype, tutorial_size=False)
     return [verdict_row(case, each) for each in report.checks]
+
+
+def _late_rows(file: str, options: Options) -> "tuple[Verdict, ...]":
+    """The one row of a function that was ended; what its primals are, nobody got to know."""
+    if options.path is None:
+        return ()
+    from verify.command.rows import verdict_row  # noqa: PLC0415 -- as in `_appender`
+
+    name = file.rpartition(":")[2]
+    detail = f"not done within {options.timeout:g} seconds"
+    late = check.Check(name, "contract", CLOCK, "inconclusive", detail)
+    return (verdict_row(CaseId(file, 0, options.seed, UNKNOWN, tutorial_size=False), late),)

@@ -93,6 +93,8 @@ def _another_slope(suspect: Suspect, around: Surroundings, slope: Array) -> Find
     tangent = np.full(slope.shape, STEP * suspect.witness.size(name))
     ahead, behind = around.value({name: tangent}), around.value({name: -tangent})
     true = (ahead - behind) / (2 * tangent)
+    if _are_close(true, slope):
+        return None
     wanted = next(_matching(suspect, around, true), None)
     text = f"{taken.text} in place of {wanted.text}" if wanted else taken.text
     where = ", where y is the value" if "y" in text else ""
@@ -104,8 +106,12 @@ def _another_slope(suspect: Suspect, around: Surroundings, slope: Array) -> Find
 def _matching(suspect: Suspect, around: Surroundings, slope: Array) -> Iterator[Formula]:
     x, y = np.asarray(around.primals[suspect.name], np.float64), around.value({})
     for formula in _formulas(suspect.name, x, y):
-        if largest(formula.entries - slope) <= CLOSE * largest(slope):
+        if _are_close(formula.entries, slope):
             yield formula
+
+
+def _are_close(one: Array, slope: Array) -> bool:
+    return largest(one - slope) <= CLOSE * largest(slope)
 
 
 def _formulas(name: str, x: Array, y: Array) -> Iterator[Formula]:

@@ -12,6 +12,9 @@ import numpy as np
 from reference_impls.computation import Array
 from verify.diagnosis.suspect import PROBES, Finding, Suspect
 
+FAULT = "dtype downcast"
+"""The class."""
+
 FLOAT32 = 2.0**-24
 """Its unit roundoff."""
 
@@ -35,7 +38,7 @@ def rounded(suspect: Suspect) -> Finding | None:
             cut = np.asarray(each.rounding(suspect.got), np.float64)
         if np.array_equal(cut, suspect.got):
             predicate = f"was rounded to {each.name}: every entry is a {each.name} number"
-            return Finding("dtype downcast", [suspect.name], predicate, suspect)
+            return Finding(FAULT, [suspect.name], predicate, suspect)
     return None
 
 

@@ -104,49 +104,53 @@ def check(
         ValueError: the same, where only their values do not.
     """
     _check_options(seed, probes, order, forward)
-    limit = Budget.of(budget)
+    meter = Meter(Budget.of(budget))
     make_vjp = recognised(make_vjp, primals)
-    parameters: tuple[str, ...] = ()
-    if isinstance(make_vjp, Adapter):
-        parameters = make_vjp.parameters
-        primals = make_vjp.completed(primals)
-    arguments = Arguments.of(make_vjp, primals, wrt)
-    subject = UserFunction(make_vjp, forward, arguments, Meter(limit))
-    twice = _twice_differentiable(make_vjp, arguments) if order == 2 else None
-    key = (arguments.entries, seed)
-    directions = probes or PROBES[arguments.dtype]
-    checks: list[Check] = []
+    subject = _subject_of(make_vjp, primals, forward, wrt, meter)
+    asked = _Asked(
+        subject,
+        seed,
+        directions=probes or PROBES[subject.arguments.dtype],
+        own_forward=forward is not None,
+        expected=expected,
+        twice=_twice_differentiable(make_vjp, subject.arguments) if order == 2 else None,
+        precision=precision,
+    )
     # The function is also evaluated in float32 and off its domain, where nobody asked for it, so
     # its warnings there are no news. What it raises at the primals themselves is reported.
     surroundings = left_as_found(make_vjp, forward, expected)
     with surroundings, np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            shape = shape_of_value([subject], arguments.arrays)
-            case = case_at(subject.name, subject.wrt, key, arguments.arrays, shape, directions)
-            case = replace(case, outputs=subject.outputs)
-            asked = _Asked(
-                case,
-                subject,
-                Noises.of(case, [subject], NOISE_PROBES),
-                own_forward=forward is not None,
-                expected=expected,
-                twice=twice,
-                precision=precision,
-            )
-            # One by one, so that what was found before a refusal is kept.
-            checks.extend(asked.checks())
-        except RefusalError as error:
-            # It accepted the first call and refused a later one.
-            refusal = Check(subject.name, "contract", "a later call", "unsupported", str(error))
-            checks.append(replace(refusal, cause=error.__cause__))
-        except BudgetSpentError as spent:
-            checks.append(left_out(subject.name, "oracle", ["all checks"], spent))
+        checks = asked.answers()
     # Random numbers are drawn in the order of `wrt`. A set has none, so the arrays' is written.
-    ordered = wrt if isinstance(wrt, str | list | tuple | None) else list(arguments.wrt)
+    ordered = wrt if isinstance(wrt, str | list | tuple | None) else list(subject.wrt)
     given = {"forward": forward, "expected": expected, "wrt": ordered, "seed": seed}
     given |= {"probes": probes, "order": order, "precision": precision, "budget": budget}
-    again = _again(arguments, given)
+    parameters = make_vjp.parameters if isinstance(make_vjp, Adapter) else ()
+    return _report(subject, seed, checks, parameters, _again(subject.arguments, given))
+
+
+def _subject_of(
+    make_vjp: MakeVjp,
+    primals: Tree,
+    forward: Callable[..., Any] | None,
+    wrt: str | Iterable[str] | None,
+    meter: Meter,
+) -> UserFunction:
+    """The function and its primals, with a module's parameters among them."""
+    if isinstance(make_vjp, Adapter):
+        primals = make_vjp.completed(primals)
+    return UserFunction(make_vjp, forward, Arguments.of(make_vjp, primals, wrt), meter)
+
+
+def _report(
+    subject: UserFunction,
+    seed: int,
+    checks: Sequence[Check],
+    parameters: Sequence[str],
+    again: str,
+) -> Report:
+    arguments = subject.arguments
     return Report(
         call=arguments.call,
         seed=seed,
@@ -168,30 +172,52 @@ def check(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What `check` was asked, of a function at a case's point.
+    """What `check` was asked of a function.
 
     Attributes:
-        case: the point.
         subject: the user's function.
-        noises: of it.
+        seed: as in `check`.
+        directions: how many the oracle looks along.
         own_forward: did the user give its value apart from its gradient?
         expected: as in `check`.
         twice: what differentiates the function twice, if that was asked for.
         precision: as in `check`.
     """
 
-    case: Case
     subject: UserFunction
-    noises: Noises
+    seed: int
+    directions: int
     own_forward: bool
     expected: Any
     twice: TwiceDifferentiable | None
     precision: bool
 
-    def checks(self) -> Iterator[Check]:
+    def answers(self) -> list[Check]:
+        """All checks; what was found before a refusal, or before the budget's end, is kept."""
+        checks: list[Check] = []
+        name = self.subject.name
+        try:
+            checks.extend(self._checks())
+        except RefusalError as error:
+            # It accepted the first call and refused a later one.
+            refusal = Check(name, "contract", "a later call", "unsupported", str(error))
+            checks.append(replace(refusal, cause=error.__cause__))
+        except BudgetSpentError as spent:
+            checks.append(left_out(name, "oracle", ["all checks"], spent))
+        return checks
+
+    def _case(self) -> Case:
+        subject, arguments = self.subject, self.subject.arguments
+        shape = shape_of_value([subject], arguments.arrays)
+        key = (arguments.entries, self.seed)
+        case = case_at(subject.name, subject.wrt, key, arguments.arrays, shape, self.directions)
+        return replace(case, outputs=subject.outputs)
+
+    def _checks(self) -> Iterator[Check]:
         """In the order in which each rests on the ones before it."""
-        case, subject = self.case, self.subject
-        comparison = Comparison(case, self.noises.allowed, subject)
+        case, subject = self._case(), self.subject
+        noises = Noises.of(case, [subject], NOISE_PROBES)
+        comparison = Comparison(case, noises.allowed, subject)
         if self.own_forward:
             # The oracle differentiates this forward: if it were another function's, the oracle
             # would accuse a right gradient.
@@ -200,7 +226,7 @@ class _Asked:
             if overall(values) != "agree":
                 return
         by_hand = ByHand(self._body, is_asked_for=True) if self.precision else None
-        first = verify_case(case, [subject], self.noises, NOISE_POINTS, by_hand)
+        first = verify_case(case, [subject], noises, NOISE_POINTS, by_hand)
         yield from self._unless_spent(
             "oracle",
             "which of the outputs is wrong",

@@ -1,23 +1,32 @@
 """A check runs somebody's function dozens of times, and leaves its surroundings as they were.
 
 These are the random states that everybody shares, torch's grad mode, and what a function holds in
-its closure, its globals or its attributes: generators, modules and tensors.
+its closure, its globals or its attributes, or those of an object that it belongs to: generators,
+modules and tensors.
 """
 
 import random
+import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import islice
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    CodeType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 
 import numpy as np
 
 from reference_impls.engines.loaded import loaded_torch
 
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
-"""Where the functions are that are nobody's own: they are not looked into."""
+"""Where the functions and classes are that are nobody's own: they are not looked into."""
 
 
 LOOKED_AT = 1000
@@ -88,8 +97,35 @@ def _within(found: object) -> Iterator[object]:
             pass
         case _ if torch is not None and isinstance(found, torch.nn.Module):
             pass
-        case _ if callable(found) and hasattr(found, "__dict__"):  # as an adapter, or a class
-            yield from vars(found).values()
+        case _ if _is_looked_into(found):
+            yield from _within_object(found)
+
+
+def _is_looked_into(found: object) -> bool:
+    """Is it an adapter, a class of the user's, or an object of one?"""
+    if isinstance(found, type):
+        return not _is_of_a_library(found)
+    return (
+        callable(found) or isinstance(found, SimpleNamespace) or not _is_of_a_library(type(found))
+    )
+
+
+def _within_object(found: object) -> Iterator[object]:
+    """The attributes of an adapter, or of an object of the user's, and what its methods hold."""
+    yield from getattr(found, "__dict__", {}).values()
+    for each in type(found).__mro__:
+        if not _is_of_a_library(each):
+            yield each
+            slots = (slot for slot in vars(each).values() if isinstance(slot, MemberDescriptorType))
+            for slot in slots:
+                with suppress(AttributeError):  # one that is still empty
+                    yield slot.__get__(found)
+
+
+def _is_of_a_library(found: type) -> bool:
+    module = found.__module__
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    return module.partition(".")[0] in sys.stdlib_module_names or file.startswith(LIBRARIES)
 
 
 def _within_function(function: FunctionType) -> Iterator[object]:

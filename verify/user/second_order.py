@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from reference_impls.computation import Arrays
 from reference_impls.engines.adapter import Mode, TwiceDifferentiable
-from verify.checks.case import Case
+from verify.checks.case import Case, Stream
 from verify.checks.check import NOT_FINITE, Check
 from verify.oracles.estimate import RICHARDSON
 from verify.user.function import UserFunction, restricted
@@ -51,7 +51,7 @@ def second_order_of(
         return vjp(cotangent.astype(primals[case.wrt[0]].dtype))
 
     modes: dict[str, Callable[[Arrays, Arrays], Arrays]] = {mode: hvp(mode) for mode in MODES}
-    rng = case.generator(4)
+    rng = case.generator(Stream.ANEW)
     question = Question.drawn(case.primals, case.wrt, case.dtype, rng)
     checks = second_order_checks({subject.name: modes}, gradient, question, rng)
     missing = [each for each in checks if each.verdict == "unsupported" and each.against in modes]

@@ -9,7 +9,7 @@ from reference_impls import DTYPES, Array, Arrays, Computation, Manual
 from reference_impls.computation import Vjp
 from reference_impls.function import Implementation, implementations
 from tests.verify.shared import cases_of, noises_of
-from verify.checks.case import CatalogueCase, case_at, shape_of_value
+from verify.checks.case import CatalogueCase, Stream, case_at, shape_of_value
 from verify.checks.noises import Noises
 from verify.error_model.measurement import DRAWS
 
@@ -208,3 +208,9 @@ def test_the_shape_of_a_value_is_that_of_most_implementations_and_costs_few_of_t
     assert calls == ["0", "1"]  # the third cannot outvote two
     assert shape(None, 3, 2, 2) == (2,)
     assert shape(None, None) == ()
+
+
+def test_every_stream_of_a_case_draws_other_numbers() -> None:
+    case = case_at("product", ("x",), (SIZE, 0), sample(np.random.default_rng(0), SIZE), (2,))
+    drawn = {case.generator(stream).random() for stream in Stream}
+    assert len(drawn) == len(Stream.__members__) == max(Stream)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from results.store import read
+from results.store import Appender, read
 from results.tables import FIELD
 from verify.command.field import known_but_missed
 from verify.command.main import run
@@ -51,6 +51,90 @@ def test_what_was_left_out_at_fewer_entries_is_checked_when_more_are_asked_for(
         assert run([*asked, *more]) == 0
     verdicts = [row.verdict for row in read(path, FIELD).rows]
     assert verdicts == ["agree", "left out", "left out", "agree", "agree"]
+
+
+def _rewritten(path: Path, **values: object) -> None:
+    """Every row of a file, with other values."""
+    rows = read(path, FIELD).rows
+    path.unlink()
+    with Appender(path, FIELD) as appender:
+        appender.append_all([row.model_copy(update=values) for row in rows])
+
+
+def _asked(path: Path, name: str, dtype: str = "float64") -> list[str]:
+    return ["--field", name, "--dtype", dtype, "--csv", str(path), *ALONE]
+
+
+@pytest.mark.parametrize(
+    ("before", "more", "is_asked"),
+    [
+        (0.25, ["--timeout", "30"], True),
+        (30, ["--timeout", "0.25"], False),
+        (30, ["--timeout", "30"], False),
+        (30, [], True),
+        (90, [], False),
+        (60, [], False),
+    ],
+)
+def test_what_was_late_is_asked_for_again_where_there_is_more_time(
+    tmp_path: Path, before: float, more: list[str], *, is_asked: bool
+) -> None:
+    path = tmp_path / "field.csv"
+    assert run(_asked(path, "arctan2")) == 0
+    late = f"not done within {before:g} seconds"
+    _rewritten(path, verdict="inconclusive", detail=late)
+    for _ in range(2):  # once it is done, it is done
+        assert run([*_asked(path, "arctan2"), *more]) == 0
+    verdicts = [row.verdict for row in read(path, FIELD).rows]
+    assert verdicts == ["inconclusive"] * 3 + ["agree"] * 3 * is_asked
+
+
+def test_a_row_that_says_it_was_late_is_read_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "field.csv"
+    assert run([*_asked(path, "arctan2"), "--timeout", "0.000001"]) == 0
+    assert {row.verdict for row in read(path, FIELD).rows} == {"inconclusive"}
+    assert run(_asked(path, "arctan2")) == 0
+    assert [row.verdict for row in read(path, FIELD).rows[3:]] == ["agree"] * 3
+
+
+@pytest.mark.parametrize("before", [None, "an old story"])
+def test_what_is_known_is_looked_up_now(
+    tmp_path: Path, capsys: Capture, before: str | None
+) -> None:
+    path = tmp_path / "field.csv"
+    assert run(_asked(path, "psi", "float32")) == 0
+    _rewritten(path, known=before)
+    assert run(_asked(path, "psi", "float32")) == 0
+    assert "known 3" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_what_is_no_longer_known_is_news(tmp_path: Path) -> None:
+    path = tmp_path / "field.csv"
+    assert run(_asked(path, "arctan2")) == 0
+    _rewritten(path, known="an old story", verdict="disagree")
+    assert run(_asked(path, "arctan2")) == 1
+
+
+def test_what_gradcheck_was_not_asked_about_is_asked_for_with_peers(tmp_path: Path) -> None:
+    pytest.importorskip("expecttest")
+    path = tmp_path / "field.csv"
+    asked = [*_asked(path, "rsub"), "--entries", "2"]
+    assert run(asked) == 0
+    before = read(path, FIELD).rows
+    for _ in range(2):  # once they are there, they are there
+        assert run([*asked, "--peers"]) == 0
+    again = read(path, FIELD).rows[len(before) :]
+    checked = [row.sample for row in before if row.verdict != "left out"]
+    assert checked
+    assert [row.sample for row in again] == checked
+    assert {row.gradcheck for row in again} <= {"passes", "fails"}
+
+
+def test_gradcheck_answers_of_nothing_but_torch_are_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "field.csv"
+    for more in ([], ["--peers"]):
+        assert run([*_asked(path, "arctan2"), *more]) == 0
+    assert len(read(path, FIELD).rows) == 3
 
 
 def test_rows_of_another_version_are_no_rows_of_this_one(tmp_path: Path) -> None:

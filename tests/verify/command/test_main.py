@@ -652,6 +652,24 @@ def test_a_function_that_never_returns_is_ended_in_one_line_with_status_3(
     assert "7 times what it should be" in out
 
 
+@pytest.mark.parametrize("before", ["", "while True: pass\n"], ids=["in the function", "on import"])
+def test_a_function_that_was_ended_has_a_row_that_says_so_among_the_others(
+    before: str, own_file: Path, tmp_path: Path
+) -> None:
+    path, csv = tmp_path / "loops.py", tmp_path / "verdicts.csv"
+    path.write_text(
+        f"{before}import numpy as np\ndef f(x):\n    while True: pass\nf_primals = np.ones(3)\n"
+    )
+    functions = [f"{path}:f", f"{own_file}:tilted"]
+    assert run([*functions, "--timeout", "6", "--seed", "4", "--csv", str(csv)]) == 1
+    rows = read(csv, VERDICTS).rows
+    (late,) = [row for row in rows if row.computation == f"{path}:f"]
+    assert (late.implementation, late.seed, late.verdict) == ("f", 4, "inconclusive")
+    assert (late.against, late.detail) == ("the clock", "not done within 6 seconds")
+    assert (late.size, late.dtype) == (0, "unknown")
+    assert any(row.verdict == "disagree" for row in rows)
+
+
 def test_within_the_time_the_report_and_the_rows_are_the_same(
     own_file: Path, tmp_path: Path, capsys: Capture
 ) -> None:

@@ -120,3 +120,14 @@ def test_a_vjp_that_mixes_entries_is_no_diagonal(dtype: str) -> None:
         return p, lambda u: {"x": p * (u - 0.9 * np.sum(u * p))}
 
     assert found(mixing, dtype).fault == "unknown"
+
+
+@pytest.mark.parametrize("share", [2e-8, 1e-7, 5e-7])
+def test_a_slope_is_not_told_to_be_in_place_of_itself(share: float) -> None:
+    def one_entry_off(x: Array) -> tuple[Array, Vjp]:
+        y = np.exp(x)
+        return y, lambda u: {"x": u * y * (1 + share * (np.arange(x.size) == 3))}
+
+    seen = found(one_entry_off, "float64")
+    assert seen.fault != "wrong slope"
+    assert "in place of" not in seen.sentence

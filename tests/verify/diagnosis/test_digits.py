@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from tests.verify.diagnosis.shared import ARGUMENTS, SHAPES, KnownGradient, each
 from verify import check
 
 CAUSE = ": a float32 constant, or a finite difference, inside?"
+
+FEW_CAUSE = ", and further in most entries: an iteration that stopped early inside?"
 
 
 @each_size
@@ -36,11 +39,30 @@ def test_noise_that_is_small_is_told_as_digits_and_has_no_pattern(size: int) -> 
 
 @pytest.mark.parametrize("size", [1_000, 100_000])
 @pytest.mark.parametrize("error", [1e-6, 1e-7])
-def test_a_single_entry_that_is_hardly_off_is_still_an_entry(size: int, error: float) -> None:
+@pytest.mark.parametrize("places", [(7,), (0, 7), (1, 2, 3, 4, 5, 9, 11, 12)])
+def test_few_entries_that_are_hardly_off_have_lost_digits_and_one_is_shown(
+    size: int, error: float, places: tuple[int, ...]
+) -> None:
     known = KnownGradient(SHAPES[size], "float64", bar=1e-16)
     wrong = known.gradient["b"].copy()
-    wrong[7] *= 1 + error
-    assert known.diagnose({"b": wrong}).fault == "a few entries"
+    wrong[list(places)] *= 1 + 0.99 * error
+    found = known.diagnose({"b": wrong})
+    assert found.fault == "lost digits"
+    assert middle_of(found.sentence).endswith(FEW_CAUSE)
+    assert found.index in [f"[{place}]" for place in places]
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000])
+@pytest.mark.parametrize("factor", [0.0, 2.0, -1.0, 1.01])
+def test_an_entry_that_is_weak_beside_others_and_wrong_has_not_lost_digits(
+    size: int, factor: float
+) -> None:
+    known = KnownGradient(SHAPES[size], "float64", bar=1e-17)
+    known.gradient["b"][7] = 3e-7
+    wrong = known.gradient["b"].copy()
+    wrong[7] *= factor
+    found = known.diagnose({"b": wrong})
+    assert (found.fault, found.index) == ("a few entries", "[7]")
 
 
 def test_every_argument_that_lost_digits_is_named() -> None:
@@ -88,3 +110,54 @@ def test_what_costs_digits_in_code_is_asked_for(
         assert report.diagnosis.fault == "lost digits"
         assert CAUSE in report.diagnosis.sentence
         assert re.search(rf"is right to ({digits}) digits", report.diagnosis.sentence)
+
+
+def settled(x: Array, tolerance: float, step: Callable[[Array, Array], Array]) -> Array:
+    y = np.zeros_like(x)
+    for _ in range(100):
+        y, before = step(y, x), y
+        if np.abs(y - before).max() <= tolerance:
+            break
+    return y
+
+
+def with_cosine(x: Array) -> tuple[Array, Vjp]:
+    y = settled(x, 1e-8, lambda y, x: 0.5 * np.cos(y) + 0.3 * x)
+    return y, lambda u: {"x": 0.3 * u / (1 + 0.5 * np.sin(y))}
+
+
+def with_sine(x: Array) -> tuple[Array, Vjp]:
+    y = settled(x, 1e-8, lambda y, x: 0.5 * np.sin(y) + x)
+    return y, lambda u: {"x": u / (1 - 0.5 * np.cos(y))}
+
+
+def with_tanh(x: Array) -> tuple[Array, Vjp]:
+    y = settled(x, 1e-8, lambda y, x: np.tanh(0.4 * y + x))
+    slope = 1 - y * y
+    return y, lambda u: {"x": u * slope / (1 - 0.4 * slope)}
+
+
+@pytest.mark.parametrize("count", [5, 40])
+@pytest.mark.parametrize("function", [with_cosine, with_sine, with_tanh])
+def test_a_solver_that_stops_early_is_told_as_digits_and_not_as_places(
+    function: Callable[[Array], tuple[Array, Vjp]], count: int
+) -> None:
+    """Few entries were last to converge: the others are right to rounding."""
+    x = np.random.default_rng(0).standard_normal(count)
+    verdicts = []
+    for seed in range(4):
+        report = check(real_only(function), {"x": x}, seed=seed)
+        verdicts.append(report.verdict)
+        if report.verdict == "disagree":
+            assert report.diagnosis
+            assert report.diagnosis.fault == "lost digits"
+    assert "disagree" in verdicts
+
+
+def real_only(function: Callable[[Array], tuple[Array, Vjp]]) -> Callable[[Array], Any]:
+    def refusing(x: Array) -> tuple[Array, Vjp]:
+        if np.iscomplexobj(x):
+            raise TypeError("real numbers only")
+        return function(x)
+
+    return refusing

@@ -3,8 +3,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from reference_impls import Array, Vjp
+from reference_impls import Array, Arrays, Vjp
 from verify import check
+from verify.diagnosis import Surroundings, diagnose
+from verify.oracles.estimate import Estimate
 
 X = np.random.default_rng(4).standard_normal(30)
 
@@ -72,3 +74,47 @@ def test_a_function_that_is_ill_conditioned_is_not_said_to_depend_on_the_dtype()
 
     report = check(steep, {"x": X.astype(np.float32)})
     assert not any("depend on the dtype" in each.detail for each in report.checks)
+
+
+def squared(x: Array) -> tuple[Array, Vjp]:
+    return x * x, lambda u: {"x": 2 * x * u}
+
+
+def sines(x: Array) -> tuple[Array, Vjp]:
+    return np.sin(3 * x), lambda u: {"x": 3 * np.cos(3 * x) * u}
+
+
+def softened(x: Array) -> tuple[Array, Vjp]:
+    e = np.exp(x - x.max())
+    p = e / e.sum()
+    return p, lambda u: {"x": p * (u - np.sum(u * p))}
+
+
+@pytest.mark.parametrize("function", [squared, sines, softened])
+def test_that_float32_is_rounded_and_float64_is_not_is_no_dependence_on_the_dtype(
+    function: Callable[[Array], tuple[Array, Vjp]],
+) -> None:
+    x, u = X.astype(np.float32), np.cos(X).astype(np.float32)
+    exact = function(x.astype(np.float64))[1](u.astype(np.float64))["x"]
+
+    def truth(tangents: Arrays) -> Estimate:
+        terms = exact * tangents["x"]
+        return Estimate(float(terms.sum()), 1e-15 * float(np.abs(terms).sum()), "closed form")
+
+    def at(primals: Arrays) -> tuple[Array, Vjp]:
+        return function(primals["x"])
+
+    _, vjp = function(x)
+    found = diagnose(
+        vjp(u),
+        truth,
+        cotangent=u,
+        vjp=vjp,
+        dtype="float32",
+        rng=np.random.default_rng(0),
+        primals={"x": x},
+        around=Surroundings(
+            {"x": x}, u, lambda at: function(at["x"])[0], lambda at: function(at["x"])
+        ),
+    )
+    assert found.fault in ("unknown", "lost digits")

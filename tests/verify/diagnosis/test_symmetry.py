@@ -75,6 +75,42 @@ def test_a_gradient_that_is_wrong_along_symmetric_directions_is_no_convention(
     assert [each.kind for each in report.disagreements] == ["oracle"]
 
 
+def solved(A: torch.Tensor) -> torch.Tensor:
+    L = torch.tril(A)
+    return (L + torch.tril(A, -1).mT).inverse()
+
+
+IN_THE_TRIANGLE_NOT_READ = {
+    "cholesky": (torch.linalg.cholesky, np.triu, SPD[0]),
+    "of a batch": (torch.linalg.cholesky, np.triu, SPD),
+    "upper": (lambda A: torch.linalg.cholesky(A, upper=True), np.tril, SPD[0]),
+    "eigenvalues": (torch.linalg.eigvalsh, np.triu, SPD[0]),
+    "inverse": (solved, np.triu, SPD[0]),
+}
+
+
+@each_dtype
+@pytest.mark.parametrize("name", IN_THE_TRIANGLE_NOT_READ)
+def test_a_gradient_in_the_triangle_that_is_not_read_is_transposed(name: str, dtype: str) -> None:
+    function, not_read, point = IN_THE_TRIANGLE_NOT_READ[name]
+    right = from_torch(function)
+
+    def wrong(A: Array) -> tuple[Array, Vjp]:
+        value, vjp = right(A)
+
+        def vjp_of_one_triangle(u: Array) -> dict[str, Array]:
+            g = np.asarray(vjp(u)[0])
+            both = g + g.swapaxes(-1, -2)
+            return {"A": not_read(both) - np.eye(4, dtype=g.dtype) * both / 2}
+
+        return value, vjp_of_one_triangle
+
+    report = check(wrong, {"A": point.astype(dtype)})
+    assert report.verdict == "disagree"
+    assert report.diagnosis
+    assert report.diagnosis.fault == "transpose"
+
+
 def squashed(A: Array) -> tuple[Array, Vjp]:
     t = np.tanh(A)
 

@@ -2,7 +2,11 @@
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +15,7 @@ import torch
 
 from reference_impls.computation import Array
 from verify import Report, check, from_numpy, from_torch
-from verify.user.left_as_found import left_as_found
+from verify.user.left_as_found import _held, left_as_found
 
 Native = Any
 
@@ -68,6 +72,60 @@ class Net:
         return self.module(x)
 
 
+class Trainer:
+    """Something that is not called itself."""
+
+    def __init__(self, module: object) -> None:
+        self.module: Any = module
+
+    def loss(self, x: Native) -> Native:
+        return self.module(x)
+
+
+class Experiment:
+    """Something that holds such a thing."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self.trainers = [Trainer(module)]
+
+    def loss(self, x: Native) -> Native:
+        return self.trainers[0].loss(x)
+
+
+class Derived(Trainer):
+    """Something whose base does the work."""
+
+
+@dataclass(slots=True)
+class Slotted:
+    """Something that has no `__dict__`."""
+
+    module: Any
+
+    def loss(self, x: Native) -> Native:
+        return self.module(x)
+
+
+def of_its_class(module: torch.nn.Module) -> Callable[[Native], Native]:
+    class Shared:
+        held = module
+
+        def loss(self, x: Native) -> Native:
+            return self.held(x)
+
+    return Shared().loss
+
+
+def closing_over(module: torch.nn.Module) -> Callable[[Native], Native]:
+    trainer = Trainer(module)
+    return lambda x: trainer.module(x)  # noqa: PLW0108 -- that it closes over the object
+
+
+def in_a_namespace(module: torch.nn.Module) -> Callable[[Native], Native]:
+    held = SimpleNamespace(module=module)
+    return lambda x: held.module(x)  # noqa: PLW0108 -- that it closes over the namespace
+
+
 def deeper(module: torch.nn.Module) -> Callable[[Native], Native]:
     def inner(x: Native) -> Native:
         return module(x)
@@ -83,6 +141,13 @@ HOLDERS: dict[str, Callable[[torch.nn.Module], Callable[..., Native]]] = {
     "a part of a function": lambda module: partial(lambda held, x: held(x), module),
     "an instance": Net,
     "a method": lambda module: Net(module).method,
+    "a method of what is not called": lambda module: Trainer(module).loss,
+    "an object in a list of an object": lambda module: Experiment(module).loss,
+    "an object of a derived class": lambda module: Derived(module).loss,
+    "slots": lambda module: Slotted(module).loss,
+    "a class": of_its_class,
+    "an object that is closed over": closing_over,
+    "a namespace": in_a_namespace,
     "a list in a dict": lambda module: lambda x, held={"all": [module]}: held["all"][0](x),
 }
 
@@ -102,6 +167,31 @@ def test_those_of_a_module_among_the_globals_are() -> None:
     before = state(norm)
     assert agreed(check(from_torch(lambda x: torch.stack([norm(each) for each in (x, x)])), (X,)))
     assert state(norm) == before
+
+
+class UsesAGlobal:
+    """Something whose method calls another, which reads a global."""
+
+    def loss(self, x: Native) -> Native:
+        return self.normalised(x)
+
+    def normalised(self, x: Native) -> Native:
+        return torch.stack([norm(each) for each in (x, x)])
+
+
+def test_those_of_a_module_that_another_method_reads_are() -> None:
+    before = state(norm)
+    assert agreed(check(from_torch(UsesAGlobal().loss), (X,)))
+    assert state(norm) == before
+
+
+def test_objects_of_a_library_are_not_looked_into() -> None:
+    """Their attributes are their own affair, and may be many."""
+    trainer = Trainer(Path(__file__))
+    fraction = Fraction(1, 3)
+    held = list(_held([trainer.loss, fraction]))
+    assert trainer.module in held
+    assert not any(each is fraction.numerator or each is Fraction for each in held)
 
 
 def test_a_mode_that_a_function_sets_is_set_back() -> None:

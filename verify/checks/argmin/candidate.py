@@ -13,7 +13,7 @@ from reference_impls.engines.manual.backend import Manual
 from reference_impls.function import label
 from reference_impls.implicit.trees import leaves_of
 from verify.checks.argmin.operators import Operator, Recorder, operator_of, with_operator
-from verify.checks.case import CatalogueCase, Result
+from verify.checks.case import CatalogueCase, Result, Stream
 from verify.checks.compare import contract_violation
 
 ROWS = 3
@@ -127,7 +127,7 @@ def unknowns_of(case: CatalogueCase) -> int:
 
 def gaussian_cotangents(case: CatalogueCase) -> list[Array]:
     """Cotangents of the same norm as the case's own, which its noise was measured with."""
-    rng = case.generator(2)
+    rng = case.generator(Stream.FURTHER)
     drawn = [rng.standard_normal(case.cotangent.shape) for _ in range(ROWS)]
     norm = np.linalg.norm(case.cotangent)
     return [np.asarray(each * (norm / np.linalg.norm(each))) for each in drawn]

@@ -41,7 +41,7 @@ import numpy.typing as npt
 
 from reference_impls.computation import Array, Arrays, Vjp, cast, copies
 from reference_impls.function import Function
-from verify.checks.case import Case
+from verify.checks.case import Case, Stream
 from verify.checks.first_order.oracle import Values
 from verify.diagnosis.rounding import Format, narrower_than
 from verify.error_model.arrays import largest, pair, unit_roundoff
@@ -98,7 +98,7 @@ class Appeal:
         case = self.case
         if self.own.apart or not fits_float32(case.primals):
             return None
-        points = nudged(case.primals, case.cotangent, case.generator(8), PROBES)
+        points = nudged(case.primals, case.cotangent, case.generator(Stream.BETWEEN_DTYPES), PROBES)
         return measure_noise(self.function, points, case.directions, case.wrt)
 
     def _limit(self, name: str) -> float:
@@ -213,7 +213,8 @@ class Appeal:
     def _residuals(self) -> Arrays:
         try:
             _, vjp = self.function.make_vjp(copies(self.case.primals))
-            return residuals_of(vjp, self.case.cotangent, self.case.directions, self._generator)
+            rng = self.case.generator(Stream.DOUBT)
+            return residuals_of(vjp, self.case.cotangent, self.case.directions, rng)
         except Exception:  # noqa: BLE001 -- it did not raise when it counted
             return {}
 
@@ -228,7 +229,8 @@ class Appeal:
         if case.dtype == "float64" or not fits_float32(case.primals):
             return []
         point = case.primals, case.cotangent
-        return measure_bends(self.function, point, case.directions, case.wrt, case.generator(9))
+        rng = case.generator(Stream.TIES)
+        return measure_bends(self.function, point, case.directions, case.wrt, rng)
 
     def beside_ties(self, noise: Arrays) -> Arrays:
         """The noise of some of the arrays, or of an entry the jump where that is larger."""
@@ -261,13 +263,9 @@ class Appeal:
     def _movement(self, dtype: npt.DTypeLike) -> Arrays:
         case = self.case
         wide = cast(case.primals, np.float64), case.cotangent.astype(np.float64)
-        points = nudged(*wide, self._generator, PROBES + 1, dtype)
+        points = nudged(*wide, case.generator(Stream.DOUBT), PROBES + 1, dtype)
         moved = measure_conditioning(self.function, points, case.directions, np.float64, case.wrt)
         return moved.errors if moved else {}
-
-    @property
-    def _generator(self) -> np.random.Generator:
-        return self.case.generator(6)
 
 
 def if_one_function(case: Case, function: Function, noise: Noise) -> Noise:
@@ -286,7 +284,7 @@ def if_one_function(case: Case, function: Function, noise: Noise) -> Noise:
     appeal = Appeal(case, function, noise)
     if INSTABILITY * appeal.roughness * noise.size(VALUE) > noise.typical[VALUE]:
         return noise
-    rng = case.generator(7)
+    rng = case.generator(Stream.ONE_DTYPE)
     wide = cast(case.primals, np.float64), case.cotangent.astype(np.float64)
     points = nudged(*wide, rng, PROBES + 1, np.float64)
     alone = measure_conditioning(function, points, case.directions, np.float64, case.wrt)

@@ -192,6 +192,12 @@ class _Look:
             return {}
         return {result.name: self._tested(result, self.oracle) for result in self.results}
 
+    def is_wrong(self, result: Result) -> bool:
+        """Does a dot test convict it, where f is smooth?"""
+        if isinstance(self.oracle, NoOracle) or self.kinks:
+            return False
+        return self._tested(result, self.oracle).verdict == "disagree"
+
     def _tested(self, result: Result, oracle: Oracle) -> Check:
         if self.at_point.of_each(result.name).apart and self.case.dtype != "float64":
             return self._of_another_function(result)
@@ -242,7 +248,12 @@ class _Look:
 def _contract(look: _Look, _: Sequence[Check]) -> list[Check]:
     return [
         contract_check(
-            look.case, look.named[each.name], each, lambda: look.oracle, alone=look.stands_alone
+            look.case,
+            look.named[each.name],
+            each,
+            lambda: look.oracle,
+            alone=look.stands_alone,
+            is_wrong=look.is_wrong,
         )
         for each in look.observed
     ]

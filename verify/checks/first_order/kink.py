@@ -7,7 +7,7 @@ import numpy as np
 
 from reference_impls.computation import Arrays, cast
 from reference_impls.function import Function
-from verify.checks.case import Case
+from verify.checks.case import Case, Stream
 from verify.checks.check import OUTSIDE, Check, Worst, one_line, severity
 from verify.checks.compare import make_worst, worst_entry
 from verify.checks.first_order.dot_test import DotTest
@@ -47,7 +47,7 @@ def noises_beside(case: Case, functions: Sequence[Function], at_kink: Noises) ->
 
 def is_hidden_kink(case: Case, oracle: Oracle) -> bool:
     """Is there a kink that no ray shows, as at the median of three entries that are equal?"""
-    rng = case.generator(6)
+    rng = case.generator(Stream.DOUBT)
     tangents = [random_ray(case.primals, case.wrt, rng) for _ in range(TANGENTS)]
     try:
         return oracle.is_folded(rng.standard_normal((RAYS, TANGENTS)), tangents)
@@ -83,7 +83,7 @@ class KinkTest:
                 cast(case.primals, np.float64),
                 self.test.result.cotangents,
                 self._furthest,
-                case.generator(3),
+                case.generator(Stream.HULL),
             )
         except Exception as error:  # noqa: BLE001 -- it did not at the primals themselves
             detail = f"there is a kink here, and beside it {one_line(error)}"

@@ -5,6 +5,7 @@ from math import ceil, log2
 import numpy as np
 
 from reference_impls.computation import Array, Arrays, Vjp, copies
+from verify.checks.case import Stream
 from verify.checks.check import NOT_LINEAR, Violation
 from verify.checks.first_order.observation import Call, change
 from verify.checks.first_order.second_look import Discrepancy, shrinks_as_rounding_does
@@ -77,7 +78,7 @@ def _is_rounding(call: Call) -> bool:
 def _unlike_for_signs(call: Call) -> str:
     """How vjp(u - 2 s) differs from vjp(u) - 2 vjp(s), for random signs s; empty if it does not."""
     u = call.case.cotangent
-    signs = call.case.generator(10).choice(np.asarray([-1, 1], u.dtype), u.shape)
+    signs = call.case.generator(Stream.SIGNS).choice(np.asarray([-1, 1], u.dtype), u.shape)
     combined = copies(call.vjp(np.asarray(u - FACTOR * signs)))
     return _unlike_sum(call, combined, call.vjp(signs))
 

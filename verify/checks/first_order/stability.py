@@ -7,7 +7,7 @@ import numpy as np
 
 from reference_impls.computation import Arrays
 from reference_impls.function import Function
-from verify.checks.case import Case
+from verify.checks.case import Case, Stream
 from verify.checks.check import Check
 from verify.checks.first_order.appeal import Appeal
 from verify.checks.noises import Noises
@@ -92,7 +92,8 @@ def beyond_jumps(case: Case, function: Function, noise: Noise) -> Noise:
         function: the implementation.
         noise: of it, from float32.
     """
-    points = nudged(case.primals, case.cotangent, case.generator(5), DRAWS + 1, most=INSTABILITY)
+    rng = case.generator(Stream.STABILITY)
+    points = nudged(case.primals, case.cotangent, rng, DRAWS + 1, most=INSTABILITY)
     far = measure_conditioning(function, points, case.directions, np.float64, case.wrt)
     if far is None:
         return noise

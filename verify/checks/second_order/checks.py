@@ -31,7 +31,7 @@ import numpy as np
 from reference_impls.engines.backend import Backend, SecondOrder
 from reference_impls.engines.manual.backend import Manual
 from reference_impls.function import label
-from verify.checks.case import CatalogueCase
+from verify.checks.case import CatalogueCase, Stream
 from verify.checks.check import Check, overall
 from verify.checks.second_order.answers import FORWARD, REVERSE, UNSUPPORTED, Answers, ask_modes
 from verify.checks.second_order.engines import gradient_of, modes_of
@@ -68,7 +68,7 @@ def second_order(case: CatalogueCase, backends: Sequence[Backend]) -> list[Check
     if not engines:
         return []
     by_hand = [backend for backend in twice if backend.name == Manual.name]
-    rng = case.generator(2)
+    rng = case.generator(Stream.FURTHER)
     checks = second_order_checks(
         {label(backend): modes_of(case, backend) for backend in engines},
         gradient_of(case, (by_hand or engines)[0]),

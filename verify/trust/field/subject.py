@@ -44,6 +44,18 @@ def is_too_many(reason: str) -> bool:
     return reason.startswith(before) and reason.endswith(after)
 
 
+LATE = "not done within {:g} seconds"
+"""Why a check that was begun has no verdict."""
+
+
+def seconds_in_vain(reason: str) -> float | None:
+    """How many seconds it was given, if that is why it has none."""
+    before, after = LATE.split("{:g}")
+    if not (reason.startswith(before) and reason.endswith(after)):
+        return None
+    return float(reason.removeprefix(before).removesuffix(after))
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """A function at a point that is not checked, and why.

@@ -11,7 +11,7 @@ from results.environment import utc_now
 from results.tables import FieldRow
 from verify.checks.report import Report
 from verify.trust.field.known import known_of
-from verify.trust.field.subject import LeftOut, Subject
+from verify.trust.field.subject import LATE, LeftOut, Subject
 from verify.user.checker import check
 from verify.user.second_order import MODES
 
@@ -44,7 +44,7 @@ def tried(
         with within(timeout):
             report = check(subject.checkable, subject.primals, seed=subject.seed, order=order)
     except LateError:
-        return _row(subject, order, "inconclusive", f"not done within {timeout:g} seconds")
+        return _row(subject, order, "inconclusive", LATE.format(timeout))
     took = time.perf_counter() - started
     if report.verdict == "unsupported" and (reason := _no_second_derivative(report)):
         return _row(subject, order, "left out", f"no second derivative: {reason}")

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 
 from reference_impls import Array, Vjp
 from tests.verify.diagnosis.shared import each_dtype
-from verify import Report, check
+from verify import Report, check, from_torch
 from verify.checks.case import Case, case_at
 from verify.checks.first_order.explanation import told
 from verify.diagnosis import Diagnosis
@@ -161,3 +162,73 @@ def test_a_sum_over_ties_that_is_wrong_is_told_in_words(dtype: str) -> None:
     assert report.diagnosis.fault == "outside the subdifferential"
     assert not any(map(nothing_after_a_colon, lines_of(report)))
     assert "the entries of x do not add up to the derivative along all of them" in str(report)
+
+
+Torch = Callable[[torch.Tensor], torch.Tensor]
+
+FUNCTIONS: dict[str, Torch] = {
+    "exp": torch.exp,
+    "softmax": lambda x: torch.softmax(x, 0),
+    "a loss": lambda x: x.exp().sum(),
+    "tanh": torch.tanh,
+    "layer_norm": lambda x: torch.nn.functional.layer_norm(x, x.shape),
+}
+
+LINEAR_UP_TO_A_SIZE: dict[str, Torch] = {
+    "clamped": lambda u: u.clamp(-3, 3),
+    "clipped by its norm": lambda u: u * min(1.0, 4.0 / float(u.norm())),
+    "saturating beyond": lambda u: torch.where(u.abs() < 2.7, u, u.sign() * u.abs().sqrt()),
+}
+
+
+def with_cotangents(forward: Torch, change: Torch) -> Torch:
+    class Changed(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN205 -- torch's
+            ctx.save_for_backward(x)
+            return forward(x)
+
+        @staticmethod
+        def backward(ctx, u):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN205 -- torch's
+            (x,) = ctx.saved_tensors
+            with torch.enable_grad():
+                leaf = x.detach().requires_grad_()
+                return torch.autograd.grad(forward(leaf), leaf, change(u))[0]
+
+    return Changed.apply
+
+
+@each_dtype
+@pytest.mark.parametrize("forward", FUNCTIONS.values(), ids=FUNCTIONS)
+@pytest.mark.parametrize("change", LINEAR_UP_TO_A_SIZE.values(), ids=LINEAR_UP_TO_A_SIZE)
+def test_where_it_is_right_at_the_cotangent_it_is_only_not_linear(
+    change: Torch, forward: Torch, dtype: str
+) -> None:
+    x = np.random.default_rng(2).standard_normal(6).astype(dtype)
+    seen = 0
+    for seed in (0, 2, 3):
+        report = check(from_torch(with_cotangents(forward, change)), x, seed=seed)
+        if report.verdict == "disagree":
+            assert report.diagnosis
+            assert report.diagnosis.fault == "not linear"
+            seen += 1
+    assert seen or forward is FUNCTIONS["a loss"]
+
+
+@each_dtype
+def test_where_it_is_wrong_there_too_that_is_told(dtype: str) -> None:
+    x = np.random.default_rng(2).standard_normal(6).astype(dtype)
+    report = check(from_torch(with_cotangents(torch.exp, torch.abs)), x, seed=0)
+    assert report.diagnosis
+    assert report.diagnosis.fault == "sign"
+    assert "vjp(u - 2) is not vjp(u) - 2 vjp(1)" in report.diagnosis.sentence
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gradients_rounded_to_float16_count_as_noise_and_are_told_by_their_mark(seed: int) -> None:
+    def narrowed(x: Array) -> tuple[Array, Vjp]:
+        return np.sin(x), lambda u: {"x": (u * np.cos(x)).astype(np.float16).astype(u.dtype)}
+
+    report = check(narrowed, {"x": np.linspace(-1, 2, 900).astype(np.float32)}, seed=seed)
+    assert report.diagnosis
+    assert report.diagnosis.fault == "dtype downcast"
