@@ -75,10 +75,9 @@ def carefully(phi: Functional, in_float32: Functional | None = None) -> Estimate
     reach = reach_of(once)
     if reach == 0:
         return UNKNOWN_DERIVATIVE
-    noise = _and_of_points(once, reach, noise_of_digits(once))
+    noise = _and_of_points(once, reach, noise_of_values(once, reach))
     best = extrapolate(once, reach, noise)
     if not _is_good(best):
-        noise = max(noise, noise_of_steps(once, reach))
         best = _best_of_tables(once, reach, noise)
     moved = max(abs(real(once, sign * reach) - real(once, 0.0)) for sign in (1, -1))
     best = replace(best, moved=moved)
@@ -111,6 +110,15 @@ def _is_good(found: Estimate) -> bool:
 def reach_of(phi: Functional) -> float:
     """The longest step of a table that stays where φ is a number; 0 if none does."""
     return next((step for step in REACHES if _is_inside(phi, step)), 0.0)
+
+
+def noise_of_values(phi: Functional, reach: float) -> float:
+    """The noise of φ: that of its digits, or of the steps between points that lie apart.
+
+    Steps are looked for even where a table seems good. Values that are rounded to float32 inside
+    are few, and two entries of a table are equal by chance.
+    """
+    return max(noise_of_digits(phi), noise_of_steps(phi, reach) if reach else 0.0)
 
 
 def noise_of_digits(phi: Functional) -> float:

@@ -1,0 +1,97 @@
+"""Functions that compute in a narrower format inside: the right agree, the wrong are convicted."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from reference_impls import DTYPES
+from verify import check, from_torch
+
+Maths = Callable[[Tensor], Tensor]
+
+SEEDS = range(8)
+each_dtype = pytest.mark.parametrize("dtype", DTYPES)
+
+LABELS = torch.tensor([1, 2, 0])
+
+
+def verdicts(function: Maths, shape: tuple[int, ...], dtype: str) -> Counter[str]:
+    """How often each verdict is given, over the seeds."""
+
+    def same_dtype(x: Tensor) -> Tensor:
+        return function(x).to(x.dtype)
+
+    drawn = (np.random.default_rng(seed).standard_normal(shape) for seed in SEEDS)
+    return Counter(
+        check(from_torch(same_dtype), x.astype(dtype), seed=seed).verdict
+        for seed, x in enumerate(drawn)
+    )
+
+
+def with_backward(function: Maths, backward: Callable[[Tensor, Tensor], Tensor]) -> Maths:
+    """The function, with a gradient of somebody's own: of x and of the output's gradient."""
+
+    class Own(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: torch.autograd.function.FunctionCtx, x: Tensor) -> Tensor:
+            ctx.save_for_backward(x)
+            return function(x).to(x.dtype)
+
+        @staticmethod
+        def backward(ctx: torch.autograd.Function, grad: Tensor) -> Tensor:
+            (x,) = ctx.saved_tensors
+            return backward(x, grad).to(x.dtype)
+
+    return Own.apply  # type: ignore[no-any-return]
+
+
+SUMS: dict[str, tuple[Maths, tuple[int, ...]]] = {
+    "cross entropy": (lambda x: functional.cross_entropy(x.float(), LABELS), (3, 8)),
+    "sum of exponentials": (lambda x: x.float().exp().sum(), (20,)),
+    "mean squared error": (lambda x: functional.mse_loss(x.float(), torch.ones(20)), (20,)),
+    "norm": (lambda x: x.float().norm(), (20,)),
+    "sum of squares": (lambda x: x.float().square().sum(), (20,)),
+    "Huber": (lambda x: functional.smooth_l1_loss(x.float(), torch.full((12,), 4.0)), (12,)),
+    "sum of sines": (lambda x: x.float().sin().sum(), (15,)),
+    "mean of tanh": (lambda x: x.float().tanh().mean(), (30,)),
+}
+
+
+@each_dtype
+@pytest.mark.parametrize(("function", "shape"), SUMS.values(), ids=SUMS)
+def test_one_number_that_is_added_up_in_float32_agrees(
+    function: Maths, shape: tuple[int, ...], dtype: str
+) -> None:
+    """Its values are so few that entries of a table of differences are equal by chance."""
+    found = verdicts(function, shape, dtype)
+    assert found["disagree"] == 0
+    assert found["agree"] >= len(SEEDS) - 1
+
+
+WRONG_SUMS: dict[str, tuple[Maths, tuple[int, ...]]] = {
+    "a tenth too much": (
+        with_backward(lambda x: x.float().exp().sum(), lambda x, g: 1.1 * g * x.exp()),
+        (10,),
+    ),
+    "labels left out": (
+        with_backward(
+            lambda x: functional.cross_entropy(x.float(), LABELS),
+            lambda x, g: g * x.softmax(-1) / 3,
+        ),
+        (3, 8),
+    ),
+    "a sign": (with_backward(lambda x: x.float().norm(), lambda x, g: -g * x / x.norm()), (20,)),
+}
+
+
+@each_dtype
+@pytest.mark.parametrize(("function", "shape"), WRONG_SUMS.values(), ids=WRONG_SUMS)
+def test_and_a_wrong_gradient_of_it_is_convicted(
+    function: Maths, shape: tuple[int, ...], dtype: str
+) -> None:
+    assert verdicts(function, shape, dtype) == {"disagree": len(SEEDS)}
