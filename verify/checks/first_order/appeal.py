@@ -98,7 +98,7 @@ class Appeal:
 
     def _limit(self, name: str) -> float:
         moved = largest(self.conditioning.get(name, np.zeros(())))
-        rough = self._rough * self.own.scale[name]
+        rough = self.rough * self.own.scale[name]
         usual = (self.own.spread[name], self.terms(name), moved, rough)
         # An entry may be what is left of terms whose sizes are those of the value: p (1 - p), with
         # p rounded.
@@ -123,7 +123,7 @@ class Appeal:
         most = INSTABILITY if self.case.dtype == "float64" else EXCUSE
         moved = self.conditioning.get(name, np.zeros(()))
         moved = np.maximum(moved, self._trembling_of(name, most))
-        return np.maximum(moved, self._rough * self.own.scale[name])
+        return np.maximum(moved, self.rough * self.own.scale[name])
 
     def _trembling_of(self, name: str, most: float) -> Array:
         scale = self.own.scale[name]
@@ -131,8 +131,8 @@ class Appeal:
         return np.where(trembling > INSTABILITY * scale, 0.0, np.minimum(trembling, most * scale))
 
     @property
-    def _rough(self) -> float:
-        # What float32 loses beyond that, the first measure has.
+    def rough(self) -> float:
+        """The roughness in units of the case's own dtype; what else float32 loses, it shows."""
         return self.roughness * unit_roundoff(np.float64) / self._unit
 
     def terms(self, name: str) -> float:

@@ -95,3 +95,38 @@ def test_and_a_wrong_gradient_of_it_is_convicted(
     function: Maths, shape: tuple[int, ...], dtype: str
 ) -> None:
     assert verdicts(function, shape, dtype) == {"disagree": len(SEEDS)}
+
+
+def exponentials(x: Tensor) -> Tensor:
+    return x.float().exp()
+
+
+NOT_LINEAR: dict[str, Maths] = {
+    "its absolute value": with_backward(
+        lambda x: exponentials(x).sum(), lambda x, g: g.abs() * exponentials(x)
+    ),
+    "clamped": with_backward(
+        lambda x: exponentials(x).sum(), lambda x, g: g.clamp(-1.9, 1.9) * exponentials(x)
+    ),
+    "a square added": with_backward(
+        exponentials, lambda x, g: (g + 1e-3 * g * g) * exponentials(x)
+    ),
+    "clipped by its norm": with_backward(
+        lambda x: x.float().tanh(),
+        lambda x, g: 2 * g / g.norm().clamp(min=2) * (1 - x.float().tanh() ** 2),
+    ),
+    "its sign": with_backward(lambda x: x.float().square().sum(), lambda x, g: 2 * g.sign() * x),
+}
+
+
+@each_dtype
+@pytest.mark.parametrize("function", NOT_LINEAR.values(), ids=NOT_LINEAR)
+def test_what_is_not_linear_in_the_cotangent_is_convicted_by_the_contract(
+    function: Maths, dtype: str
+) -> None:
+    """Roughness is in units of float64, and would excuse all of a float32 gradient."""
+    for seed in SEEDS:
+        x = np.random.default_rng(seed).standard_normal(20).astype(dtype)
+        report = check(from_torch(function), x, seed=seed)
+        (contract,) = (each for each in report.checks if each.kind == "contract")
+        assert contract.verdict == "disagree"
