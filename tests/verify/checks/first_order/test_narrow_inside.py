@@ -130,3 +130,33 @@ def test_what_is_not_linear_in_the_cotangent_is_convicted_by_the_contract(
         report = check(from_torch(function), x, seed=seed)
         (contract,) = (each for each in report.checks if each.kind == "contract")
         assert contract.verdict == "disagree"
+
+
+def root_mean_square_normalised(x: Tensor) -> Tensor:
+    inside = x.float()
+    return inside * torch.rsqrt(inside.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+ROWS: dict[str, Maths] = {
+    "RMSNorm": root_mean_square_normalised,
+    "layer norm": lambda x: functional.layer_norm(x.float(), (8,)),
+    "of unit length": lambda x: functional.normalize(x.float(), dim=-1),
+    "loss of a Gram matrix": lambda x: (x.float() @ x.float().T).square().mean(),
+    "attention": lambda x: torch.softmax(x.float() @ x.float().T, -1) @ x.float(),
+}
+
+
+@each_dtype
+@pytest.mark.parametrize("function", ROWS.values(), ids=ROWS)
+def test_sums_in_another_order_are_no_dependence_on_the_layout(function: Maths, dtype: str) -> None:
+    assert verdicts(function, (3, 8), dtype) == {"agree": len(SEEDS)}
+
+
+@each_dtype
+@pytest.mark.parametrize("by", [1e-2, 1e-4])
+def test_a_gradient_that_depends_on_the_layout_is_convicted(by: float, dtype: str) -> None:
+    def backward(x: Tensor, g: Tensor) -> Tensor:
+        return g * x * (2 if x.is_contiguous() else 2 * (1 + by))
+
+    wrong = with_backward(lambda x: x.float().square(), backward)
+    assert verdicts(wrong, (4, 6), dtype) == {"disagree": len(SEEDS)}
