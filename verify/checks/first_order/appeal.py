@@ -52,6 +52,9 @@ from verify.error_model.measurement import (
 from verify.error_model.noise import EXCUSE, INSTABILITY, PAIRING, VALUE, Noise
 from verify.oracles.careful import noise_of_steps, reach_of
 
+FURTHER = 0.75
+"""Times the primals, towards 0: a step that leaves few domains, and all small stairs."""
+
 
 @dataclass(frozen=True)
 class Appeal:
@@ -184,10 +187,11 @@ class Appeal:
             return None
 
     def _is_all_it_sees(self, each: Format) -> bool:
-        primals, names = cast(self.case.primals, np.float64), self.case.wrt
+        primals, names = self._with_more_digits_than(each), self.case.wrt
+        nearby = 1 + 16 * each.unit
 
-        def value(moved: Sequence[str]) -> Array:
-            times = {name: 1 + 16 * each.unit if name in moved else 1.0 for name in names}
+        def value(moved: Sequence[str], by: float = nearby) -> Array:
+            times = {name: by if name in moved else 1.0 for name in names}
             rounded = {name: each.rounding(times[name] * primals[name]) for name in names}
             return self.function.forward(primals | cast(rounded, np.float64))
 
@@ -198,7 +202,17 @@ class Appeal:
         # Of an argument that hardly moves the value, a rounding would not be seen at all.
         seen = 64 * np.spacing(np.abs(here))
         is_seen = all(np.any(np.abs(value([name]) - here) > seen) for name in finer)
-        return is_seen and bool(np.mean(np.abs(value(finer) - here) > seen) > 1 / 2)
+        # What a ReLU stills, no step moves. Of a staircase, a longer step moves far more.
+        moved, further = (np.abs(value(finer, by) - here) > seen for by in (nearby, FURTHER))
+        return is_seen and np.count_nonzero(moved) > np.count_nonzero(further) / 2
+
+    def _with_more_digits_than(self, each: Format) -> Arrays:
+        """The primals in float64; those that are all numbers of float32, with digits beyond it."""
+        primals = cast(self.case.primals, np.float64)
+        if self.case.dtype == "float64" or each.unit > self._unit:
+            return primals
+        beyond = 1 + self._unit / 8
+        return primals | {name: np.asarray(beyond * primals[name]) for name in self.case.wrt}
 
     @property
     def _unit(self) -> float:

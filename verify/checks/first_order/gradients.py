@@ -52,6 +52,7 @@ from verify.checks.first_order.precision import (
 from verify.checks.first_order.stability import stability_check
 from verify.checks.noises import Noises
 from verify.diagnosis.other_dtype import values_apart
+from verify.error_model.noise import PAIRING
 from verify.oracles.estimate import NOISE_POINTS
 
 
@@ -159,8 +160,19 @@ class _Look:
     def kinks(self) -> bool:
         if isinstance(self.oracle, NoOracle):
             return False
-        accused = any(check.verdict == "disagree" for check in self.dot_tests.values())
-        return bool(self.oracle.kinks) or (accused and is_hidden_kink(self.case, self.oracle))
+        if self.oracle.kinks:
+            return True
+        verdicts = {check.verdict for check in self.dot_tests.values()}
+        is_hidden = "disagree" in verdicts and is_hidden_kink(self.case, self.oracle)
+        return is_hidden or (verdicts != {"agree"} and self._is_kinked_inside(self.oracle))
+
+    def _is_kinked_inside(self, oracle: Oracle) -> bool:
+        """Is there a kink that the format hides which a function computes in?"""
+        inside = next(
+            (found for each in self.appeals.values() if (found := each.computes_in)), None
+        )
+        size = self.at_point.allowed.natural[PAIRING]
+        return inside is not None and oracle.is_kinked(inside.unit, size)
 
     @cached_property
     def dot_tests(self) -> dict[str, Check]:
