@@ -233,3 +233,18 @@ WRONG_KINKS: dict[str, Maths] = {
 def test_and_a_wrong_gradient_at_it_is_convicted(function: Maths, dtype: str) -> None:
     found = verdicts(function, with_a_zero(10), dtype)
     assert found["disagree"] >= len(SEEDS) - 1
+
+
+DROPPED: dict[str, Maths] = {
+    "exponential": with_backward(lambda x: x.float().exp(), lambda _, g: 0 * g),
+    "matrix product": with_backward(lambda x: x.float() @ torch.ones(12, 3), lambda x, _: 0 * x),
+    "sum of squares": with_backward(lambda x: x.float().square().sum(), lambda x, _: 0 * x),
+}
+
+
+@each_dtype
+@pytest.mark.parametrize("function", DROPPED.values(), ids=DROPPED)
+def test_a_gradient_of_zero_is_not_right_because_short_steps_move_nothing(
+    function: Maths, dtype: str
+) -> None:
+    assert verdicts(function, (12,), dtype) == {"disagree": len(SEEDS)}
