@@ -2,15 +2,15 @@
 
 `verify.error_model.noise` lets the noise of an array count for no more than a few times its own
 size and conditioning: a mistake in float32 alone must not pass for rounding. But large terms may
-cancel in a gradient, and then its rounding is many times its size, and rightly so. Five measures
-tell, each of which sees what the others are blind to:
+cancel in a gradient, and then its rounding is many times its size, and rightly so. Four measures
+tell, and one limit, each of which sees what the others are blind to:
 
 - What float32 and float64 differ by. It is blind to rounding that happens to be exact in float32,
   as that of 1 - x² is where x is nearly 1.
 - The residual vjp(u₁) + vjp(u₂) - vjp(u₁ + u₂). Of a map that is linear it is the rounding of its
   terms, in the dtype itself. A mistake in float32 alone, or a difference quotient in place of a
-  derivative, is linear: it shows no residual, and is not excused by one. It is blind to what is
-  rounded before u comes in.
+  derivative, is linear: it shows no residual, and is not excused by one. It is no noise, but the
+  limit of the first measure. It is blind to what is rounded before u comes in.
 - The conditioning: how far float64 results move when the input moves by one rounding. An algorithm
   that is as good as any is off by that (Higham, *Accuracy and Stability of Numerical Algorithms*,
   §1.6). It is measured over a float32 rounding, over which a derivative moves in proportion, and
@@ -24,8 +24,8 @@ tell, each of which sees what the others are blind to:
   does that rounds to float32 inside, the gradient may lose as many. A function that gives the same
   for primals rounded to a narrower format computes in that.
 
-The first counts up to `EXCUSE` times the largest entry of the others, less the trembling, which has
-a limit of its own; and the others always.
+The first counts up to `EXCUSE` times the largest entry of the residual, the conditioning and the
+roughness; the trembling up to its own limit; the conditioning and the roughness always.
 """
 
 from collections.abc import Sequence

@@ -203,8 +203,9 @@ class OracleTest:
     def _judged(self, tangents: Arrays, estimate: Estimate, measured: float) -> Check:
         """The verdict of the second look, and how many digits are left."""
         check = self.test.against(tangents, estimate, measured)
-        if check.verdict == "disagree" and not self._is_gross(check):
-            check = self._heard.against(tangents, estimate, measured)
+        if check.verdict == "disagree":
+            if not self._is_gross(check):
+                check = self._heard.against(tangents, estimate, measured)
             check = self._unless_in_doubt(check, tangents, estimate, measured)
         if is_doubted(check) and self._is_constant(tangents, estimate):
             return replace(check, verdict="agree", detail=STILL)
