@@ -20,6 +20,7 @@ from math import comb
 
 import numpy as np
 
+from reference_impls.computation import Array
 from verify.error_model.arrays import unit_roundoff
 from verify.oracles.estimate import (
     NOISE_FACTOR,
@@ -75,7 +76,7 @@ def carefully(phi: Functional, in_float32: Functional | None = None) -> Estimate
     reach = reach_of(once)
     if reach == 0:
         return UNKNOWN_DERIVATIVE
-    noise = _and_of_points(once, reach, noise_of_digits(once))
+    noise = _and_of_points(once, reach, noise_of_values(once, reach))
     best = extrapolate(once, reach, noise)
     if not _is_good(best):
         noise = max(noise, noise_of_steps(once, reach))
@@ -113,6 +114,19 @@ def reach_of(phi: Functional) -> float:
     return next((step for step in REACHES if _is_inside(phi, step)), 0.0)
 
 
+def noise_of_values(phi: Functional, reach: float) -> float:
+    """The noise of φ: that of its digits, or of the steps between points that lie apart.
+
+    Steps are looked for even where a table seems good. Values that are rounded to float32 inside
+    are few, and two entries of a table are equal by chance.
+    """
+    digits = noise_of_digits(phi)
+    # That a row of values shows none at all is no sign of few: a line may be rounded evenly.
+    if not reach or 0 < _scatter(_in_a_row(phi, reach * NEAR)) <= BEYOND_DIGITS * digits:
+        return digits
+    return max(digits, noise_of_steps(phi, reach))
+
+
 def noise_of_digits(phi: Functional) -> float:
     """The noise of φ between points that lie as near as noise is usually measured."""
     return _noise_at(phi, NOISE_STEP)
@@ -148,12 +162,19 @@ def _is_inside(phi: Functional, step: float) -> bool:
 
 def _noise_at(phi: Functional, distance: float, first: int = -(POINTS // 2)) -> float:
     """The standard deviation of the rounding in values of φ that lie so far apart."""
-    values = np.array([real(phi, (first + k) * distance) for k in range(POINTS)])
+    values = _in_a_row(phi, distance, first)
+    return max(_scatter(values), float(np.spacing(np.max(np.abs(values)))))
+
+
+def _in_a_row(phi: Functional, distance: float, first: int = -(POINTS // 2)) -> Array:
+    return np.array([real(phi, (first + k) * distance) for k in range(POINTS)])
+
+
+def _scatter(values: Array) -> float:
     # The k-th differences of noise have a variance of C(2k, k) times its own.
-    by_order = [
+    return min(
         float(np.sqrt(np.mean(np.square(np.diff(values, k))) / comb(2 * k, k))) for k in ORDERS
-    ]
-    return max(min(by_order), float(np.spacing(np.max(np.abs(values)))))
+    )
 
 
 def _is_still(phi: Functional, step: float) -> bool:

@@ -47,22 +47,33 @@ class Sides:
         return self.left.error_bar + self.right.error_bar
 
 
-def kink_at(phi: Functional) -> Sides | None:
-    """The two derivatives of φ at 0, where they differ by more than their error bars allow."""
-    sides = one_sided(phi)
+def kink_at(phi: Functional, noise: float = 0.0, step: float = SIDE_STEP) -> Sides | None:
+    """The two derivatives of φ at 0, where they differ by more than their error bars allow.
+
+    Args:
+        phi: the function φ.
+        noise: in a value of φ at least.
+        step: to either side.
+    """
+    sides = one_sided(phi, noise, step)
     return sides if abs(sides.left.value - sides.right.value) > sides.error_bar else None
 
 
-def one_sided(phi: Functional) -> Sides:
+def one_sided(phi: Functional, noise: float = 0.0, step: float = SIDE_STEP) -> Sides:
     """φ'(0) from the left and from the right, where φ need not be differentiable.
 
     With the slopes s(h) = (φ(h) - φ(0))/h, the term of φ'' cancels in 2 s(h) - s(2h). The step is
     as short as rounding permits, because another kink within it looks like one at 0. The error bar
     is the measured noise of φ divided by the step, and three times the difference of the slopes,
     which at a discontinuity grow like 1/h, so that the bar covers them.
+
+    Args:
+        phi: the function φ.
+        noise: in a value of φ at least.
+        step: to either side.
     """
     near = [real(phi, k * NOISE_STEP) for k in range(NOISE_POINTS)]
-    noise, centre = noise_of(near), near[0]
+    noise, centre = max(noise, noise_of(near)), near[0]
 
     def from_side(step: float) -> Estimate:
         ahead, further = real(phi, step), real(phi, 2 * step)
@@ -72,7 +83,7 @@ def one_sided(phi: Functional) -> Sides:
         bar = NOISE_FACTOR * np.sqrt(6.5) * rounding / abs(step) + 3 * abs(slope - chord)
         return Estimate(2 * slope - chord, float(bar), "one side")
 
-    return Sides(from_side(-SIDE_STEP), from_side(SIDE_STEP))
+    return Sides(from_side(-step), from_side(step))
 
 
 def is_folded(phis: Sequence[Functional], coordinates: Array, noise: float) -> bool:

@@ -137,6 +137,20 @@ def test_its_rounding_shows_between_points_that_lie_apart_alone(
     assert 0.05 * rounding < noise_of_steps(phi, reach_of(phi)) < 10 * rounding
 
 
+@each_plateau
+def test_equal_entries_of_a_table_are_no_digits(
+    f: RealFunction, x: float, slope: RealFunction
+) -> None:
+    """Few values are to be had in float32, and differences are equal by chance."""
+    beyond = []
+    for v in np.random.default_rng(0).uniform(0.1, 1, 100):
+        estimate = carefully(along(in_float32(f), x, v=v))
+        beyond.append(abs(estimate.value - slope(x) * v) / estimate.error_bar)
+    # Eight points do not tell a deviation exactly.
+    assert max(beyond) < 2
+    assert np.mean(np.asarray(beyond) > 1) <= 0.01
+
+
 @pytest.mark.parametrize("x", [-4.0, -5.0, -6.0, -7.0])
 def test_the_staircase_of_a_tail_is_noise(x: float) -> None:
     """1 + erf moves in steps of the last digit of 1, and erfc does not."""

@@ -2,15 +2,15 @@
 
 `verify.error_model.noise` lets the noise of an array count for no more than a few times its own
 size and conditioning: a mistake in float32 alone must not pass for rounding. But large terms may
-cancel in a gradient, and then its rounding is many times its size, and rightly so. Five measures
-tell, each of which sees what the others are blind to:
+cancel in a gradient, and then its rounding is many times its size, and rightly so. Four measures
+tell, and one limit, each of which sees what the others are blind to:
 
 - What float32 and float64 differ by. It is blind to rounding that happens to be exact in float32,
   as that of 1 - x² is where x is nearly 1.
 - The residual vjp(u₁) + vjp(u₂) - vjp(u₁ + u₂). Of a map that is linear it is the rounding of its
   terms, in the dtype itself. A mistake in float32 alone, or a difference quotient in place of a
-  derivative, is linear: it shows no residual, and is not excused by one. It is blind to what is
-  rounded before u comes in.
+  derivative, is linear: it shows no residual, and is not excused by one. It is no noise, but the
+  limit of the first measure. It is blind to what is rounded before u comes in.
 - The conditioning: how far float64 results move when the input moves by one rounding. An algorithm
   that is as good as any is off by that (Higham, *Accuracy and Stability of Numerical Algorithms*,
   §1.6). It is measured over a float32 rounding, over which a derivative moves in proportion, and
@@ -24,8 +24,8 @@ tell, each of which sees what the others are blind to:
   does that rounds to float32 inside, the gradient may lose as many. A function that gives the same
   for primals rounded to a narrower format computes in that.
 
-The first counts up to `EXCUSE` times the largest entry of the others, less the trembling, which has
-a limit of its own; and the others always.
+The first counts up to `EXCUSE` times the largest entry of the residual, the conditioning and the
+roughness; the trembling up to its own limit; the conditioning and the roughness always.
 
 Jumps are no noise. A tie that is nearer than rounding is settled by it, and float32 may settle it
 at this point as at none of those where noise was measured. Then it gives the right gradient of the
@@ -56,6 +56,9 @@ from verify.error_model.measurement import (
 )
 from verify.error_model.noise import EXCUSE, INSTABILITY, PAIRING, VALUE, Noise
 from verify.oracles.careful import noise_of_steps, reach_of
+
+FURTHER = 0.75
+"""Times the primals, towards 0: a step that leaves few domains, and all small stairs."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ class Appeal:
 
     def _limit(self, name: str) -> float:
         moved = largest(self.conditioning.get(name, np.zeros(())))
-        rough = self._rough * self.own.scale[name]
+        rough = self.rough * self.own.scale[name]
         usual = (self.own.spread[name], self.terms(name), moved, rough)
         # An entry may be what is left of terms whose sizes are those of the value: p (1 - p), with
         # p rounded.
@@ -128,7 +131,7 @@ class Appeal:
         most = INSTABILITY if self.case.dtype == "float64" else EXCUSE
         moved = self.conditioning.get(name, np.zeros(()))
         moved = np.maximum(moved, self._trembling_of(name, most))
-        return np.maximum(moved, self._rough * self.own.scale[name])
+        return np.maximum(moved, self.rough * self.own.scale[name])
 
     def _trembling_of(self, name: str, most: float) -> Array:
         scale = self.own.scale[name]
@@ -136,8 +139,8 @@ class Appeal:
         return np.where(trembling > INSTABILITY * scale, 0.0, np.minimum(trembling, most * scale))
 
     @property
-    def _rough(self) -> float:
-        # What float32 loses beyond that, the first measure has.
+    def rough(self) -> float:
+        """The roughness in units of the case's own dtype; what else float32 loses, it shows."""
         return self.roughness * unit_roundoff(np.float64) / self._unit
 
     def terms(self, name: str) -> float:
@@ -189,10 +192,11 @@ class Appeal:
             return None
 
     def _is_all_it_sees(self, each: Format) -> bool:
-        primals, names = cast(self.case.primals, np.float64), self.case.wrt
+        primals, names = self._with_more_digits_than(each), self.case.wrt
+        nearby = 1 + 16 * each.unit
 
-        def value(moved: Sequence[str]) -> Array:
-            times = {name: 1 + 16 * each.unit if name in moved else 1.0 for name in names}
+        def value(moved: Sequence[str], by: float = nearby) -> Array:
+            times = {name: by if name in moved else 1.0 for name in names}
             rounded = {name: each.rounding(times[name] * primals[name]) for name in names}
             return self.function.forward(primals | cast(rounded, np.float64))
 
@@ -203,7 +207,17 @@ class Appeal:
         # Of an argument that hardly moves the value, a rounding would not be seen at all.
         seen = 64 * np.spacing(np.abs(here))
         is_seen = all(np.any(np.abs(value([name]) - here) > seen) for name in finer)
-        return is_seen and bool(np.mean(np.abs(value(finer) - here) > seen) > 1 / 2)
+        # What a ReLU stills, no step moves. Of a staircase, a longer step moves far more.
+        moved, further = (np.abs(value(finer, by) - here) > seen for by in (nearby, FURTHER))
+        return is_seen and np.count_nonzero(moved) > np.count_nonzero(further) / 2
+
+    def _with_more_digits_than(self, each: Format) -> Arrays:
+        """The primals in float64; those that are all numbers of float32, with digits beyond it."""
+        primals = cast(self.case.primals, np.float64)
+        if self.case.dtype == "float64" or each.unit > self._unit:
+            return primals
+        beyond = 1 + self._unit / 8
+        return primals | {name: np.asarray(beyond * primals[name]) for name in self.case.wrt}
 
     @property
     def _unit(self) -> float:

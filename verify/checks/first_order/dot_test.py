@@ -16,6 +16,13 @@ from verify.checks.compare import make_worst
 from verify.checks.first_order.appeal import Appeal
 from verify.checks.first_order.explanation import diagnosed, told
 from verify.checks.first_order.oracle import Oracle
+from verify.checks.first_order.remarks import (
+    AS_FAR_AS_VALUES_SHOW,
+    FEW_DIGITS,
+    STILL,
+    is_doubted,
+    with_digits,
+)
 from verify.checks.first_order.ties import on_either_side
 from verify.diagnosis import Derivative
 from verify.diagnosis.symmetry import symmetrised
@@ -34,9 +41,6 @@ CREDIBLE = 8.0
 """A bar so wide that no test passes by it is one of differences across many kinks: errors of right
 gradients are then several times that, as in sorts of 10,000 entries and more."""
 
-
-FEW_DIGITS = 1e-2
-"""Of the terms of ⟨Jᵀu, v⟩: what is known no better than that is not judged."""
 
 GROSS = 1e-3
 """Of the value's terms: no rounding that takes fewer than all digits is so large."""
@@ -111,9 +115,9 @@ class DotTest:
     def _where_blunt(self, check: Check, estimate: Estimate, scale: float) -> Check:
         """It agrees to the digits that values have, if it is their rounding that leaves no more."""
         size = max(self.noise.natural[PAIRING], estimate.moved)
-        if scale <= estimate.error_bar <= BLUNT * size:
-            detail = "zero beside the value, as far as values can show" if scale else ""
-            return replace(check, detail=detail)
+        is_within = check.worst is not None and check.worst.accepted
+        if is_within and scale <= estimate.error_bar <= BLUNT * size:
+            return replace(check, detail=AS_FAR_AS_VALUES_SHOW)
         if estimate.is_all_there_is and estimate.error_bar <= FEW_DIGITS * scale:
             digits = int(np.log10(scale / estimate.error_bar))
             detail = f"right to {digits} digits; the values are rounded, and show no more"
@@ -183,7 +187,7 @@ class OracleTest:
         must agree. What is still accused then, or was left open, is looked at within a guard.
         """
         check = self.test.along(direction, estimate)
-        if check.verdict not in ("disagree", "inconclusive"):
+        if not is_doubted(check):
             return check
         second = self.oracle.carefully(tangents)
         scale = self.test.scale(tangents)
@@ -199,14 +203,14 @@ class OracleTest:
     def _judged(self, tangents: Arrays, estimate: Estimate, measured: float) -> Check:
         """The verdict of the second look, and how many digits are left."""
         check = self.test.against(tangents, estimate, measured)
-        if check.verdict == "disagree" and not self._is_gross(check):
-            check = self._heard.against(tangents, estimate, measured)
+        if check.verdict == "disagree":
+            if not self._is_gross(check):
+                check = self._heard.against(tangents, estimate, measured)
             check = self._unless_in_doubt(check, tangents, estimate, measured)
-        if check.verdict != "agree" and self._is_constant(tangents, estimate):
-            detail = "zero, and so is every change of the value beside the point"
-            return replace(check, verdict="agree", detail=detail)
+        if is_doubted(check) and self._is_constant(tangents, estimate):
+            return replace(check, verdict="agree", detail=STILL)
         size = max(self.test.noise.natural[PAIRING], estimate.moved)
-        check = self._not_beyond_a_guard(_with_digits(check, size), tangents)
+        check = self._not_beyond_a_guard(with_digits(check, size), tangents)
         if check.verdict == "disagree":
             against = partial(self.test.against, tangents, measured=measured)
             check = on_either_side(check, estimate, self.appeal.jumps_along(tangents), against)
@@ -240,7 +244,7 @@ class OracleTest:
 
     def _is_constant(self, tangents: Arrays, estimate: Estimate) -> bool:
         """Is it zero where φ is constant, and no derivative from further away to be trusted?"""
-        is_known = estimate.error_bar <= FEW_DIGITS * abs(estimate.value)
+        is_known = estimate.error_bar < abs(estimate.value)
         if self.test.scale(tangents) > 0 or is_known:
             return False
         phi = self.oracle.values.along(tangents)
@@ -279,7 +283,7 @@ class OracleTest:
 
     def _without_kink(self, found: Check, tangents: Arrays, measured: float) -> Check:
         """All together have not shown the complex step to be valid for a term that is so weak."""
-        if found.verdict not in ("disagree", "inconclusive"):
+        if not is_doubted(found):
             return found
         if self.oracle.sides(tangents):
             detail = "there is a kink here, too weak to be judged beside the other arguments"
@@ -287,7 +291,8 @@ class OracleTest:
         again = self._judged(tangents, self.oracle.carefully(tangents), measured)
         # What code makes of a complex `abs` or cast has no imaginary part.
         sees_it = found.against == COMPLEX and found.worst and found.worst.expected != 0
-        return found if again.verdict == "inconclusive" and sees_it else again
+        is_blind = again.verdict == "inconclusive" or again.detail in (AS_FAR_AS_VALUES_SHOW, STILL)
+        return found if is_blind and sees_it else again
 
     def explained(self, wrong: Check) -> Check:
         """How it is wrong; or why it is not, where the diagnosis finds an excuse that holds."""
@@ -317,27 +322,6 @@ class OracleTest:
             alone = {argument: symmetrised(tangents[argument])}
             tests += [self.test.against(each, truth(each)) for each in (tangents | alone, alone)]
         return max(tests, key=severity)
-
-
-def _with_digits(check: Check, size: float) -> Check:
-    """What is told of one that was doubted and agrees: how many digits it could be judged by.
-
-    Args:
-        check: its second look.
-        size: of the value's terms.
-    """
-    if check.verdict != "agree" or check.detail or check.worst is None:
-        return check
-    if check.worst.tolerance > FEW_DIGITS * check.worst.scale:
-        is_zero = check.worst.tolerance <= BLUNT * size
-        detail = "zero beside the value, as far as rounding lets it be seen"
-        if not is_zero:
-            detail = f"rounding takes all digits here: the tolerance is {check.worst.tolerance:.1e}"
-        return replace(check, verdict="agree" if is_zero else "inconclusive", detail=detail)
-    digits = int(np.log10(max(check.worst.scale / check.worst.tolerance, 1.0)))
-    return replace(
-        check, detail=f"right to {digits} digits; rounding, as measured, takes the others"
-    )
 
 
 def _confirmed(first: Estimate, second: Estimate) -> Estimate:

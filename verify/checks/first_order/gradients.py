@@ -54,6 +54,7 @@ from verify.checks.first_order.stability import stability_check
 from verify.checks.first_order.ties import TIE
 from verify.checks.noises import Noises
 from verify.diagnosis.other_dtype import values_apart
+from verify.error_model.noise import PAIRING
 from verify.oracles.estimate import NOISE_POINTS
 
 
@@ -177,13 +178,25 @@ class _Look:
     def kinks(self) -> bool:
         if isinstance(self.oracle, NoOracle):
             return False
+        if self.oracle.kinks:
+            return True
+        verdicts = {check.verdict for check in self.dot_tests.values()}
         doubted = any(map(self._is_doubted, self.dot_tests.values()))
-        return bool(self.oracle.kinks) or (doubted and is_hidden_kink(self.case, self.oracle))
+        is_hidden = doubted and is_hidden_kink(self.case, self.oracle)
+        return is_hidden or (verdicts != {"agree"} and self._is_kinked_inside(self.oracle))
 
     @staticmethod
     def _is_doubted(check: Check) -> bool:
         """Accused, or not accused for the jump of a tie alone, which is a kink where it is at x."""
         return check.verdict == "disagree" or check.detail == TIE
+
+    def _is_kinked_inside(self, oracle: Oracle) -> bool:
+        """Is there a kink that the format hides which a function computes in?"""
+        inside = next(
+            (found for each in self.appeals.values() if (found := each.computes_in)), None
+        )
+        size = self.at_point.allowed.natural[PAIRING]
+        return inside is not None and oracle.is_kinked(inside.unit, size)
 
     @cached_property
     def dot_tests(self) -> dict[str, Check]:

@@ -71,12 +71,24 @@ def _unlike(call: Call, value: Array, got: Arrays) -> str:
     """How a result from elsewhere in memory differs, beyond rounding; empty if it does not."""
     if fault := _contract_fault(call, value, got):
         return fault
+    return _cotangents_unlike(call, got) or _value_unlike(call, value)
+
+
+def _cotangents_unlike(call: Call, got: Arrays) -> str:
+    seen = _changed_beyond(call, got, 0.0)
+    # What is rounded to float32 inside may be another number of it, in another order.
+    return _changed_beyond(call, got, call.appeal.rough) if seen else ""
+
+
+def _changed_beyond(call: Call, got: Arrays, rough: float) -> str:
+    """How cotangents have changed, by more than noise and so many units of the largest entry."""
+    first = call.result.cotangents
     # Of all entries the largest: summed in another order, each may show what it did not before.
     noise = {
-        name: np.broadcast_to(call.noise.level(name), array.shape)
-        for name, array in call.result.cotangents.items()
+        name: np.broadcast_to(call.noise.level(name) + rough * largest(array), array.shape)
+        for name, array in first.items()
     }
-    return _changed(call, noise, got, call.result.cotangents) or _value_unlike(call, value)
+    return _changed(call, noise, got, first)
 
 
 def _contract_fault(call: Call, value: Array, got: Arrays) -> str:

@@ -142,7 +142,7 @@ def _unlike(call: Call, terms: Arrays, got: Arrays, wanted: Arrays) -> str:
     kept = [name for name in terms if not call.noise.vanishes(name, first[name])]
     kept_wanted = {name: wanted[name] for name in kept}
     seen = change(terms, got, kept_wanted)
-    rough = call.appeal.roughness if seen else 0.0
+    rough = call.appeal.rough if seen else 0.0
     if not rough:
         return seen
     # Where values lose digits, so may cotangents, each by other digits.

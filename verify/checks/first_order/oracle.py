@@ -11,12 +11,12 @@ from verify.checks.case import Case
 from verify.diagnosis import Derivative
 from verify.error_model.arrays import inner, pairing_norm, unit_roundoff
 from verify.error_model.noise import Noise
-from verify.oracles.careful import carefully, noise_of_digits, noise_of_steps, reach_of
+from verify.oracles.careful import carefully, noise_of_steps, noise_of_values, reach_of
 from verify.oracles.complex_step import COMPLEX, complex_step
 from verify.oracles.derivative import FEWEST, between_kinks, derivative, quickly, remembered
-from verify.oracles.estimate import NOISE_FACTOR, Estimate, Functional, Scalar, is_blunt, or_nan
+from verify.oracles.estimate import Estimate, Functional, Scalar, is_blunt, or_nan
 from verify.oracles.one_sided import Sides, inside_guard, is_folded, kink_at
-from verify.oracles.richardson import SIDE_STEP, richardson
+from verify.oracles.richardson import richardson
 from verify.oracles.sparing import Sparing
 
 Forward = Callable[[Mapping[str, Array]], Array]
@@ -196,12 +196,25 @@ class Oracle:
 
     def between_kinks(self, tangents: Arrays, scale: float) -> Estimate:
         """The same from the shortest steps; the scale is the size of the terms."""
-        phi = self.values.along(tangents)
-        return between_kinks(phi, scale, max(self.noise, noise_of_digits(phi)))
+        phi = remembered(self.values.along(tangents))
+        noise = max(self.noise, noise_of_values(phi, reach_of(phi)))
+        return between_kinks(phi, scale, noise)
 
     def sides(self, tangents: Arrays) -> Sides | None:
         """The derivatives on the two sides, where they are not one."""
         return kink_at(self.values.along(tangents))
+
+    def is_kinked(self, unit: float, size: float) -> bool:
+        """Is there a kink, over steps that show in values which are rounded inside?
+
+        Args:
+            unit: the unit roundoff of the format that they are rounded to.
+            size: of the value's terms.
+        """
+        # Of as many digits as there are, half are left to the step, and half to what it moves.
+        step = float(np.sqrt(unit))
+        phis = [self.values.along(each) for each in self.values.case.directions]
+        return any(kink_at(phi, unit * size, step) is not None for phi in phis)
 
     def inside_guard(self, tangents: Arrays) -> Estimate:
         """⟨u, J v⟩ from steps that stay within a guard of the function's."""
@@ -221,24 +234,20 @@ class Oracle:
         ]
         return is_folded([self.values.along(each) for each in sums], coordinates, self.noise)
 
-    def beside(self, direction: int, step: float) -> Estimate:
+    def beside(self, direction: int, step: float, *, is_careful: bool = False) -> Estimate:
         """⟨u, J v⟩ at x + h v, for one of the case's directions v and a step h."""
-        tangents = self.values.case.directions[direction]
-        return derivative(self.values.along(tangents, step), self.points)
+        phi = self.values.along(self.values.case.directions[direction], step)
+        return carefully(phi) if is_careful else derivative(phi, self.points)
 
 
 def _kinks_of(phis: Sequence[Functional]) -> tuple[Sides, ...]:
     """Kinks, but not the steps of values that are rounded more than their dtype is."""
-    found = {phi: sides for phi in phis if (sides := kink_at(phi))}
+    found = [phi for phi in phis if kink_at(phi)]
     if not found:
         return ()
-    first = next(iter(found))
-    reach = reach_of(first)
-    noise = noise_of_steps(first, reach, first=0) if reach else 0.0
-    rounding = NOISE_FACTOR * noise / SIDE_STEP
-    return tuple(
-        sides for sides in found.values() if abs(sides.left.value - sides.right.value) > rounding
-    )
+    reach = reach_of(found[0])
+    noise = noise_of_steps(found[0], reach, first=0) if reach else 0.0
+    return tuple(sides for phi in found if (sides := kink_at(phi, noise)))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from reference_impls.computation import Arrays
 from verify.checks.check import Check, Worst
 from verify.checks.compare import make_worst, worst_entry
-from verify.checks.first_order.dot_test import FEW_DIGITS
+from verify.checks.first_order.remarks import FEW_DIGITS
 from verify.checks.second_order.answers import KIND, UNSUPPORTED, Answers
 from verify.checks.second_order.noise import Probes, noises_of_second
 from verify.checks.second_order.question import FACTOR, Question

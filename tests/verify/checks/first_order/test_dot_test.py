@@ -9,6 +9,7 @@ from reference_impls import DTYPES, Array, Arrays, Computation, Manual
 from reference_impls.computation import Vjp
 from reference_impls.function import Implementation
 from tests.verify.shared import cases_of
+from verify import check
 from verify.checks.case import CatalogueCase, Result
 from verify.checks.check import Check, Violation, severity
 from verify.checks.first_order.appeal import Appeal
@@ -254,3 +255,33 @@ def test_the_noise_at_a_kink_that_rounding_moves_is_taken_from_beside_it() -> No
 def test_at_a_kink_the_sides_are_told_by_the_oracle() -> None:
     for sides in made("float64", KINK).oracle.kinks:
         assert sides.left.value == pytest.approx(-sides.right.value, rel=1e-6)
+
+
+@pytest.mark.parametrize("weight", [1e-10, 1e-13, 1e-14])
+@pytest.mark.parametrize(("factor", "verdict"), [(1, "agree"), (0, "disagree"), (-1, "disagree")])
+def test_a_term_that_no_value_shows_is_judged_by_the_complex_step(
+    weight: float, factor: int, verdict: str
+) -> None:
+    def weak(x: Array, w: Array) -> tuple[Array, Vjp]:
+        value = np.sum(np.exp(x)) + weight * np.sum(w * w)
+        return value, lambda u: (u * np.exp(x), factor * 2 * weight * u * w)  # type: ignore[return-value]
+
+    for seed in range(5):
+        x, w = np.random.default_rng(seed).standard_normal((2, 5))
+        assert check(weak, (x, w), seed=seed).verdict == verdict
+
+
+def test_a_dropped_gradient_that_the_values_show_no_more_is_not_said_to_be_right() -> None:
+    """Beside a noise of 1e-10 a term of 1e-8 is seen by a second look, if it is seen at all."""
+
+    def noisy(w: Array) -> tuple[Array, Vjp]:
+        if np.iscomplexobj(w):
+            raise TypeError("real numbers only")
+        noise = np.random.default_rng(w.view(np.uint64)).uniform(-1e-10, 1e-10)
+        return np.asarray(1.0 + 1e-8 * np.sum(w * w) + noise), lambda u: 0 * u * w
+
+    draws = (np.random.default_rng(seed).standard_normal(5) for seed in range(10))
+    reports = [check(noisy, w, seed=seed) for seed, w in enumerate(draws)]
+    agreed = [str(report) for report in reports if report.verdict == "agree"]
+    assert len(agreed) <= 5
+    assert all("as far as values can show" in each for each in agreed)
