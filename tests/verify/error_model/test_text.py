@@ -10,7 +10,7 @@ import verify
 from reference_impls import COMPUTATIONS, DTYPES, Manual, draw
 from reference_impls.computation import cast
 from verify.checks.compare import APART
-from verify.checks.first_order import dot_test, extremes, hull, kink
+from verify.checks.first_order import dot_test, extremes, hull, kink, remarks
 from verify.checks.first_order.stability import JUMPING
 from verify.error_model.arrays import unit_roundoff
 from verify.error_model.measurement import DRAWS, PROBES, nudged
@@ -154,7 +154,7 @@ def test_the_safety_factor_is_the_product_that_it_is_derived_as() -> None:
 
 
 def test_what_nothing_excuses_is_what_the_text_says() -> None:
-    assert (dot_test.FEW_DIGITS, dot_test.GROSS) == (1 / 100, 1 / 1000)
+    assert (remarks.FEW_DIGITS, dot_test.GROSS) == (1 / 100, 1 / 1000)
     assert "more than a hundredth of the gradient's terms and a thousandth of the value's" in TEXT
     assert (careful.ORDERS[0], careful.ORDERS[-1]) == (3, 6)
     assert "by its third to sixth differences" in TEXT
