@@ -209,7 +209,7 @@ class Appeal:
         is_seen = all(np.any(np.abs(value([name]) - here) > seen) for name in finer)
         # What a ReLU stills, no step moves. Of a staircase, a longer step moves far more.
         moved, further = (np.abs(value(finer, by) - here) > seen for by in (nearby, FURTHER))
-        return is_seen and np.count_nonzero(moved) > np.count_nonzero(further) / 2
+        return is_seen and bool(np.count_nonzero(moved) > np.count_nonzero(further) / 2)
 
     def _with_more_digits_than(self, each: Format) -> Arrays:
         """The primals in float64; those that are all numbers of float32, with digits beyond it."""
