@@ -8,7 +8,11 @@ from reference_impls.computation import Array, Arrays, Vjp, copies
 from verify.checks.case import Stream
 from verify.checks.check import NOT_LINEAR, Violation
 from verify.checks.first_order.observation import Call, change
-from verify.checks.first_order.second_look import Discrepancy, shrinks_as_rounding_does
+from verify.checks.first_order.second_look import (
+    Discrepancy,
+    is_alike_in_both,
+    shrinks_as_rounding_does,
+)
 from verify.error_model.arrays import first_index, largest, unit_roundoff
 from verify.error_model.noise import INSTABILITY
 
@@ -66,13 +70,39 @@ def _is_rounding(call: Call) -> bool:
     """Is what is off for ones no more than rounding?
 
     Equal terms, added one after the other, may all be rounded the same way. So n of them may be off
-    by n roundings, as long as terms of either sign are not.
+    by n roundings, as long as terms of either sign are not. Of few terms, a map that is linear but
+    for its rounding may be off by what cancels in it, which the other dtype shows as well, or by
+    the last digits of the value's terms.
     """
     if shrinks_as_rounding_does(call, _discrepancies):
         return True
     terms = call.cotangent.size
-    is_long = terms > INSTABILITY and not _unlike_for_signs(call)
-    return is_long and shrinks_as_rounding_does(call, _discrepancies, most=terms)
+    if terms > INSTABILITY:
+        is_mixed_right = not _unlike_for_signs(call)
+        return is_mixed_right and shrinks_as_rounding_does(call, _discrepancies, most=terms)
+    return _scales_exactly(call) and (_is_small(call) or is_alike_in_both(call, _discrepancies))
+
+
+def _scales_exactly(call: Call) -> bool:
+    """Is vjp(-4 u) = -4 vjp(u) to the last bit, and so for u - 2?
+
+    Powers of two are not rounded, so whatever its sums lose, a linear map of floating-point numbers
+    keeps to that. Hardly anything else does.
+    """
+    u = call.case.cotangent
+    for each in (u, np.asarray(u - np.asarray(FACTOR, u.dtype))):
+        once, scaled = (copies(call.vjp(np.asarray(c * each))) for c in (1, -(FACTOR**2)))
+        if any(np.any(scaled[name] != -(FACTOR**2) * array) for name, array in once.items()):
+            return False
+    return True
+
+
+def _is_small(call: Call) -> bool:
+    """Is it less than the last digits of the value's terms, which may cancel in it?"""
+    most = INSTABILITY * _larger(call.cotangent) * unit_roundoff(call.case.dtype)
+    return all(
+        each.error <= most * call.noise.natural[name] for name, each in _discrepancies(call).items()
+    )
 
 
 def _unlike_for_signs(call: Call) -> str:
@@ -124,7 +154,7 @@ def _unlike_sum(call: Call, combined: Arrays, of_ones: Arrays) -> str:
     """How vjp(u - 2) differs from vjp(u) - 2 vjp(1); empty if it does not."""
     first, noise, u = call.result.cotangents, call.noise.cotangents, call.case.cotangent
     # Noise was measured at u, beside which ones may be large.
-    larger = max(1.0, float(np.sqrt(u.size) / (np.linalg.norm(u) or 1.0)))
+    larger = _larger(u)
     if fault := call.fault(of_ones):
         return fault
     wanted = {name: first[name] - FACTOR * of_ones[name] for name in first}
@@ -133,6 +163,11 @@ def _unlike_sum(call: Call, combined: Arrays, of_ones: Arrays) -> str:
         for name in first
     }
     return _unlike(call, terms, combined, wanted)
+
+
+def _larger(u: Array) -> float:
+    """How many times u ones are, if they are larger."""
+    return max(1.0, float(np.sqrt(u.size) / (np.linalg.norm(u) or 1.0)))
 
 
 def _unlike(call: Call, terms: Arrays, got: Arrays, wanted: Arrays) -> str:

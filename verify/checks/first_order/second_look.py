@@ -41,17 +41,42 @@ def shrinks_as_rounding_does(call: Call, measure: Measure, most: float = INSTABI
         measure: of the discrepancy, in whatever dtype.
         most: that it may be in float32, in units of the roundoff of its terms.
     """
-    try:
-        there = Call.of(call.case.in_dtype(_other(call.case.dtype)), call.noise, call.function)
-        if isinstance(there, Violation):
-            return False
-        both = {each.case.dtype: measure(each) for each in (call, there)}
-    except Exception:  # noqa: BLE001 -- it may compute in one dtype alone
-        return False
-    return all(
+    both = _in_both(call, measure)
+    return bool(both) and all(
         _is_rounding(both["float64"][name], single, most * max(single.size, _allowed(call, name)))
         for name, single in both["float32"].items()
     )
+
+
+def is_alike_in_both(call: Call, measure: Measure) -> bool:
+    """Is a discrepancy as many units in either dtype, however large it is?
+
+    Args:
+        call: in which it was seen.
+        measure: of the discrepancy, in whatever dtype.
+    """
+    both = _in_both(call, measure)
+    if not both:
+        return False
+    units = [{n: _units(each, dtype) for n, each in both[dtype].items()} for dtype in both]
+    one, other = units
+    return all(max(one[name], other[name]) <= SAFETY * min(one[name], other[name]) for name in one)
+
+
+def _in_both(call: Call, measure: Measure) -> dict[str, dict[str, Discrepancy]]:
+    """By dtype; nothing if it computes in one alone."""
+    try:
+        there = Call.of(call.case.in_dtype(_other(call.case.dtype)), call.noise, call.function)
+        if isinstance(there, Violation):
+            return {}
+        return {each.case.dtype: measure(each) for each in (call, there)}
+    except Exception:  # noqa: BLE001 -- whatever it raises there
+        return {}
+
+
+def _units(each: Discrepancy, dtype: str) -> float:
+    """In units of the roundoff of its terms, which are each rounded."""
+    return each.error / unit_roundoff(dtype) + each.size
 
 
 def _allowed(call: Call, name: str) -> float:

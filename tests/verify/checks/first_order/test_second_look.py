@@ -267,3 +267,51 @@ def test_more_than_their_number_of_roundings_is_a_mistake() -> None:
     seen = is_not_linear(call)
     assert seen
     assert seen.fault == NOT_LINEAR
+
+
+def softmax(scale: float) -> MakeVjp:
+    """Of scale · x: for most x it is nearly 1 in one entry, and its gradient nearly cancels."""
+
+    def make_vjp(x: Array) -> tuple[Array, Vjp]:
+        exponentials = np.exp(scale * (x - x.max()))
+        p = exponentials / exponentials.sum()
+        slope = x.dtype.type(scale)
+
+        def vjp(u: Array) -> Array:
+            return np.asarray(slope * p * (u - np.sum(p * u)))
+
+        return p, vjp  # type: ignore[return-value]
+
+    return make_vjp
+
+
+@each_dtype
+@pytest.mark.parametrize("scale", [20, 30, 50, 100])
+def test_what_cancels_in_float32_to_nothing_is_rounded_all_the_same(
+    scale: float, dtype: str
+) -> None:
+    for seed in range(12):
+        call = call_of(softmax(scale), np.random.default_rng(seed).standard_normal(5), dtype, seed)
+        assert is_not_linear(call) is None
+
+
+NEARLY_LINEAR: dict[str, Callable[[Array], Array]] = {
+    "a little of its absolute value": lambda u: u + 1e-9 * np.abs(u),
+    "rounded to float32": lambda u: u.astype(np.float32).astype(u.dtype),
+    "the smaller left out": lambda u: np.where(np.abs(u) > 0.5 * np.abs(u).max(), u, 0),
+    "shortened": lambda u: u / max(1.0, float(np.linalg.norm(u))),
+    "a little of its square": lambda u: u + 1e-10 * u * u,
+}
+
+
+@pytest.mark.parametrize("name", NEARLY_LINEAR)
+def test_what_is_nearly_linear_is_not(name: str) -> None:
+    """Two of them keep to powers of two, as what is linear does."""
+
+    def make_vjp(x: Array) -> tuple[Array, Vjp]:
+        return np.sin(x), lambda u: np.cos(x) * NEARLY_LINEAR[name](u)  # type: ignore[return-value]
+
+    for seed in range(12):
+        found = is_not_linear(call_of(make_vjp, X, "float64", seed))
+        assert found
+        assert found.fault == NOT_LINEAR
