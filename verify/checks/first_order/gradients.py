@@ -163,8 +163,10 @@ class _Look:
         if self.oracle.kinks:
             return True
         verdicts = {check.verdict for check in self.dot_tests.values()}
-        is_hidden = "disagree" in verdicts and is_hidden_kink(self.case, self.oracle)
-        return is_hidden or (verdicts != {"agree"} and self._is_kinked_inside(self.oracle))
+        is_doubted = bool(verdicts - {"agree"})
+        return is_doubted and (
+            is_hidden_kink(self.case, self.oracle) or self._is_kinked_inside(self.oracle)
+        )
 
     def _is_kinked_inside(self, oracle: Oracle) -> bool:
         """Is there a kink that the format hides which a function computes in?"""
