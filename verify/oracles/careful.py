@@ -127,6 +127,17 @@ def noise_of_values(phi: Functional, reach: float) -> float:
     return max(digits, noise_of_steps(phi, reach))
 
 
+def noise_between_kinks(phi: Functional) -> float:
+    """`noise_of_values`, if it shows between the nearest points as well, which no kinks reach.
+
+    There it shows as scatter, or as values that are the same, as those of float32 are.
+    """
+    noise = noise_of_values(phi, reach_of(phi))
+    nearest = _in_a_row(phi, SIDE_STEP)
+    is_rounded = np.unique(nearest).size < POINTS or noise <= EVEN * _scatter(nearest)
+    return noise if is_rounded else noise_of_digits(phi)
+
+
 def noise_of_digits(phi: Functional) -> float:
     """The noise of φ between points that lie as near as noise is usually measured."""
     return _noise_at(phi, NOISE_STEP)

@@ -180,15 +180,15 @@ class _Look:
             return False
         if self.oracle.kinks:
             return True
-        verdicts = {check.verdict for check in self.dot_tests.values()}
-        doubted = any(map(self._is_doubted, self.dot_tests.values()))
-        is_hidden = doubted and is_hidden_kink(self.case, self.oracle)
-        return is_hidden or (verdicts != {"agree"} and self._is_kinked_inside(self.oracle))
+        is_doubted = any(map(self._is_doubted, self.dot_tests.values()))
+        return is_doubted and (
+            is_hidden_kink(self.case, self.oracle) or self._is_kinked_inside(self.oracle)
+        )
 
     @staticmethod
     def _is_doubted(check: Check) -> bool:
-        """Accused, or not accused for the jump of a tie alone, which is a kink where it is at x."""
-        return check.verdict == "disagree" or check.detail == TIE
+        """No agreement, or one for the jump of a tie alone, which is a kink where it is at x."""
+        return check.verdict != "agree" or check.detail == TIE
 
     def _is_kinked_inside(self, oracle: Oracle) -> bool:
         """Is there a kink that the format hides which a function computes in?"""

@@ -11,7 +11,7 @@ from verify.checks.case import Case
 from verify.diagnosis import Derivative
 from verify.error_model.arrays import inner, pairing_norm, unit_roundoff
 from verify.error_model.noise import Noise
-from verify.oracles.careful import carefully, noise_of_steps, noise_of_values, reach_of
+from verify.oracles.careful import carefully, noise_between_kinks, noise_of_steps, reach_of
 from verify.oracles.complex_step import COMPLEX, complex_step
 from verify.oracles.derivative import FEWEST, between_kinks, derivative, quickly, remembered
 from verify.oracles.estimate import Estimate, Functional, Scalar, is_blunt, or_nan
@@ -197,8 +197,7 @@ class Oracle:
     def between_kinks(self, tangents: Arrays, scale: float) -> Estimate:
         """The same from the shortest steps; the scale is the size of the terms."""
         phi = remembered(self.values.along(tangents))
-        noise = max(self.noise, noise_of_values(phi, reach_of(phi)))
-        return between_kinks(phi, scale, noise)
+        return between_kinks(phi, scale, max(self.noise, noise_between_kinks(phi)))
 
     def sides(self, tangents: Arrays) -> Sides | None:
         """The derivatives on the two sides, where they are not one."""

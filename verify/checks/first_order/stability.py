@@ -8,7 +8,7 @@ import numpy as np
 from reference_impls.computation import Arrays
 from reference_impls.function import Function
 from verify.checks.case import Case, Stream
-from verify.checks.check import Check, Verdict
+from verify.checks.check import Check
 from verify.checks.first_order.appeal import Appeal
 from verify.checks.noises import Noises
 from verify.error_model.arrays import largest, unit_roundoff
@@ -63,10 +63,8 @@ def _alone(check: Check, own: Noise, appeal: Appeal) -> Check:
         allowed = max(own.spread[name], appeal.terms(name)) + (1 + lost) * own.size(name)
         # Beside the terms of the value it may be no more than their rounding: of p in p (1 - p).
         if own.typical[name] > max(INSTABILITY * allowed, EXCUSE * own.natural[name]):
-            # How wide a gradient's rounding is, is measured in float32, and judged in float64.
-            verdict: Verdict = "disagree" if appeal.case.dtype == "float64" else "inconclusive"
             detail = _told(name, own.typical[name], allowed)
-            return replace(check, verdict=verdict, detail=detail)
+            return replace(check, verdict="disagree", detail=detail)
     digits = np.log10(max(lost, 1.0))
     detail = f"its values lose {digits:.0f} digits to rounding here" if digits >= 1 else ""
     return replace(check, detail=detail)

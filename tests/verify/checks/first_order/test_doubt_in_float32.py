@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from reference_impls import Array
 from verify import check, from_torch
@@ -22,8 +21,6 @@ def normal(*shape: int, times: float = 1.0) -> Callable[[np.random.Generator], A
 CANCELLING = {
     "deviation beside 1": (lambda a: (1 + 1e-5 * a).std(), normal(5)),
     "logsumexp less the largest": (lambda a: torch.logsumexp(a, 0) - a.max(), normal(6, times=20)),
-    "layer norm of two": (lambda a: functional.layer_norm(a, (2,)), normal(1, 2)),
-    "saturated softmax": (lambda a: torch.softmax(30 * a, -1), normal(3, 10)),
     "distances by a product": (
         lambda a: (2 * (a * a).sum() - 2 * a @ a + 1e-3 + (a[0] - a[1]) ** 2).sqrt(),
         normal(4, times=10),
