@@ -7,6 +7,7 @@ import numpy as np
 from reference_impls.computation import Array, Arrays, Vjp, copies
 from verify.checks.case import Stream
 from verify.checks.check import NOT_LINEAR, Violation
+from verify.checks.first_order.appeal import Appeal
 from verify.checks.first_order.observation import Call, change
 from verify.checks.first_order.second_look import (
     Discrepancy,
@@ -177,13 +178,18 @@ def _unlike(call: Call, terms: Arrays, got: Arrays, wanted: Arrays) -> str:
     kept = [name for name in terms if not call.noise.vanishes(name, first[name])]
     kept_wanted = {name: wanted[name] for name in kept}
     seen = change(terms, got, kept_wanted)
-    rough = call.appeal.rough if seen else 0.0
+    rough = _lost_by_values(call.appeal) if seen else 0.0
     if not rough:
         return seen
     # Where values lose digits, so may cotangents, each by other digits.
     return change(
         {name: terms[name] + rough * largest(terms[name]) for name in terms}, got, kept_wanted
     )
+
+
+def _lost_by_values(appeal: Appeal) -> float:
+    """In units of the dtype: a format loses the same in both, and what cancels as many units."""
+    return appeal.rough if appeal.computes_in else appeal.roughness
 
 
 def _nonlinear(call: Call, other: Arrays, sentence: str) -> Violation:
