@@ -137,12 +137,13 @@ def layer_in_a_layer(of: Library) -> Layer:
 
 
 def all_at_once(of: Library) -> Layer:
-    """A batch of points (2, 3) and an offset, each on a plane of its own, in dicts and lists."""
+    """A batch of points (2, 3), each on a plane of its own, and an offset, in dicts and lists."""
 
     def cost(y: Native, params: Native, penalty: Native) -> Native:
         targets, weights = params["data"]
         near = (of.np.exp(weights) * (y["points"] - targets) ** 2).sum()
-        return near + of.np.exp(penalty) * ((y["offset"] - y["points"].sum()) ** 2).sum()
+        offset = y["offset"]
+        return near + of.np.exp(penalty) * (offset - y["points"].sum()) ** 2 + offset**2
 
     def planes(y: Native, params: Native, penalty: Native) -> Native:
         return [(y["points"] @ params["normal"]) - params["level"] + 0 * penalty]
