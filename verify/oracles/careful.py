@@ -28,6 +28,7 @@ from verify.oracles.estimate import (
     UNKNOWN_DERIVATIVE,
     Estimate,
     Functional,
+    or_nan,
     real,
 )
 from verify.oracles.richardson import (
@@ -72,7 +73,7 @@ def carefully(phi: Functional, in_float32: Functional | None = None) -> Estimate
         phi: the function φ.
         in_float32: the same, computed in float32; None if it is not.
     """
-    once = cache(phi)
+    once = cache(or_nan(phi))  # steps that double may lead out of the domain
     reach = reach_of(once)
     if reach == 0:
         return UNKNOWN_DERIVATIVE

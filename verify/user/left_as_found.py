@@ -123,7 +123,9 @@ def _within_object(found: object) -> Iterator[object]:
 
 
 def _is_of_a_library(found: type) -> bool:
-    module = found.__module__
+    module: object = found.__module__
+    if not isinstance(module, str):  # of a class that is compiled it may be a descriptor
+        return True
     file = getattr(sys.modules.get(module), "__file__", None) or ""
     return module.partition(".")[0] in sys.stdlib_module_names or file.startswith(LIBRARIES)
 

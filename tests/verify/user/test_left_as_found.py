@@ -315,3 +315,15 @@ def test_a_function_that_holds_very_much_costs_no_more_than_that() -> None:
     with left_as_found(lambda: numbers):
         pass
     assert 0 < len(looked_at) < 10**4
+
+
+def test_a_class_whose_module_is_no_name_is_not_looked_into() -> None:
+    """So have some that are compiled: `__module__` is a descriptor there."""
+
+    class Compiled:
+        __slots__ = ("rng",)
+        __module__ = property(lambda _: "compiled")
+
+    held = Compiled()
+    with left_as_found(lambda: held):
+        pass

@@ -16,16 +16,8 @@ OTHERS = [
 ]
 """But for torch's database and HIPS autograd's primitives: they are hundreds."""
 
-IN_SINGLE = pytest.mark.xfail(
-    strict=True, reason="in float32, a loss that is added up in float32 is accused: ce_rate_loss"
-)
 EACH = [
-    pytest.param(
-        library,
-        dtype,
-        id=f"{library.module}-{dtype}",
-        marks=[IN_SINGLE] if (library.name, dtype) == ("snntorch", "float32") else [],
-    )
+    pytest.param(library, dtype, id=f"{library.module}-{dtype}")
     for library in OTHERS
     for dtype in DTYPES
 ]
@@ -52,7 +44,8 @@ def test_only_what_is_known_disagrees_and_all_else_agrees(library: Library, dtyp
     assert rows
     assert not known_but_missed(rows)
     others = [row for row in rows if row.known is None and row.verdict != "left out"]
-    assert not [(row.function, row.detail) for row in others if row.verdict != "agree"]
+    wanted = {"agree"} if dtype == "float64" else {"agree", "inconclusive"}
+    assert not [(row.function, row.detail) for row in others if row.verdict not in wanted]
 
 
 @pytest.mark.parametrize("library", OTHERS, ids=lambda library: library.module)
