@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from reference_impls.computation import Array, Arrays, cast
+from reference_impls.computation import Array, Arrays, cast, copies
 from verify.checks.case import Case
 from verify.diagnosis import Derivative
 from verify.error_model.arrays import inner, pairing_norm, unit_roundoff
@@ -77,7 +77,9 @@ class Values:
     @cached_property
     def _here(self) -> float:
         """φ(0), along whatever."""
-        return inner(self.case.cotangent, self.forward(cast(self.case.primals, np.float64)))
+        # Copies: whoever writes to them shall not move the point.
+        value = self.forward(copies(cast(self.case.primals, np.float64)))
+        return inner(self.case.cotangent, value)
 
     def in_float32(self, tangents: Arrays) -> Functional:
         """φ(h) = ⟨u, f(x + h v)⟩, with f computed in float32."""
