@@ -7,6 +7,7 @@ pytest.importorskip("expecttest", reason="torch's database of operators wants it
 from verify.trust.field.subject import LeftOut, Subject
 from verify.trust.field.torch_operators import functions, subjects
 from verify.trust.field.trial import by_gradcheck, tried
+from verify.user.checker import check
 
 
 def checkable(name: str, dtype: str = "float64") -> list[Subject]:
@@ -49,3 +50,11 @@ def test_the_same_seed_draws_the_same_points() -> None:
 def test_gradcheck_is_asked_of_the_same_function() -> None:
     assert by_gradcheck(checkable("acos")[0]) == "passes"
     assert by_gradcheck(checkable("normal_number_mean")[0]) == "fails"
+
+
+@pytest.mark.parametrize("name", ["fmod", "remainder"])
+def test_second_derivatives_between_jumps_are_not_accused_by_a_blunt_oracle(name: str) -> None:
+    found = next(each for each in subjects(name, 0, "float64", 200) if each.sample == 6)
+    assert isinstance(found, Subject)
+    report = check(found.checkable, found.primals, seed=0, order=2)
+    assert report.verdict == "inconclusive", str(report)
