@@ -21,8 +21,8 @@ Verdict = Literal["agree", "disagree", "inconclusive", "unsupported", "left out"
 class Gradcheck(Protocol):
     """Another checker's answer about a subject."""
 
-    def __call__(self, subject: Subject) -> Literal["passes", "fails"]:
-        """The answer."""
+    def __call__(self, subject: Subject) -> Literal["passes", "fails"] | None:
+        """The answer, if there is one."""
         ...
 
 
@@ -94,17 +94,22 @@ def _row(subject: Subject | LeftOut, order: int, verdict: Verdict, detail: str) 
     )
 
 
-def by_gradcheck(subject: Subject) -> Literal["passes", "fails"]:
-    """What torch's slow gradcheck says of a torch function; what it raises is a failure."""
+def by_gradcheck(subject: Subject) -> Literal["passes", "fails"] | None:
+    """What torch's slow gradcheck says of a torch function; None where it refuses to say."""
     import torch  # noqa: PLC0415 -- of others' functions, only torch's need it
+    from torch.autograd.gradcheck import GradcheckError  # noqa: PLC0415
 
+    # Tensors that share an empty array's memory have its strides, which are 0, and are refused.
     tensors = tuple(
-        torch.from_numpy(each.copy()).double().requires_grad_() for each in subject.primals
+        torch.empty(each.shape, dtype=torch.float64).copy_(torch.from_numpy(each)).requires_grad_()
+        for each in subject.primals
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             torch.autograd.gradcheck(subject.checkable.function, tensors)
-        except Exception:  # noqa: BLE001 -- GradcheckError, and whatever the operator raises
+        except GradcheckError:
             return "fails"
+        except Exception:  # noqa: BLE001 -- whatever it, or the operator, raises
+            return None
     return "passes"

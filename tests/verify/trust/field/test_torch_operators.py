@@ -1,9 +1,13 @@
 """torch's database of operators, as functions to check."""
 
+from dataclasses import replace
+
 import pytest
+import torch
 
 pytest.importorskip("expecttest", reason="torch's database of operators wants it")
 
+from reference_impls.engines.pytorch.choice import from_torch
 from verify.trust.field.subject import LeftOut, Subject
 from verify.trust.field.torch_operators import functions, subjects
 from verify.trust.field.trial import by_gradcheck, tried
@@ -50,6 +54,25 @@ def test_the_same_seed_draws_the_same_points() -> None:
 def test_gradcheck_is_asked_of_the_same_function() -> None:
     assert by_gradcheck(checkable("acos")[0]) == "passes"
     assert by_gradcheck(checkable("normal_number_mean")[0]) == "fails"
+
+
+def test_gradcheck_takes_empty_arrays_and_what_it_refuses_is_no_failure() -> None:
+    empty = next(each for each in checkable("flip") if not each.entries)
+    assert by_gradcheck(empty) == "passes"
+
+    def refused(_: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("not this one")
+
+    assert by_gradcheck(replace(empty, checkable=from_torch(refused))) is None
+
+
+@pytest.mark.parametrize(("name", "sample"), [("quantile", 30), ("round_decimals_3", 0)])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_steps_that_double_end_with_the_domain_and_stairs_stay_zero(
+    name: str, sample: int, dtype: str
+) -> None:
+    found = next(each for each in checkable(name, dtype) if each.sample == sample)
+    assert tried(found, 1, 60).verdict == "agree"
 
 
 @pytest.mark.parametrize("name", ["fmod", "remainder"])
