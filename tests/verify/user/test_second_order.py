@@ -222,20 +222,9 @@ def test_near_the_end_of_a_domain_second_derivatives_are_held_against_shorter_st
     assert report.verdict == "agree", str(report)
 
 
-class OffTwice(torch.autograd.Function):
-    """x itself, whose gradient has a gradient that is off by a factor."""
-
-    @staticmethod
-    def forward(context: Native, x: torch.Tensor, factor: float) -> torch.Tensor:
-        context.factor = factor
-        return x.clone()
-
-    @staticmethod
-    def backward(context: Native, cotangent: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return Off.apply(cotangent, context.factor), None  # type: ignore[no-untyped-call]
-
-
 class Off(torch.autograd.Function):
+    """x itself, with a gradient that is off by a factor."""
+
     @staticmethod
     def forward(context: Native, x: torch.Tensor, factor: float) -> torch.Tensor:
         context.factor = factor
@@ -244,6 +233,14 @@ class Off(torch.autograd.Function):
     @staticmethod
     def backward(context: Native, cotangent: torch.Tensor) -> tuple[torch.Tensor, None]:
         return cotangent * context.factor, None
+
+
+class OffTwice(Off):
+    """The same of the gradient's gradient."""
+
+    @staticmethod
+    def backward(context: Native, cotangent: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return Off.apply(cotangent, context.factor), None  # type: ignore[no-untyped-call]
 
 
 WHAT_IS_LEFT: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], Callable[[Any], Array]]] = {
@@ -296,3 +293,19 @@ def test_but_a_mistake_is_no_rounding(name: str, factor: float) -> None:
         assert report.verdict == "disagree", str(report)
         assert report.diagnosis
         assert report.diagnosis.fault == "second derivative"
+
+
+NEXT_TO_NOTHING = {
+    "logsumexp of hundreds": (lambda x: torch.logsumexp(x, -1), 1000, 8, (0, 1, 2, 5, 6)),
+    "logsumexp": (lambda x: torch.logsumexp(x, -1), 30, 5, (2, 3)),
+    "softmax": (lambda x: torch.softmax(x, -1), 20, 6, (5,)),
+}
+
+
+@pytest.mark.parametrize("name", NEXT_TO_NOTHING)
+def test_a_second_derivative_that_is_less_than_the_gradients_rounding_is_nothing(name: str) -> None:
+    function, scale, size, seeds = NEXT_TO_NOTHING[name]
+    for seed in seeds:
+        x = scale * np.random.default_rng(seed).standard_normal(size)
+        report = check(from_torch(function), x, seed=seed, order=2)
+        assert report.verdict == "agree", str(report)

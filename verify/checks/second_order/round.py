@@ -25,7 +25,7 @@ from verify.checks.second_order.truth import (
 )
 from verify.checks.second_order.wider import noise_of_float64
 from verify.error_model.arrays import largest, pair, pairing_size, unit_roundoff
-from verify.error_model.noise import EXCUSE, PAIRING, SAFETY, Noise, largest_of, pooled
+from verify.error_model.noise import EXCUSE, PAIRING, SAFETY, Noise, pooled
 from verify.oracles.estimate import BLUNT, Estimate
 
 EVERY_ENTRY = "complex step, every entry"
@@ -60,7 +60,6 @@ class Round:
         oracle: of the gradient, whose size it knows.
         terms: noise beyond that, which residuals speak for: by argument, and of the pairings. None
             but in the last round, and nothing there if S is not linear.
-        unlimited: all the noise that was measured; None where it tells nothing.
     """
 
     question: Question
@@ -69,7 +68,6 @@ class Round:
     noise: Noise
     oracle: GradientOracle
     terms: Arrays | None = None
-    unlimited: Noise | None = None
 
     @classmethod
     def measured(
@@ -91,20 +89,7 @@ class Round:
         # Of a map that is not linear the residual is no rounding, and neither is S(cv)/c - S(v).
         if any(last._linearity(each).verdict == "disagree" for each in answers):
             return last
-        terms = with_terms(question, answers, noises)
-        return replace(last, terms=terms, unlimited=largest_of(noises))
-
-    @property
-    def last_checks(self) -> list[Check]:
-        """`checks`, and undecided where in float64 all the noise leaves no digit."""
-        checks = self.checks
-        if self.question.dtype != "float64" or not self.unlimited:
-            return checks
-        in_doubt = replace(self, noise=self.unlimited).checks
-        return [
-            doubt if check.verdict == "disagree" and doubt.verdict == "inconclusive" else check
-            for check, doubt in zip(checks, in_doubt, strict=True)
-        ]
+        return replace(last, terms=with_terms(question, answers, noises))
 
     @property
     def checks(self) -> list[Check]:

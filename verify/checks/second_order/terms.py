@@ -9,7 +9,6 @@ it. Before anything is called wrong, that limit is the size of the terms, as far
   other dtype. It is as many units in either; a mistake is 2²⁹ times as many units in float64.
 - S is the change of the gradient when x changes by its size. What is no more than the rounding of
   that gradient is *nothing*.
-- Noise without any limit, which would leave no digit of S in float64, makes it undecided.
 """
 
 from collections.abc import Sequence

@@ -13,13 +13,7 @@ from verify.error_model.noise import SAFETY
 from verify.oracles.careful import carefully
 from verify.oracles.complex_step import COMPLEX, COMPLEX_STEP, complex_step
 from verify.oracles.derivative import derivative
-from verify.oracles.estimate import (
-    BLUNT,
-    NOISE_POINTS,
-    Estimate,
-    Scalar,
-    or_nan,
-)
+from verify.oracles.estimate import BLUNT, NOISE_POINTS, Estimate, Scalar, or_nan
 from verify.oracles.richardson import FIRST_STEPS
 
 OTHER_WAYS = ((0, 1), (1, 1), (1, -1), (1, 2), (2, -1))

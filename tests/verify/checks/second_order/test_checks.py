@@ -783,3 +783,18 @@ def test_the_catalogues_checks_are_the_same_at_every_call() -> None:
     first, again = (second_order(case, [Autograd(), Manual()]) for _ in range(2))
     assert first == again
     assert len({case.dtype for case in cases_of(COMPUTATION, SIZE, 0, DTYPES, BACKENDS)}) == 2
+
+
+@pytest.mark.parametrize(("curvature", "verdict"), [(1e-14, "inconclusive"), (1e-11, "disagree")])
+def test_where_the_gradients_rounding_leaves_less_than_two_digits_nothing_is_decided(
+    curvature: float, verdict: str
+) -> None:
+    def gradient(primals: Arrays) -> Arrays:
+        return {name: 1 + curvature * primals[name] for name in "xy"}
+
+    def times(factor: float) -> Hvp:
+        return lambda _, v: {name: factor * curvature * v[name] for name in "xy"}
+
+    checks = checks_of({REVERSE: times(1.0), FORWARD: times(1.1)}, gradient)
+    (between,) = [check for check in checks if check.against == FORWARD]
+    assert between.verdict == verdict
