@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from reference_impls import DTYPES, Array
 from reference_impls.computation import Vjp
 from tests.verify.checks.first_order.shared import MakeVjp, by_slope, call_of
-from verify import check
+from verify import check, from_torch
 from verify.checks.check import NOT_LINEAR
 from verify.checks.first_order.linearity import _discrepancies as discrepancies_for_ones
 from verify.checks.first_order.linearity import is_not_linear
@@ -301,6 +302,7 @@ NEARLY_LINEAR: dict[str, Callable[[Array], Array]] = {
     "the smaller left out": lambda u: np.where(np.abs(u) > 0.5 * np.abs(u).max(), u, 0),
     "shortened": lambda u: u / max(1.0, float(np.linalg.norm(u))),
     "a little of its square": lambda u: u + 1e-10 * u * u,
+    "less of its square than a thousand roundings": lambda u: u + 2e-14 * u * u,
 }
 
 
@@ -315,3 +317,16 @@ def test_what_is_nearly_linear_is_not(name: str) -> None:
         found = is_not_linear(call_of(make_vjp, X, "float64", seed))
         assert found
         assert found.fault == NOT_LINEAR
+
+
+def test_terms_that_cancel_are_as_many_units_in_either_dtype() -> None:
+    """Of bodies that pull at one another, and at themselves by 10⁶ times nothing."""
+
+    def forces(x: torch.Tensor) -> torch.Tensor:
+        apart = x[None] - x[:, None]
+        softened = (apart**2).sum(-1, keepdim=True) + 1e-4
+        return (apart / softened**1.5).sum(1)
+
+    for seed in range(5):
+        x = np.random.default_rng(seed).standard_normal((3, 2)).astype(np.float32)
+        assert check(from_torch(forces), x, seed=seed).verdict != "disagree"

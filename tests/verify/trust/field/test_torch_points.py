@@ -2,8 +2,10 @@
 
 import mpmath
 import numpy as np
+import pytest
 import torch
 
+from verify import check, from_torch
 from verify.trust.field.torch_points import RANK_TWO
 
 
@@ -33,3 +35,11 @@ def test_two_values_for_one_place_both_have_a_gradient() -> None:
     put = torch.zeros(3, dtype=torch.float64).index_put((torch.tensor([1, 0, 1]),), values)
     (gradient,) = torch.autograd.grad(put[1], values)
     assert gradient.tolist() == [1.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("x", [2.0, 2.3])
+def test_a_mistake_in_the_tenth_digit_is_seen_at_every_seed(x: float, seed: int) -> None:
+    """torch's trigamma: two rows of differences tell eight digits, and the third confirms them."""
+    report = check(from_torch(torch.digamma), np.asarray([x]), seed=seed)
+    assert report.verdict == "disagree", str(report)
