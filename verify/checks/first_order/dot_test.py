@@ -250,18 +250,19 @@ class OracleTest:
 
     def _is_constant(self, tangents: Arrays, estimate: Estimate) -> bool:
         """Is it zero where φ is constant, and no derivative from further away to be trusted?"""
+        if self.test.scale(tangents) > 0:
+            return False
         # Stairs of the function's own jump over long steps, by anything; those of a format add up.
         # Of half precision, a few entries of `ceil` look the same.
         inside = self.appeal.computes_in
         share = 1.0 if inside and SAFETY * inside.unit <= FEW_DIGITS else FEW_DIGITS
         is_known = estimate.error_bar <= share * abs(estimate.value) > 0
-        if self.test.scale(tangents) > 0:
+        if is_known and inside:
             return False
         phi = self.oracle.values.along(tangents)
-        # What rounds to float32 inside is no staircase for so long.
-        steps = (*BESIDE, BEYOND) if is_known and not inside else BESIDE
-        is_still = all(phi(sign * step) == phi(0.0) for step in steps for sign in (1, -1))
-        return is_still and not (is_known and inside)
+        # What rounds to float32 inside, unrecognised, is no staircase for so long.
+        steps = (*BESIDE, BEYOND) if is_known else BESIDE
+        return all(phi(sign * step) == phi(0.0) for step in steps for sign in (1, -1))
 
     def _not_beyond_a_guard(self, check: Check, tangents: Arrays) -> Check:
         """At 0, x/max(|x|, 1e-12) is 10¹² x, and steps of any usual length are beyond that."""
