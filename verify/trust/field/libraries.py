@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from verify.trust.field.sampled import subjects_of
 from verify.trust.field.subject import LeftOut, Subject
 
 
@@ -14,7 +15,8 @@ class Library:
 
     Attributes:
         name: of its distribution.
-        module: in `verify.trust.field`, with ``functions()`` and ``subjects(…)``; loaded when used.
+        module: in `verify.trust.field`, loaded when used. Its ``functions()`` are a table of
+            `Sampled`; or their names, where its ``subjects(…)`` draws the points.
     """
 
     name: str
@@ -39,7 +41,11 @@ class Library:
             dtype: ``float64`` or ``float32``.
             most_entries: points with more numbers are left out.
         """
-        yield from self._loaded().subjects(function, seed, dtype, most_entries)
+        loaded = self._loaded()
+        if hasattr(loaded, "subjects"):
+            return loaded.subjects(function, seed, dtype, most_entries)  # type: ignore[no-any-return]
+        sampled = loaded.functions()[function]
+        return subjects_of(self.name, function, sampled, seed, dtype, most_entries)
 
     def _loaded(self) -> Any:  # noqa: ANN401 -- a module
         return import_module(f"verify.trust.field.{self.module}")

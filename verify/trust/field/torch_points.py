@@ -1,15 +1,11 @@
 """torch at points that its own database of operators has no sample for."""
 
-from collections.abc import Iterator
 from functools import cache
 
 import torch
 
 from reference_impls.engines.pytorch.choice import from_torch
-from verify.trust.field.sampled import Sampled, at, between, normal, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "torch"
+from verify.trust.field.sampled import Sampled, at, between, normal
 
 
 @cache
@@ -38,8 +34,3 @@ def functions() -> dict[str, Sampled]:
 
 RANK_TWO = [[1.0, 2.0, 3.0], [2.0, 4.0, 6.0], [0.0, 1.0, 1.0]]
 """With a determinant that comes out as 0 without rounding."""
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

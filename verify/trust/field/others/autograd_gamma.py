@@ -3,17 +3,14 @@
 Their gradients have a closed form for the last argument, and are finite differences for the others.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from reference_impls.engines.hips.function import from_autograd
-from verify.trust.field.sampled import Sampled, at, between, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "autograd-gamma"
+from verify.trust.field.sampled import Sampled, at, between
 
 
 @cache
@@ -46,8 +43,3 @@ def functions() -> dict[str, Sampled]:
             from_autograd(gamma.gammainc), (between(0.5, 6.0, (4,), (4,)),)
         ),
     }
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

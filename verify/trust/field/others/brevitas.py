@@ -1,16 +1,12 @@
 """brevitas: quantisers that let gradients straight through, and its functions with their own."""
 
 import warnings
-from collections.abc import Iterator
 from functools import cache
 
 import torch
 
 from reference_impls.engines.pytorch.choice import from_torch
-from verify.trust.field.sampled import Sampled, between, normal, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "brevitas"
+from verify.trust.field.sampled import Sampled, between, normal
 
 STRAIGHT_THROUGH = (
     "binary_sign_ste ceil_ste dpu_round_ste floor_ste round_ste round_to_zero_ste ternary_sign_ste"
@@ -45,8 +41,3 @@ def functions() -> dict[str, Sampled]:
         "tensor_clamp": Sampled(from_torch(tensor_clamped), (between(0.1, 0.9, (6,), (6,), (6,)),)),
         "abs_binary_sign_grad": Sampled(from_torch(function.abs_binary_sign_grad), (normal((6,)),)),
     }
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

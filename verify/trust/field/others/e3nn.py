@@ -1,16 +1,12 @@
 """e3nn: rotations, in the ways to write them, and spherical harmonics."""
 
 import warnings
-from collections.abc import Iterator
 from functools import cache
 
 import torch
 
 from reference_impls.engines.pytorch.choice import from_torch
-from verify.trust.field.sampled import Sampled, at, between, normal, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "e3nn"
+from verify.trust.field.sampled import Sampled, at, between, normal
 
 
 @cache
@@ -57,8 +53,3 @@ def _rotation_by(rotation: torch.Tensor) -> torch.Tensor:
     zero = torch.zeros_like(x)
     skew = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero]).reshape(3, 3)
     return torch.linalg.matrix_exp(skew)
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

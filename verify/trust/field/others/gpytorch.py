@@ -1,16 +1,12 @@
 """gpytorch: what Gaussian processes are made of, with some gradients written by hand."""
 
 import warnings
-from collections.abc import Iterator
 from functools import cache, partial
 
 import torch
 
 from reference_impls.engines.pytorch.choice import from_torch
-from verify.trust.field.sampled import Sampled, between, normal, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "gpytorch"
+from verify.trust.field.sampled import Sampled, between, normal
 
 
 @cache
@@ -68,8 +64,3 @@ def _places(like: torch.Tensor) -> torch.Tensor:
 
 def _squared_distance(x1: torch.Tensor, x2: torch.Tensor) -> torch.Tensor:
     return (x1.unsqueeze(-2) - x2.unsqueeze(-3)).square().sum(-1)
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

@@ -1,13 +1,9 @@
 """pytorch-revgrad: the identity, with a gradient that is turned round on purpose."""
 
-from collections.abc import Iterator
 from functools import cache
 
 from reference_impls.engines.pytorch.choice import from_torch
-from verify.trust.field.sampled import Sampled, normal, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "pytorch-revgrad"
+from verify.trust.field.sampled import Sampled, normal
 
 
 @cache
@@ -25,8 +21,3 @@ def functions() -> dict[str, Sampled]:
         "RevGrad, alpha 0.5": Sampled(from_torch(RevGrad(0.5)), draws),
         "RevGrad, alpha -1": Sampled(from_torch(RevGrad(-1.0)), draws),  # the gradient itself
     }
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

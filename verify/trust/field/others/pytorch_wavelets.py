@@ -1,16 +1,12 @@
 """pytorch-wavelets: wavelet transforms, whose gradient is the transpose of a linear map."""
 
 import warnings
-from collections.abc import Iterator
 from functools import cache
 
 import torch
 
 from reference_impls.engines.pytorch.choice import from_torch
-from verify.trust.field.sampled import Sampled, normal, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "pytorch-wavelets"
+from verify.trust.field.sampled import Sampled, normal
 
 PADDINGS = ("zero", "periodization", "symmetric", "reflect", "periodic")
 
@@ -43,8 +39,3 @@ def functions() -> dict[str, Sampled]:
             from_torch(wavelets.DWTForward(J=2, wave="haar", mode="zero")), (normal((1, 1, 8, 8)),)
         ),
     }
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

@@ -1,6 +1,5 @@
 """scikit-learn: the kernels of its Gaussian processes, differentiated by their log parameters."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -8,10 +7,7 @@ import numpy as np
 
 from reference_impls.computation import Array
 from reference_impls.engines.manual.function import from_numpy
-from verify.trust.field.sampled import Sampled, between, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "scikit-learn"
+from verify.trust.field.sampled import Sampled, between
 
 
 @cache
@@ -57,8 +53,3 @@ def functions() -> dict[str, Sampled]:
             from_numpy(log_likelihood), (between(-0.5, 0.5, (4,)),), ("float64",)
         ),
     }
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

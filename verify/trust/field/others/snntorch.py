@@ -1,16 +1,12 @@
 """snntorch: spikes, whose gradient is a surrogate, and losses, whose gradient is their own."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import torch
 
 from reference_impls.engines.pytorch.choice import from_torch
-from verify.trust.field.sampled import Sampled, between, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "snntorch"
+from verify.trust.field.sampled import Sampled, between
 
 SPIKES = {
     (-0.5, 0.5): "atan fast_sigmoid heaviside sigmoid straight_through_estimator triangular",
@@ -52,8 +48,3 @@ def functions() -> dict[str, Sampled]:
         "ce_max_membrane_loss": loss(functional.ce_max_membrane_loss),
         "mse_membrane_loss": loss(functional.mse_membrane_loss),
     }
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

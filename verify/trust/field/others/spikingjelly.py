@@ -1,13 +1,9 @@
 """spikingjelly: spikes with the gradient of a smooth function, and those smooth functions."""
 
-from collections.abc import Iterator
 from functools import cache
 
 from reference_impls.engines.pytorch.choice import from_torch
-from verify.trust.field.sampled import Sampled, normal, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "spikingjelly"
+from verify.trust.field.sampled import Sampled, normal
 
 SURROGATES = (
     "ATan Erf LeakyKReLU LogTailedReLU NonzeroSignLogAbs PiecewiseExp PiecewiseLeakyReLU "
@@ -32,8 +28,3 @@ def functions() -> dict[str, Sampled]:
         for name in SURROGATES.split()
         for kind in ("spiking", "smooth")
     }
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

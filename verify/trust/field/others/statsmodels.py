@@ -1,16 +1,12 @@
 """statsmodels: log-likelihoods of discrete models, and their scores, which are their gradients."""
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from reference_impls.engines.manual.function import from_numpy
-from verify.trust.field.sampled import Sampled, between, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "statsmodels"
+from verify.trust.field.sampled import Sampled, between
 
 
 @cache
@@ -45,8 +41,3 @@ def functions() -> dict[str, Sampled]:
         "GeneralizedPoisson": sampled(discrete.GeneralizedPoisson(count, exog), 4),
         "MNLogit": sampled(discrete.MNLogit(choice, exog), 6),
     }
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)

@@ -3,17 +3,13 @@
 The path is drawn in float64, and is the same in both dtypes.
 """
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import torch
 
 from reference_impls.engines.pytorch.choice import from_torch
-from verify.trust.field.sampled import Sampled, between, subjects_of
-from verify.trust.field.subject import LeftOut, Subject
-
-LIBRARY = "torchsde"
+from verify.trust.field.sampled import Sampled, between
 
 
 class _Equation(torch.nn.Module):
@@ -80,8 +76,3 @@ def functions() -> dict[str, Sampled]:
         "sdeint_adjoint, reversible_heun, dt 0.125": sampled("stratonovich", 0.125, *reversible),
         "sdeint_adjoint, reversible_heun, dt 0.1": sampled("stratonovich", 0.1, *reversible),
     }
-
-
-def subjects(name: str, seed: int, dtype: str, most_entries: int) -> Iterator[Subject | LeftOut]:
-    """See `sampled.subjects_of`."""
-    return subjects_of(LIBRARY, name, functions()[name], seed, dtype, most_entries)
